@@ -1,0 +1,29 @@
+//! homeport: a home for devices that call home.
+//!
+//! ```text
+//!              ┌───────────────────────── server ─────────────────────────┐   composes everything, once
+//!              │                                                          │
+//!  socket → net → http ─► family/{cwm, …} ─► core ─► store ─► sqlite | postgres
+//!                   └───► web/{page, api} (axum) ───►┘    ▲
+//!                                        model: plain types, below all
+//! ```
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`model`] | plain types every room shares: device, message, reading, command, time |
+//! | [`store`] | the database seam: one writer that commits in groups, readers, two engines |
+//! | [`core`] | the hub, only door from families and pages: registry, queue, telemetry, feed, secrets |
+//! | [`http`] | the small kit the device plane is written with: exchange, routes, replies |
+//! | [`net`] | listeners, accept loop, TLS, connection limits |
+//! | [`family`] | one folder per device dialect |
+//! | [`web`] | pages and API for people and scripts |
+//! | [`pki`] | the certificate authority, leaves, reloading resolver |
+//! | [`config`] | settings: defaults < file < environment < flags |
+//! | [`cli`] | a file per subcommand |
+//! | [`server`] | the composition root |
+//!
+//! Who may import whom is a table in `docs/architecture.md`, and `tests/it/tidy.rs` fails on an edge
+//! that is not in it.
+
+pub mod model;
+pub mod store;

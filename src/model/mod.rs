@@ -1,0 +1,17 @@
+//! Plain types that every room shares. Imports no other room.
+
+mod command;
+mod device;
+mod message;
+mod operator;
+mod reading;
+mod time;
+
+pub use command::{
+    CommandId, CommandRecord, CommandState, Draft, EncodeError, Encoder, Illegal, Lease, Transition, WireId,
+};
+pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName};
+pub use message::{Direction, MessageRecord, Seq, Verdict};
+pub use operator::{Credential, Role, Session, Token, User, UserId};
+pub use reading::{Datum, Gap, Reading, Value};
+pub use time::{Clock, Timestamp};

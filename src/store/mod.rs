@@ -1,0 +1,75 @@
+//! The database seam: what may be written and read, and the handle everybody else holds.
+//!
+//! Writes are values sent to one writer, which commits whatever waits in one transaction and answers each
+//! sender only after that commit. Knows no dialect and no socket.
+
+pub mod ledger;
+mod read;
+mod write;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use read::{CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, Stats};
+pub use write::{
+    Acknowledgement, Enqueued, Leased, Outcome, Reply, ReportWrite, Reported, Settled, UserWrite, Write,
+};
+
+/// A future that a reader or an engine hands back.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why the store did not do as asked. Each text names the cause and, where there is one, the fix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The writer has as much waiting as it may hold; nothing was stored. Try again.
+    #[error("the store is busy: too many writes are waiting")]
+    Busy,
+    /// The writer has stopped; nothing was stored.
+    #[error("the store is closed")]
+    Closed,
+    /// The disk is full; nothing was stored.
+    #[error("the disk that holds the store is full: free some space on it ({0})")]
+    Full(String),
+    /// The database cannot be written; nothing was stored.
+    #[error("the store cannot be written: check owner, mode and mount of its folder ({0})")]
+    ReadOnly(String),
+    /// Something with this unique name exists.
+    #[error("{0}")]
+    Conflict(String),
+    /// What was named does not exist.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The change is not one the state machine has, or the draft cannot be encoded.
+    #[error("{0}")]
+    Refused(String),
+    /// The database was made by a newer homeport.
+    #[error(
+        "the store has schema {found}, this homeport knows up to {known}: start a newer homeport, or restore a backup"
+    )]
+    TooNew {
+        /// The schema the database says it has.
+        found: u32,
+        /// The newest schema this build knows.
+        known: u32,
+    },
+    /// Another homeport has the data folder.
+    #[error("{0}")]
+    InUse(String),
+    /// The database failed in a way that has no better name; nothing was stored.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// One database behind the seam.
+pub trait Engine: Send + 'static {
+    /// Applies the whole batch in order in one transaction, synced to disk when it returns; outcomes match
+    /// writes one to one. An `Err` for the whole batch means nothing of it is stored. A refusal of a single
+    /// write (`Conflict`, `NotFound`, `Refused`) is that write's own outcome and rejects no neighbour.
+    fn commit(
+        &mut self,
+        batch: Vec<Write>,
+    ) -> impl Future<Output = Result<Vec<Result<Outcome, StoreError>>, StoreError>> + Send;
+
+    /// A handle for reading, which may be shared by any number of tasks.
+    fn reader(&self) -> std::sync::Arc<dyn Reader>;
+}

@@ -1,0 +1,131 @@
+//! Everything that may be read. Lists are pages: at most `limit` rows, in a stated order.
+
+use bytes::Bytes;
+
+use super::Answer;
+use crate::model::{
+    CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId, DeviceState, Direction,
+    FamilyName, MessageRecord, Seq, Session, Timestamp, Token, User, UserId, Verdict, WireId,
+};
+
+/// Which devices. Order: name, then id.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    /// Part of the name or address, letter case aside.
+    pub q: Option<String>,
+    /// Of one family.
+    pub family: Option<FamilyName>,
+    /// In one state.
+    pub state: Option<DeviceState>,
+    /// After this (name, id).
+    pub after: Option<(String, DeviceId)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which messages. Order: newest first.
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter {
+    /// Of one device.
+    pub device: Option<DeviceId>,
+    /// With one verdict.
+    pub verdict: Option<Verdict>,
+    /// One way.
+    pub direction: Option<Direction>,
+    /// Received at or after.
+    pub from: Option<Timestamp>,
+    /// Received before.
+    pub to: Option<Timestamp>,
+    /// Older than this one.
+    pub before: Option<Seq>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which commands. Order: newest first.
+#[derive(Clone, Debug, Default)]
+pub struct CommandFilter {
+    /// For one device, or fetched by it.
+    pub device: Option<DeviceId>,
+    /// In one state.
+    pub state: Option<CommandState>,
+    /// Older than this one.
+    pub before: Option<CommandId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which values. Order: oldest first by (ledger entry, sensor); `last` turns to the newest.
+#[derive(Clone, Debug, Default)]
+pub struct DataFilter {
+    /// Of one device; `None` is all devices.
+    pub device: Option<DeviceId>,
+    /// Of one sensor.
+    pub sensor: Option<String>,
+    /// Received at or after.
+    pub from: Option<Timestamp>,
+    /// Received before.
+    pub to: Option<Timestamp>,
+    /// After this (ledger entry, sensor, device).
+    pub after: Option<(Seq, String)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A stretch of the ledger as the auditor reads it: oldest first.
+#[derive(Clone, Debug)]
+pub struct LedgerPage {
+    /// The entries.
+    pub entries: Vec<super::ledger::Entry>,
+}
+
+/// Sizes, for health and audit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Entries in the ledger.
+    pub messages: i64,
+    /// Commands that are not final.
+    pub open_commands: i64,
+    /// Devices.
+    pub devices: i64,
+}
+
+/// What may be read from an engine.
+pub trait Reader: Send + Sync + 'static {
+    /// Every device, for the registry's start.
+    fn all_devices(&self) -> Answer<'_, Vec<Device>>;
+    /// A page of devices.
+    fn devices(&self, filter: DeviceFilter) -> Answer<'_, Vec<Device>>;
+    /// Devices that have a due command now, by the id they fetch with.
+    fn pending(&self, at: Timestamp) -> Answer<'_, Vec<DeviceId>>;
+    /// A page of the ledger's messages, without bodies being left out.
+    fn messages(&self, filter: MessageFilter) -> Answer<'_, Vec<MessageRecord>>;
+    /// One message.
+    fn message(&self, seq: Seq) -> Answer<'_, Option<MessageRecord>>;
+    /// A page of commands with their transitions.
+    fn commands(&self, filter: CommandFilter) -> Answer<'_, Vec<CommandRecord>>;
+    /// One command.
+    fn command(&self, id: CommandId) -> Answer<'_, Option<CommandRecord>>;
+    /// The number the next command fetched by this device would get, for a dry run.
+    fn next_wire_id(&self, via: DeviceId) -> Answer<'_, WireId>;
+    /// A page of values with the device of each.
+    fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>>;
+    /// The newest value of every sensor of a device, by sensor name.
+    fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>>;
+    /// Ledger entries from `from` on, at most `limit`, oldest first, with their hashes.
+    fn ledger(&self, from: Seq, limit: u32) -> Answer<'_, LedgerPage>;
+    /// All users, by name.
+    fn users(&self) -> Answer<'_, Vec<User>>;
+    /// One user with the password hash, by name (letter case does not count).
+    fn credential(&self, name: String) -> Answer<'_, Option<Credential>>;
+    /// One session with its user, by the hash of its secret; also an expired one.
+    fn session(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Session, User)>>;
+    /// One token with its user, by the hash of its secret; also an expired one.
+    fn token(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Token, User)>>;
+    /// All tokens, of one user or of all.
+    fn tokens(&self, user: Option<UserId>) -> Answer<'_, Vec<Token>>;
+    /// Sizes.
+    fn stats(&self) -> Answer<'_, Stats>;
+    /// A small text kept under a name (`None` when there is none), e.g. the server's id.
+    fn note(&self, name: &'static str) -> Answer<'_, Option<Bytes>>;
+}

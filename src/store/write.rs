@@ -1,0 +1,193 @@
+//! Everything that may be written, and what each write answers.
+
+use bytes::Bytes;
+
+use crate::model::{
+    CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, Lease, Reading, Role, Seq,
+    Session, Timestamp, Token, UserId, Verdict, WireId,
+};
+
+/// One durable change. Whole or not at all.
+#[derive(Debug)]
+pub enum Write {
+    /// A message came in.
+    Report(Box<ReportWrite>),
+    /// A person wants something said to a device. Adopts the device and its `via` (an unseen one is made
+    /// before by `Device`).
+    Enqueue(Box<Draft>),
+    /// A device asks for its oldest due command.
+    Lease {
+        /// The device that asks.
+        via: DeviceId,
+        /// What it says of the command it got last.
+        last: Acknowledgement,
+        /// Now.
+        at: Timestamp,
+        /// Until when the command is taken as being on its way.
+        until: Timestamp,
+        /// How often a command may be handed out before it is given up.
+        attempts_max: u32,
+        /// The asking peer's address, for the ledger's entry of what went out.
+        peer: String,
+    },
+    /// A person withdraws a command; `Refused` unless it is queued.
+    Cancel {
+        /// Which.
+        id: CommandId,
+        /// When.
+        at: Timestamp,
+        /// `user:<name>`.
+        by: String,
+    },
+    /// Time passes: queued (and sent, unanswered) commands past their expiry expire; sent commands past their
+    /// hold return to the queue with back-off, or fail after `attempts_max`; sessions past their end go.
+    Sweep {
+        /// Now.
+        at: Timestamp,
+        /// How often a command may be handed out before it is given up.
+        attempts_max: u32,
+    },
+    /// Makes a device, or changes one that has the same id: everything in `Device` but `created` is set.
+    /// `Conflict` when (family, address) belongs to another id.
+    Device(Box<Device>),
+    /// Forgets a device: its row, readings and open commands go (the ledger stays, with the device's names).
+    Forget(DeviceId),
+    /// Users, sessions and tokens.
+    User(Box<UserWrite>),
+}
+
+/// A message with all that follows from it.
+#[derive(Debug)]
+pub struct ReportWrite {
+    /// Devices to make or touch first, in this order (a parent before its child). For a known id only
+    /// `last_seen` (never backwards) and a missing `parent` are set.
+    pub devices: Vec<Device>,
+    /// Whose message it is; `None` when it did not say.
+    pub device: Option<DeviceRef>,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// What the check found. `Ok`, `BadCrc` and `NoCrc` become `Duplicate` when `fingerprint` was stored before.
+    pub verdict: Verdict,
+    /// What makes two messages the same one for this device; `None` never repeats.
+    pub fingerprint: Option<[u8; 16]>,
+    /// The peer's address without port.
+    pub peer: String,
+    /// The exact bytes.
+    pub raw: Bytes,
+    /// What it measured; not stored when the verdict turns out `Duplicate`.
+    pub readings: Vec<Reading>,
+    /// What it may answer; not looked at when the verdict turns out `Duplicate`.
+    pub reply: Option<Reply>,
+    /// The device whose queue the sender would fetch from: sets `Reported::pending`.
+    pub via: Option<DeviceId>,
+}
+
+/// A message's claim to be the reply to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Any of these devices may be the command's target.
+    pub from: Vec<DeviceId>,
+    /// The command's number on the wire.
+    pub wire_id: WireId,
+    /// Top-level payload keys; a command that shares one is preferred.
+    pub keys: Vec<String>,
+    /// Only commands handed out at or after this time match (`cwm-oke.md §7.3`: ten minutes).
+    pub since: Timestamp,
+}
+
+/// What a device that asks says of the command it got last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledgement {
+    /// It took it: `sent` becomes `accepted`.
+    Taken,
+    /// It did not: `sent` goes back to the head of the queue at once, or fails after `attempts_max`.
+    NotTaken,
+}
+
+/// Changes to users, sessions and tokens.
+#[derive(Debug)]
+pub enum UserWrite {
+    /// Adds one; `Conflict` when the name is taken (letter case does not count).
+    Add(Credential),
+    /// Sets a password and ends the user's sessions.
+    Password {
+        /// Whose.
+        user: UserId,
+        /// Argon2id, PHC text.
+        password_hash: String,
+    },
+    /// Sets a role. `Refused` when it would leave no administrator.
+    Role {
+        /// Whose.
+        user: UserId,
+        /// To what.
+        role: Role,
+    },
+    /// Removes one with its sessions and tokens. `Refused` for the last administrator.
+    Remove(UserId),
+    /// Opens a session.
+    OpenSession(Session),
+    /// Ends one, by the hash of its secret. Ending an unknown one is no error.
+    CloseSession([u8; 32]),
+    /// Adds an API token.
+    AddToken(Token),
+    /// Ends one, by its id.
+    RevokeToken(String),
+    /// Notes a token's use, by its id.
+    TouchToken(String, Timestamp),
+}
+
+/// What a write did.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Of `Report`.
+    Reported(Reported),
+    /// Of `Enqueue`.
+    Enqueued(Enqueued),
+    /// Of `Lease`.
+    Leased(Leased),
+    /// Of `Cancel` and `Sweep`: the commands that changed, as they now are.
+    Changed(Vec<CommandRecord>),
+    /// Of everything else.
+    Done,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub struct Reported {
+    /// Its place in the ledger.
+    pub seq: Seq,
+    /// The verdict as stored.
+    pub verdict: Verdict,
+    /// Whether a due command waits for `via` (only for an active device).
+    pub pending: bool,
+    /// The command it settled.
+    pub settled: Option<Settled>,
+}
+
+/// A command that a message settled.
+#[derive(Debug)]
+pub struct Settled {
+    /// The command as it now is.
+    pub command: CommandRecord,
+}
+
+/// A command that was queued.
+#[derive(Debug)]
+pub struct Enqueued {
+    /// The command as it now is, with its number and bytes.
+    pub command: CommandRecord,
+    /// The devices that were adopted by it.
+    pub adopted: Vec<DeviceId>,
+}
+
+/// What a device that asked gets.
+#[derive(Debug)]
+pub struct Leased {
+    /// The command, if one is due.
+    pub lease: Option<Lease>,
+    /// Whether another is waiting behind it.
+    pub more: bool,
+    /// Commands whose state changed, as they now are.
+    pub changed: Vec<CommandRecord>,
+}
