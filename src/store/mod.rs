@@ -3,12 +3,19 @@
 //! Writes are values sent to one writer, which commits whatever waits in one transaction and answers each
 //! sender only after that commit. Knows no dialect and no socket.
 
+pub mod audit;
+mod handle;
 pub mod ledger;
+pub(crate) mod migrate;
 mod read;
+pub mod sqlite;
 mod write;
+mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
+
+pub use handle::{Store, Target, WriterSettings};
 
 pub use read::{CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, Stats};
 pub use write::{
@@ -65,11 +72,29 @@ pub trait Engine: Send + 'static {
     /// Applies the whole batch in order in one transaction, synced to disk when it returns; outcomes match
     /// writes one to one. An `Err` for the whole batch means nothing of it is stored. A refusal of a single
     /// write (`Conflict`, `NotFound`, `Refused`) is that write's own outcome and rejects no neighbour.
+    /// The writer keeps the batch, so that it can try its writes singly after a failure.
     fn commit(
         &mut self,
-        batch: Vec<Write>,
+        batch: &[Write],
     ) -> impl Future<Output = Result<Vec<Result<Outcome, StoreError>>, StoreError>> + Send;
 
     /// A handle for reading, which may be shared by any number of tasks.
     fn reader(&self) -> std::sync::Arc<dyn Reader>;
+}
+
+/// The list of engines.
+async fn open(target: &Target, settings: WriterSettings) -> Result<Store, StoreError> {
+    match target {
+        Target::Sqlite(path) => {
+            let path = path.clone();
+            let engine = tokio::task::spawn_blocking(move || {
+                sqlite::Sqlite::open(&path, sqlite::SqliteSettings::default())
+            });
+            let engine = engine.await.map_err(|error| StoreError::Failed(error.to_string()))??;
+            Store::start(engine, settings)
+        }
+        Target::Postgres(_) => {
+            Err(StoreError::Failed("this homeport was built without PostgreSQL".to_owned()))
+        }
+    }
 }
