@@ -25,5 +25,6 @@
 //! Who may import whom is a table in `docs/architecture.md`, and `tests/it/tidy.rs` fails on an edge
 //! that is not in it.
 
+pub mod config;
 pub mod model;
 pub mod store;

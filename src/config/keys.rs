@@ -1,0 +1,157 @@
+//! The one table of keys: name, meaning, and how each is set and shown. Defaults come from the structs.
+
+use super::Config;
+use super::setting::Setting;
+
+/// One key.
+pub struct Key {
+    /// Its dotted name.
+    pub name: &'static str,
+    /// What it is for, one line or more.
+    pub meaning: &'static str,
+    /// Whether it may hold a secret: then `NAME_file` names a file that holds its value.
+    pub secret: bool,
+    pub(super) read: fn(&mut Config, &toml::Value) -> Result<(), String>,
+    pub(super) parse: fn(&mut Config, &str) -> Result<(), String>,
+    pub(super) show: fn(&Config) -> toml::Value,
+}
+
+impl Key {
+    /// The environment variable that sets it. `HOMEPORT_HTTPS` sets `listen.https`: its section's name is left
+    /// out; other sections keep theirs.
+    pub fn variable(&self) -> String {
+        let name = self.name.strip_prefix("listen.").unwrap_or(self.name);
+        format!("HOMEPORT_{}", name.replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+macro_rules! key {
+    ($name:literal, $($field:ident).+, $meaning:literal) => { key!($name, $($field).+, $meaning, false) };
+    ($name:literal, $($field:ident).+, $meaning:literal, $secret:literal) => {
+        Key {
+            name: $name,
+            meaning: $meaning,
+            secret: $secret,
+            read: |config, value| Setting::read(value).map(|value| config.$($field).+ = value),
+            parse: |config, text| Setting::parse(text).map(|value| config.$($field).+ = value),
+            show: |config| Setting::show(&config.$($field).+),
+        }
+    };
+}
+
+/// Every key, in the order of the template: top level first, then section by section.
+pub fn keys() -> &'static [Key] {
+    &KEYS
+}
+
+static KEYS: [Key; 36] = [
+    key!("data_dir", data_dir, "Folder of the store, the control socket and the first password."),
+    key!("certs_dir", certs_dir, "Folder of the certificate authority and the server's certificates."),
+    key!("files_dir", files_dir, "Folder of files that devices may download."),
+    key!(
+        "hosts",
+        hosts,
+        "Names and IP addresses put into the certificate.\nEmpty: the machine's name, localhost and the machine's addresses."
+    ),
+    key!(
+        "store",
+        store,
+        "The database: sqlite (a file in data_dir), sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE.",
+        true
+    ),
+    key!(
+        "listen.device_ports",
+        listen.device_ports,
+        "Listen where real devices call: https on 443, http on 80, ws on 4444. Addresses given beside it win."
+    ),
+    key!(
+        "listen.https",
+        listen.https,
+        "TLS: CWM/OKE devices, pages and API. Real CWMs call port 443. PORT in the environment sets the port.\nEvery listener: ADDRESS:PORT, or off."
+    ),
+    key!(
+        "listen.http",
+        listen.http,
+        "Plain HTTP for devices that know no TLS. Nothing an operator signs in to."
+    ),
+    key!("listen.ws", listen.ws, "WebSocket microcontrollers."),
+    key!("listen.admin", listen.admin, "When set, pages and API are served only here (with TLS)."),
+    key!(
+        "tls.certificate",
+        tls.certificate,
+        "Your own certificate in place of one that homeport makes: PEM file. Needs tls.key."
+    ),
+    key!("tls.key", tls.key, "The key of tls.certificate: PEM file."),
+    key!(
+        "devices.unknown",
+        devices.unknown,
+        "First contact of a device nobody has named: accept, hold (answered and stored, but waits to be adopted) or refuse."
+    ),
+    key!(
+        "devices.online_within_s",
+        devices.online_within_s,
+        "A device heard within so many seconds is online."
+    ),
+    key!(
+        "devices.lease_hold_s",
+        devices.lease_hold_s,
+        "How long a command that was handed out counts as on its way."
+    ),
+    key!(
+        "devices.attempts_max",
+        devices.attempts_max,
+        "How often a command is handed out before it is given up."
+    ),
+    key!(
+        "devices.reply_window_s",
+        devices.reply_window_s,
+        "How long after it was handed out a command may be replied to."
+    ),
+    key!(
+        "devices.command_life_s",
+        devices.command_life_s,
+        "How long a command waits for its device unless its maker says otherwise."
+    ),
+    key!(
+        "sessions.access_ttl_s",
+        sessions.access_ttl_s,
+        "Life of an access secret handed to a script by signing in."
+    ),
+    key!("sessions.session_ttl_s", sessions.session_ttl_s, "Life of a browser's session."),
+    key!("limits.handshake_s", limits.handshake_s, "TLS handshake."),
+    key!("limits.header_s", limits.header_s, "From the first byte of a request's head to its last."),
+    key!(
+        "limits.idle_s",
+        limits.idle_s,
+        "A kept connection on which nothing is asked. Modules call once a minute and keep theirs."
+    ),
+    key!("limits.body_s", limits.body_s, "A request's whole body."),
+    key!("limits.answer_s", limits.answer_s, "From the whole request to its answer. Modules wait 20 s."),
+    key!("limits.header_bytes", limits.header_bytes, "Request line and header lines together."),
+    key!(
+        "limits.request_line_bytes",
+        limits.request_line_bytes,
+        "The request line alone. A message in a URL takes over 3 KiB."
+    ),
+    key!("limits.headers_count", limits.headers_count, "Header lines of a request."),
+    key!("limits.body_bytes", limits.body_bytes, "A device's request body."),
+    key!("limits.connections_count", limits.connections_count, "Connections in all."),
+    key!("limits.peer_connections_count", limits.peer_connections_count, "Connections of one peer address."),
+    key!(
+        "limits.queue_count",
+        limits.queue_count,
+        "Writes that may wait for the store; beyond it devices are told to come back."
+    ),
+    key!("limits.batch_count", limits.batch_count, "Writes that are committed together."),
+    key!(
+        "limits.shutdown_s",
+        limits.shutdown_s,
+        "From the wish to stop to the end; what has not finished by then is cut."
+    ),
+    key!(
+        "log.level",
+        log.level,
+        "error, warn, info, debug, trace, or directives such as info,homeport::net=debug."
+    ),
+    key!("log.format", log.format, "text, or json: one object a line."),
+];
