@@ -26,5 +26,6 @@
 //! that is not in it.
 
 pub mod config;
+pub mod family;
 pub mod model;
 pub mod store;

@@ -1,0 +1,287 @@
+//! A strict JSON scanner over bytes: says whether a text is one JSON value and where its parts stand, so that
+//! a checksum can be taken over exactly what was sent.
+//!
+//! Bytes above 0x7F inside strings pass unread: equipment knows 8-bit characters, not UTF-8 (`cwm-oke.md §4.1`).
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Why a text is not one JSON value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    /// A byte that cannot stand where it does, or the text's end too early.
+    #[error("not JSON at byte {0}")]
+    Syntax(usize),
+    /// Nested deeper than allowed.
+    #[error("nested too deep at byte {0}")]
+    Depth(usize),
+    /// One value, but not of the kind wanted.
+    #[error("not a JSON object")]
+    NotObject,
+}
+
+/// One member of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    /// Its name with escapes resolved.
+    pub(super) name: String,
+    /// Where its value stands in the text.
+    pub(super) value: Range<usize>,
+}
+
+/// The members of the object that the text is, in order, repeats included. White space around it is allowed.
+pub(super) fn members(text: &[u8], depth_max: usize) -> Result<Vec<Member>, Fault> {
+    let mut scanner = Scanner { text, at: 0, depth_max };
+    let mut found = Vec::new();
+    scanner.space();
+    if scanner.peek() != Some(b'{') {
+        scanner.value(0)?;
+        return Err(Fault::NotObject);
+    }
+    scanner.object(0, Some(&mut found))?;
+    scanner.end()?;
+    Ok(found)
+}
+
+/// Where the elements of the array that the text is stand; `None` when it is another value.
+pub(super) fn elements(text: &[u8], depth_max: usize) -> Result<Option<Vec<Range<usize>>>, Fault> {
+    let mut scanner = Scanner { text, at: 0, depth_max };
+    let mut found = Vec::new();
+    scanner.space();
+    if scanner.peek() != Some(b'[') {
+        scanner.value(0)?;
+        scanner.end()?;
+        return Ok(None);
+    }
+    scanner.array(0, Some(&mut found))?;
+    scanner.end()?;
+    Ok(Some(found))
+}
+
+/// The text as characters: UTF-8 if it is that, else one character a byte.
+pub(super) fn characters(text: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(text) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(text.iter().copied().map(char::from).collect()),
+    }
+}
+
+/// The content of a string literal (with its quotes); `None` when it is none.
+pub(super) fn string(literal: &[u8]) -> Option<String> {
+    serde_json::from_str(&characters(literal)).ok()
+}
+
+struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+    depth_max: usize,
+}
+
+impl Scanner<'_> {
+    fn value(&mut self, depth: usize) -> Result<Range<usize>, Fault> {
+        self.space();
+        let start = self.at;
+        match self.peek() {
+            Some(b'{') => self.object(depth, None)?,
+            Some(b'[') => self.array(depth, None)?,
+            Some(b'"') => self.string()?,
+            Some(b't') => self.word(b"true")?,
+            Some(b'f') => self.word(b"false")?,
+            Some(b'n') => self.word(b"null")?,
+            _ => self.number()?,
+        }
+        Ok(start..self.at)
+    }
+
+    fn object(&mut self, depth: usize, mut found: Option<&mut Vec<Member>>) -> Result<(), Fault> {
+        self.deeper(depth)?;
+        self.at += 1;
+        self.space();
+        if self.take(b'}') {
+            return Ok(());
+        }
+        loop {
+            self.space();
+            let name = self.at;
+            if self.peek() != Some(b'"') {
+                return Err(Fault::Syntax(self.at));
+            }
+            self.string()?;
+            let name = string(self.text.get(name..self.at).unwrap_or_default()).ok_or(Fault::Syntax(name))?;
+            self.space();
+            self.must(b':')?;
+            let value = self.value(depth + 1)?;
+            if let Some(found) = &mut found {
+                found.push(Member { name, value });
+            }
+            self.space();
+            if self.take(b'}') {
+                return Ok(());
+            }
+            self.must(b',')?;
+        }
+    }
+
+    fn array(&mut self, depth: usize, mut found: Option<&mut Vec<Range<usize>>>) -> Result<(), Fault> {
+        self.deeper(depth)?;
+        self.at += 1;
+        self.space();
+        if self.take(b']') {
+            return Ok(());
+        }
+        loop {
+            let value = self.value(depth + 1)?;
+            if let Some(found) = &mut found {
+                found.push(value);
+            }
+            self.space();
+            if self.take(b']') {
+                return Ok(());
+            }
+            self.must(b',')?;
+        }
+    }
+
+    fn string(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                Some(byte) if byte >= 0x20 => self.at += 1,
+                _ => return Err(Fault::Syntax(self.at)),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => {
+                self.at += 1;
+                for _ in 0..4 {
+                    if !self.peek().is_some_and(|byte| byte.is_ascii_hexdigit()) {
+                        return Err(Fault::Syntax(self.at));
+                    }
+                    self.at += 1;
+                }
+            }
+            _ => return Err(Fault::Syntax(self.at)),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Fault> {
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.figures()?;
+        }
+        if self.take(b'.') {
+            self.figures()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if !self.take(b'+') {
+                self.take(b'-');
+            }
+            self.figures()?;
+        }
+        Ok(())
+    }
+
+    fn figures(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == start { Err(Fault::Syntax(start)) } else { Ok(()) }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), Fault> {
+        if !self.text.get(self.at..).unwrap_or_default().starts_with(word) {
+            return Err(Fault::Syntax(self.at));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// Nothing but white space may follow, and the NUL that ends a message on the serial link (§4.1).
+    fn end(&mut self) -> Result<(), Fault> {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r' | 0)) {
+            self.at += 1;
+        }
+        if self.at == self.text.len() { Ok(()) } else { Err(Fault::Syntax(self.at)) }
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn deeper(&self, depth: usize) -> Result<(), Fault> {
+        if depth < self.depth_max { Ok(()) } else { Err(Fault::Depth(self.at)) }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn must(&mut self, byte: u8) -> Result<(), Fault> {
+        if self.take(byte) { Ok(()) } else { Err(Fault::Syntax(self.at)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn members_stand_where_they_are_said_to() {
+        let text = br#" {"a" : [1,{"a":2}] ,"\u0062":"x\"}","a":null} "#;
+        let found = members(text, 8).unwrap();
+        let shown: Vec<(&str, &[u8])> =
+            found.iter().map(|member| (member.name.as_str(), &text[member.value.clone()])).collect();
+        assert_eq!(shown, [("a", &br#"[1,{"a":2}]"#[..]), ("b", &br#""x\"}""#[..]), ("a", &b"null"[..])]);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = |levels: usize| [vec![b'['; levels], vec![b']'; levels]].concat();
+        assert!(elements(&deep(8), 8).is_ok());
+        assert_eq!(elements(&deep(9), 8), Err(Fault::Depth(8)));
+        assert_eq!(elements(&deep(1_000_000), 32), Err(Fault::Depth(32)));
+    }
+
+    #[test]
+    fn a_nul_may_follow_and_nothing_else() {
+        assert!(members(b"{}\0", 8).is_ok());
+        assert_eq!(members(b"{}x", 8), Err(Fault::Syntax(2)));
+        assert_eq!(members(b"[]", 8), Err(Fault::NotObject));
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json_about_what_is_json(text in r#"[\[\]{}:,"\\a0-9eE+.\- tfn]{0,24}"#) {
+            let strict: Result<Box<serde_json::value::RawValue>, _> = serde_json::from_str(&text);
+            prop_assert_eq!(elements(text.as_bytes(), 64).is_ok(), strict.is_ok());
+        }
+
+        #[test]
+        fn any_bytes_are_survived(text in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = (members(&text, 4), elements(&text, 4));
+        }
+    }
+}

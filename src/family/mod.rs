@@ -1,0 +1,112 @@
+//! Device dialects: a folder each, and the list of them. What every dialect offers is [`Family`].
+
+pub mod cwm;
+
+use std::sync::Arc;
+
+use crate::model::{Encoder, FamilyName, Timestamp};
+
+/// One dialect. Object-safe: the server keeps a list.
+pub trait Family: Send + Sync + 'static {
+    /// Its name, as in the API's `family`.
+    fn name(&self) -> FamilyName;
+
+    /// Turns an operator's words into what the device would get. Pure: reads no clock and no store.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field at fault and the way to put it right.
+    fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid>;
+
+    /// Commands an operator may start from.
+    fn templates(&self) -> Vec<Template> {
+        Vec::new()
+    }
+}
+
+/// An operator's words.
+#[derive(Clone, Debug)]
+pub struct CommandText {
+    /// The device's address; not needed when `dst` names it.
+    pub address: Option<String>,
+    /// The address of the device it speaks through, if it has one.
+    pub parent: Option<String>,
+    /// The verb.
+    pub cmd: String,
+    /// The payload as typed: JSON text.
+    pub payload: String,
+    /// Where to, in the dialect's own way, before `address` and `parent`. A single element may hold the whole
+    /// list as a person typed it: a JSON array, names with commas between, or one bare name.
+    pub dst: Option<Vec<String>>,
+    /// The time to put into the message.
+    pub at: Timestamp,
+}
+
+/// A command that can be queued: everything but its number.
+#[derive(Clone)]
+pub struct DraftText {
+    /// The dialect.
+    pub family: FamilyName,
+    /// The device it is for.
+    pub address: String,
+    /// The device that will fetch it; the same one unless another stands in front.
+    pub via: String,
+    /// The verb.
+    pub cmd: String,
+    /// The payload as it will be sent.
+    pub payload: String,
+    /// Makes the exact bytes once the number is known.
+    pub encode: Encoder,
+    /// What the operator should know before sending, if anything.
+    pub warning: Option<String>,
+}
+
+impl std::fmt::Debug for DraftText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DraftText")
+            .field("address", &self.address)
+            .field("via", &self.via)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Words that make no command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct Invalid {
+    /// `dst`, `cmd` or `payload`.
+    pub field: &'static str,
+    /// The cause and the fix.
+    pub message: String,
+}
+
+impl Invalid {
+    /// Names a field and what is wrong with it.
+    pub fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
+    }
+}
+
+/// A command an operator may start from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// What people call it.
+    pub name: String,
+    /// The verb.
+    pub cmd: String,
+    /// The payload, JSON text.
+    pub payload: String,
+}
+
+/// The settings of every dialect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FamilySettings {
+    /// Of the ConnectWare Module and the equipment behind it.
+    pub cwm: cwm::CwmSettings,
+}
+
+/// Every dialect this server speaks. A new one is a folder and a line here.
+pub fn all(settings: &FamilySettings) -> Vec<Arc<dyn Family>> {
+    vec![Arc::new(cwm::Cwm::new(settings.cwm.clone()))]
+}
