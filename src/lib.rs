@@ -27,5 +27,6 @@
 
 pub mod config;
 pub mod family;
+pub mod http;
 pub mod model;
 pub mod store;

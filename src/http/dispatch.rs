@@ -1,0 +1,131 @@
+//! Device table first, pages second.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response};
+use tower::ServiceExt as _;
+
+use super::{
+    Body, BodyLimits, BoxError, BoxFuture, Exchange, Handler, ListenerKind, Peer, Reject, Reply, Service,
+    Table, body,
+};
+
+/// The pages: whatever answers what the device table does not know.
+pub type Pages =
+    Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Result<Response<Body>, Infallible>> + Send + Sync>;
+
+/// Makes [`Pages`] of a tower service, such as an `axum::Router`.
+pub fn pages<S, B>(service: S) -> Pages
+where
+    S: tower::Service<Request<Body>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+    B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let service = service
+        .map_response(|response: Response<B>| response.map(|body| body.map_err(Into::into).boxed_unsync()));
+    Arc::new(move |request| Box::pin(service.clone().oneshot(request)))
+}
+
+/// Sends each request to the device table or to the pages.
+pub struct Dispatch {
+    table: Table,
+    pages: Option<Pages>,
+    pages_on: Vec<ListenerKind>,
+    limits: Box<dyn Fn() -> BodyLimits + Send + Sync>,
+}
+
+impl Dispatch {
+    /// `limits` is asked anew for each request, so a reload needs no restart.
+    pub fn new(table: Table, limits: impl Fn() -> BodyLimits + Send + Sync + 'static) -> Self {
+        Self { table, pages: None, pages_on: Vec::new(), limits: Box::new(limits) }
+    }
+
+    /// Serves pages on these listeners. On others an unknown path is answered 404 in JSON.
+    #[must_use]
+    pub fn with_pages(mut self, pages: Pages, on: &[ListenerKind]) -> Self {
+        self.pages = Some(pages);
+        self.pages_on = on.to_vec();
+        self
+    }
+
+    /// What the listeners are given.
+    pub fn into_service(self) -> Service {
+        let dispatch = Arc::new(self);
+        Arc::new(move |request| {
+            let dispatch = Arc::clone(&dispatch);
+            Box::pin(async move { Ok(dispatch.answer(request).await) })
+        })
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(nobody);
+        let limits = (self.limits)();
+        if let Some((handler, params)) = self.table.find(peer.listener, request.uri().path()) {
+            return device(handler, params, request, peer, limits).await.into_response();
+        }
+        match &self.pages {
+            Some(pages) if self.pages_on.contains(&peer.listener) => {
+                match pages(request.map(|body| body::limited(body, limits))).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+            _ => Reject::not_found("there is nothing at this path")
+                .log(format!(
+                    "{} asked for unknown path {:?} on {}",
+                    peer.addr,
+                    request.uri().path(),
+                    peer.listener
+                ))
+                .into_reply()
+                .into_response(),
+        }
+    }
+}
+
+async fn device(
+    handler: Handler,
+    params: Vec<(String, String)>,
+    request: Request<Incoming>,
+    peer: Peer,
+    limits: BodyLimits,
+) -> Reply {
+    let (head, incoming) = request.into_parts();
+    if !matches!(head.method, Method::GET | Method::POST | Method::PUT) {
+        return Reject::method("this path takes GET, POST and PUT")
+            .log(format!("{} sent method {} to {:?}", peer.addr, head.method, head.uri.path()))
+            .into_reply();
+    }
+    let body = match body::read_body(&head.headers, incoming, limits).await {
+        Ok(body) => body,
+        Err(reject) => {
+            let line = format!("{} on {:?}: {}", peer.addr, head.uri.path(), reject.caller());
+            return reject.log(line).into_reply();
+        }
+    };
+    handler(Exchange {
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        headers: head.headers,
+        body,
+        version: head.version,
+        params,
+        peer,
+    })
+    .await
+}
+
+/// A request that no listener of ours marked, as in tests: treated as the least trusted.
+fn nobody() -> Peer {
+    Peer { addr: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), listener: ListenerKind::Http, tls: None }
+}

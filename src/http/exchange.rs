@@ -1,0 +1,98 @@
+//! One request as a device handler sees it, and who sent it.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use hyper::{HeaderMap, Method, Version};
+
+/// A request whose body has been read, under its cap and time limit.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Method, as sent.
+    pub method: Method,
+    /// Path, as sent: not percent-decoded, trailing slash kept.
+    pub path: String,
+    /// Text after the first `?`, as sent.
+    pub query: Option<String>,
+    /// Header block.
+    pub headers: HeaderMap,
+    /// Whole body; empty when there is none.
+    pub body: Bytes,
+    /// HTTP version of the request line.
+    pub version: Version,
+    /// Named parts of the path, as sent.
+    pub params: Vec<(String, String)>,
+    /// The other end.
+    pub peer: Peer,
+}
+
+impl Exchange {
+    /// A header as text; `None` when absent or not text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A named part of the path, as sent.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Which of the doors a request came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ListenerKind {
+    /// TLS: devices and people.
+    Https,
+    /// Plain HTTP: devices that cannot do TLS.
+    Http,
+    /// WebSocket devices.
+    Ws,
+    /// A second door for people only.
+    Admin,
+    /// The control socket: who may open it is the administrator.
+    Control,
+}
+
+impl ListenerKind {
+    /// The name used in settings and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+            Self::Ws => "ws",
+            Self::Admin => "admin",
+            Self::Control => "control",
+        }
+    }
+}
+
+impl fmt::Display for ListenerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The other end of a connection. The net room puts it into the extensions of every request.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Address and port; `127.0.0.1:0` on the control socket.
+    pub addr: SocketAddr,
+    /// The door it came through.
+    pub listener: ListenerKind,
+    /// What the handshake agreed on; `None` on plain connections.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What a TLS handshake agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// `TLS 1.2` or `TLS 1.3`.
+    pub version: String,
+    /// Cipher suite by its registered name.
+    pub suite: String,
+    /// Name the client asked for.
+    pub sni: Option<String>,
+    /// Client certificate (DER), when one was sent.
+    pub client_cert: Option<Vec<u8>>,
+}

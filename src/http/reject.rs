@@ -1,0 +1,134 @@
+//! A refusal: a status that cannot be a success, a sentence for the caller and another for the log.
+
+use std::fmt;
+
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
+
+use super::Reply;
+
+/// Why a request was not done. Made only by the constructors below, so the status is never below 400.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    status: StatusCode,
+    code: &'static str,
+    caller: String,
+    log: String,
+    retry_after_s: Option<u64>,
+    close: bool,
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, close $close:literal;)*) => {
+        impl Reject {
+            $($(#[$doc])*
+            pub fn $name(caller: impl Into<String>) -> Self {
+                let caller = caller.into();
+                Self {
+                    status: StatusCode::$status,
+                    code: $code,
+                    log: caller.clone(),
+                    caller,
+                    retry_after_s: None,
+                    close: $close,
+                }
+            })*
+        }
+    };
+}
+
+refusals! {
+    /// 400: the request cannot be read.
+    bad_request = BAD_REQUEST, "bad_request", close false;
+    /// 401: who asks is not known.
+    unauthorized = UNAUTHORIZED, "unauthorized", close false;
+    /// 403: who asks is known and may not.
+    forbidden = FORBIDDEN, "forbidden", close false;
+    /// 404: there is nothing here.
+    not_found = NOT_FOUND, "not_found", close false;
+    /// 405: not with this method.
+    method = METHOD_NOT_ALLOWED, "method_not_allowed", close false;
+    /// 408: the request came too slowly. The connection is closed.
+    too_slow = REQUEST_TIMEOUT, "too_slow", close true;
+    /// 413: the body is over its cap. The connection is closed.
+    too_large = PAYLOAD_TOO_LARGE, "too_large", close true;
+    /// 429: too many requests.
+    too_many = TOO_MANY_REQUESTS, "too_many", close false;
+    /// 500: our fault.
+    internal = INTERNAL_SERVER_ERROR, "internal", close false;
+    /// 503: could not be stored now; try again.
+    unavailable = SERVICE_UNAVAILABLE, "unavailable", close false;
+}
+
+impl Reject {
+    /// Gives the log another sentence than the caller hears.
+    #[must_use]
+    pub fn log(mut self, sentence: impl Into<String>) -> Self {
+        self.log = sentence.into();
+        self
+    }
+
+    /// Tells the caller when to try again.
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Status code, 400 or above.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What the caller hears.
+    pub fn caller(&self) -> &str {
+        &self.caller
+    }
+
+    /// The answer: `{"error":{"code":"…","message":"…"}}`. Writes the one log line of this refusal.
+    pub fn into_reply(self) -> Reply {
+        if self.status.is_server_error() {
+            tracing::error!(status = self.status.as_u16(), "request refused: {}", self.log);
+        } else {
+            tracing::info!(status = self.status.as_u16(), "request refused: {}", self.log);
+        }
+        let body = serde_json::json!({"error": {"code": self.code, "message": self.caller}}).to_string();
+        let mut reply = Reply::json(self.status, body);
+        if let Some(seconds) = self.retry_after_s {
+            reply = reply.with(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            reply = reply.with(header::ALLOW, HeaderValue::from_static("GET, POST, PUT"));
+        }
+        if self.close { reply.closing() } else { reply }
+    }
+}
+
+impl From<Reject> for Reply {
+    fn from(reject: Reject) -> Self {
+        reject.into_reply()
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status.as_u16(), self.log)
+    }
+}
+
+impl std::error::Error for Reject {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caller_never_hears_the_sentence_for_the_log() {
+        let reply =
+            Reject::unavailable("try again").log("disk full on /dev/sda1").retry_after(30).into_reply();
+        assert_eq!(reply.status, 503);
+        assert_eq!(&reply.body[..], br#"{"error":{"code":"unavailable","message":"try again"}}"#);
+        let response = reply.into_response();
+        assert_eq!(response.headers()["retry-after"], "30");
+    }
+}
