@@ -1,1 +1,3 @@
-//! x
+//! The one integration binary; its modules mirror `src`.
+
+mod tidy;
