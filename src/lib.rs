@@ -26,6 +26,7 @@
 //! that is not in it.
 
 pub mod config;
+pub mod core;
 pub mod family;
 pub mod http;
 pub mod model;

@@ -1,0 +1,101 @@
+//! What people do to devices: let in, turn away, name, make, forget.
+
+use super::reports::{check_address, newcomer};
+use super::{FeedEvent, Hub, HubError};
+use crate::model::{Device, DeviceId, DeviceState, FamilyName};
+use crate::store::{StoreError, Write};
+
+impl Hub {
+    /// Makes a device by hand; it is let in.
+    pub async fn create(
+        &self,
+        family: &FamilyName,
+        address: &str,
+        name: Option<&str>,
+    ) -> Result<Device, HubError> {
+        check_address(address)?;
+        if self.device_by_address(family, address).is_some() {
+            return Err(HubError::conflict("address", format!("device {address} exists already")));
+        }
+        let mut device = newcomer(family, address, DeviceState::Active, None, self.now());
+        if let Some(name) = name {
+            device.names.name = checked_name(name)?;
+        }
+        self.store_new(device).await
+    }
+
+    /// Lets a device in; what it said while it was held is its history.
+    pub async fn adopt(&self, id: &DeviceId) -> Result<Device, HubError> {
+        self.change(id, |device| device.state = DeviceState::Active).await
+    }
+
+    /// Turns a device away from now on.
+    pub async fn block(&self, id: &DeviceId) -> Result<Device, HubError> {
+        self.change(id, |device| device.state = DeviceState::Blocked).await
+    }
+
+    /// Changes what people call a device: 1 to 64 characters.
+    pub async fn rename(&self, id: &DeviceId, name: &str) -> Result<Device, HubError> {
+        let name = checked_name(name)?;
+        self.change(id, |device| device.names.name = name).await
+    }
+
+    /// Forgets a device with its values and open commands. What it said stays in the ledger.
+    pub async fn forget(&self, id: &DeviceId) -> Result<(), HubError> {
+        self.device(id).ok_or(HubError::NotFound("device"))?;
+        self.write(Write::Forget(id.clone())).await?;
+        self.0.registry.forget(id);
+        Ok(())
+    }
+
+    /// Reads every device from the store again, for changes made by somebody else.
+    pub async fn refresh(&self) -> Result<(), HubError> {
+        self.0.registry.load(self.reader().all_devices().await?);
+        Ok(())
+    }
+
+    /// Stores a device that was not there. If a message of it came in meanwhile, that one's id counts.
+    pub(super) async fn store_new(&self, device: Device) -> Result<Device, HubError> {
+        let family = device.names.family.clone();
+        let address = device.names.address.clone();
+        // A tentative device at this address keeps its id, else two ids would meet in the store.
+        let claimed = self.0.registry.at_or(&family, &address, || Some(device.clone()));
+        let id = claimed.map_or_else(|| device.names.id.clone(), |claimed| claimed.names.id);
+        let mut device = device;
+        device.names.id = id;
+        match self.write(Write::Device(Box::new(device.clone()))).await {
+            Err(StoreError::Conflict(_)) => {
+                self.refresh().await?;
+                self.device_by_address(&family, &address).ok_or(HubError::Busy)
+            }
+            Err(error) => Err(error.into()),
+            Ok(_) => {
+                self.0.registry.stored(device.clone());
+                self.0.teller.tell(FeedEvent::State(device.clone()));
+                Ok(device)
+            }
+        }
+    }
+
+    async fn change(&self, id: &DeviceId, edit: impl FnOnce(&mut Device)) -> Result<Device, HubError> {
+        let mut device = self.device(id).ok_or(HubError::NotFound("device"))?;
+        edit(&mut device);
+        self.write(Write::Device(Box::new(device.clone()))).await?;
+        self.0.registry.stored(device.clone());
+        self.0.teller.tell(FeedEvent::State(device.clone()));
+        Ok(device)
+    }
+}
+
+fn checked_name(name: &str) -> Result<String, HubError> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        return Err(HubError::invalid("name", format!("a name has 1 to {NAME_CHARS_MAX} characters")));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(HubError::invalid("name", "the name has a control character in it"));
+    }
+    Ok(name.to_owned())
+}
+
+const NAME_CHARS_MAX: usize = 64;

@@ -1,0 +1,73 @@
+//! What can go wrong at the hub, by whose fault it is.
+
+use crate::store::StoreError;
+
+/// Why the hub did not do as asked. Each text is a sentence that the asker may see.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HubError {
+    /// The device is not let in: blocked, or unknown where unknown devices are refused.
+    #[error("{0}")]
+    Refused(String),
+    /// What was named does not exist.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The change does not fit what is there.
+    #[error("{message}")]
+    Conflict {
+        /// The field at fault, as the API calls it; empty when none is.
+        field: &'static str,
+        /// The sentence.
+        message: String,
+    },
+    /// What was asked makes no sense in itself.
+    #[error("{message}")]
+    Invalid {
+        /// The field at fault, as the API calls it.
+        field: &'static str,
+        /// The sentence.
+        message: String,
+    },
+    /// Wrong name or password; the text never says which.
+    #[error("wrong user name or password")]
+    Unauthorized,
+    /// Too many tries; come back later.
+    #[error("too many attempts: try again in {retry_after_s} s")]
+    TooMany {
+        /// Whole seconds to wait, at least 1.
+        retry_after_s: u64,
+    },
+    /// The store has as much waiting as it may hold; nothing was stored. Try again.
+    #[error("the server is busy: try again")]
+    Busy,
+    /// The store failed; nothing was stored.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl HubError {
+    /// A complaint about one field of what was asked.
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { field, message: message.into() }
+    }
+
+    /// A clash with what is there.
+    pub fn conflict(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Conflict { field, message: message.into() }
+    }
+}
+
+impl From<StoreError> for HubError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => Self::Busy,
+            StoreError::Conflict(message) | StoreError::Refused(message) => Self::conflict("", message),
+            StoreError::NotFound(what) => Self::NotFound(what),
+            StoreError::Closed
+            | StoreError::Full(_)
+            | StoreError::ReadOnly(_)
+            | StoreError::TooNew { .. }
+            | StoreError::InUse(_)
+            | StoreError::Failed(_) => Self::Store(error),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The hub's own state: what every part of it works on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, broadcast};
+
+use super::feed::{Feed, FeedEvent, Teller};
+use super::registry::Registry;
+use super::secrets::Passwords;
+use super::throttle::Throttle;
+use super::{HubError, HubSettings};
+use crate::model::{Clock, CommandRecord, Timestamp};
+use crate::store::{Outcome, Reader, Store, StoreError, Write};
+
+/// The only door from families and pages to what is stored. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub(pub(super) Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) settings: ArcSwap<HubSettings>,
+    pub(super) registry: Registry,
+    pub(super) teller: Teller,
+    pub(super) passwords: Passwords,
+    pub(super) throttle: Throttle,
+    pub(super) password_changes: broadcast::Sender<String>,
+}
+
+impl Hub {
+    /// Opens the hub over a store and loads the registry from it.
+    pub async fn start(store: Store, clock: Clock, settings: HubSettings) -> Result<Self, HubError> {
+        let registry = Registry::default();
+        registry.load(store.read().all_devices().await?);
+        let passwords = Passwords::new(Arc::new(Semaphore::new(settings.hash_parallel.max(1)))).await?;
+        Ok(Self(Arc::new(Shared {
+            store,
+            clock,
+            registry,
+            teller: Teller::new(settings.feed_backlog),
+            passwords,
+            throttle: Throttle::new(settings.login_per_minute),
+            password_changes: broadcast::Sender::new(16),
+            settings: ArcSwap::from_pointee(settings),
+        })))
+    }
+
+    /// Replaces the settings; what is under way finishes with the old ones.
+    pub fn settings_reload(&self, settings: HubSettings) {
+        self.0.settings.store(Arc::new(settings));
+    }
+
+    /// The settings as they are now.
+    pub fn settings(&self) -> Arc<HubSettings> {
+        self.0.settings.load_full()
+    }
+
+    /// What the hub's clock says.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// A place at the live feed, from now on.
+    pub fn watch(&self) -> Feed {
+        self.0.teller.watch()
+    }
+
+    pub(super) fn reader(&self) -> &dyn Reader {
+        self.0.store.read()
+    }
+
+    pub(super) async fn write(&self, write: Write) -> Result<Outcome, StoreError> {
+        self.0.store.write(write).await
+    }
+
+    pub(super) fn tell_commands(&self, changed: Vec<CommandRecord>) {
+        for command in changed {
+            self.0.teller.tell(FeedEvent::Command(command));
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hub")
+    }
+}
+
+/// The error for an outcome that does not belong to its write; only a fault in an engine makes it.
+pub(super) fn astray(outcome: &Outcome) -> HubError {
+    HubError::Store(StoreError::Failed(format!("an outcome that does not fit its write: {outcome:?}")))
+}

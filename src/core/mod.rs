@@ -1,0 +1,33 @@
+//! The hub and what it is made of: the only door from families and pages to what is stored.
+//!
+//! Knows no wire field's name, no socket and no engine: families bring typed reports, the store takes writes.
+
+mod browse;
+mod devices;
+mod error;
+mod feed;
+mod hub;
+mod operators;
+mod queue;
+mod registry;
+mod reports;
+mod secrets;
+mod settings;
+mod sweep;
+pub mod telemetry;
+mod throttle;
+
+pub use error::HubError;
+pub use feed::{Feed, FeedEvent, Heard, Next};
+pub use hub::Hub;
+pub use operators::{Caller, How, Opened};
+pub use queue::Order;
+pub use registry::Known;
+pub use reports::{Accepted, Claim, Event, Pulled, Report};
+pub use settings::{HubSettings, UnknownPolicy};
+
+// Pages name what they list by these, and may not import the store.
+pub use crate::store::audit::{Fault, Findings};
+pub use crate::store::{
+    Acknowledgement, CommandFilter, DataFilter, DeviceFilter, MessageFilter, Stats, StoreError,
+};

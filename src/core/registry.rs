@@ -1,0 +1,185 @@
+//! Every device in memory, so that a message is placed without asking the store.
+//!
+//! A device that was claimed but never stored is *tentative*: it keeps its id for the next message, and is
+//! not shown to anybody.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::model::{Device, DeviceId, DeviceRef, DeviceState, FamilyName, Timestamp};
+
+/// A claimed device, with the device it speaks through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The device. It is stored with its first report.
+    pub device: Device,
+    /// The device it speaks through, if any.
+    pub parent: Option<Device>,
+}
+
+impl Known {
+    /// The device's names.
+    pub fn names(&self) -> &DeviceRef {
+        &self.device.names
+    }
+
+    /// Whether the device is let in or held.
+    pub fn state(&self) -> DeviceState {
+        self.device.state
+    }
+
+    /// The device that fetches commands for it: the parent, else itself.
+    pub fn via(&self) -> &Device {
+        self.parent.as_ref().unwrap_or(&self.device)
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    device: Device,
+    stored: bool,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    by_id: HashMap<DeviceId, Entry>,
+    by_address: HashMap<(FamilyName, String), DeviceId>,
+}
+
+/// The devices this server knows.
+#[derive(Debug, Default)]
+pub(super) struct Registry(RwLock<Tables>);
+
+impl Registry {
+    /// Replaces everything by what the store has; tentative devices stay unless their address is taken.
+    pub(super) fn load(&self, devices: Vec<Device>) {
+        let mut tables = self.write();
+        let before = std::mem::take(&mut *tables);
+        for device in devices {
+            tables.put(device, true);
+        }
+        for entry in before.by_id.into_values().filter(|entry| !entry.stored) {
+            if !tables.by_address.contains_key(&key(&entry.device.names)) {
+                tables.put(entry.device, false);
+            }
+        }
+    }
+
+    /// A stored device.
+    pub(super) fn device(&self, id: &DeviceId) -> Option<Device> {
+        self.read().by_id.get(id).filter(|entry| entry.stored).map(|entry| entry.device.clone())
+    }
+
+    /// A stored device by its address; letter case does not count.
+    pub(super) fn by_address(&self, family: &FamilyName, address: &str) -> Option<Device> {
+        let tables = self.read();
+        tables.at(family, address).filter(|entry| entry.stored).map(|entry| entry.device.clone())
+    }
+
+    /// Every stored device, in no order.
+    pub(super) fn all(&self) -> Vec<Device> {
+        self.read().by_id.values().filter(|entry| entry.stored).map(|entry| entry.device.clone()).collect()
+    }
+
+    /// The device at an address, stored or tentative; else what `make` gives, kept as tentative. `make`
+    /// giving `None` leaves the address unknown.
+    pub(super) fn at_or(
+        &self,
+        family: &FamilyName,
+        address: &str,
+        make: impl FnOnce() -> Option<Device>,
+    ) -> Option<Device> {
+        if let Some(entry) = self.read().at(family, address) {
+            return Some(entry.device.clone());
+        }
+        let mut tables = self.write();
+        // Somebody may have been faster between the two locks.
+        if let Some(entry) = tables.at(family, address) {
+            return Some(entry.device.clone());
+        }
+        let device = make()?;
+        tables.put(device.clone(), false);
+        Some(device)
+    }
+
+    /// Notes that a device was stored as given.
+    pub(super) fn stored(&self, device: Device) {
+        self.write().put(device, true);
+    }
+
+    /// Notes that a report of a device was stored. Says whether the device is new to the store, or changed
+    /// its parent by it.
+    pub(super) fn heard(&self, device: &Device, at: Timestamp) -> Option<Device> {
+        let mut tables = self.write();
+        let Some(entry) = tables.by_id.get_mut(&device.names.id) else {
+            let mut device = device.clone();
+            device.last_seen = device.last_seen.max(Some(at));
+            tables.put(device.clone(), true);
+            return Some(device);
+        };
+        let mut changed = !entry.stored;
+        entry.stored = true;
+        entry.device.last_seen = entry.device.last_seen.max(Some(at));
+        if entry.device.parent.is_none() && device.parent.is_some() {
+            entry.device.parent.clone_from(&device.parent);
+            changed = true;
+        }
+        changed.then(|| entry.device.clone())
+    }
+
+    /// Notes a sign of life that is not worth a write.
+    pub(super) fn touch(&self, id: &DeviceId, at: Timestamp) {
+        if let Some(entry) = self.write().by_id.get_mut(id) {
+            entry.device.last_seen = entry.device.last_seen.max(Some(at));
+        }
+    }
+
+    /// Drops a device; its children stand alone from now on.
+    pub(super) fn forget(&self, id: &DeviceId) {
+        let mut tables = self.write();
+        if let Some(entry) = tables.by_id.remove(id) {
+            tables.by_address.remove(&key(&entry.device.names));
+        }
+        for entry in tables.by_id.values_mut().filter(|entry| entry.device.parent.as_ref() == Some(id)) {
+            entry.device.parent = None;
+        }
+    }
+
+    /// Drops tentative devices made before `before`: their report never came to be stored.
+    pub(super) fn sweep(&self, before: Timestamp) {
+        let mut tables = self.write();
+        let Tables { by_id, by_address } = &mut *tables;
+        by_id.retain(|_, entry| entry.stored || entry.device.created >= before);
+        by_address.retain(|_, id| by_id.contains_key(id));
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        // A panic cannot leave the tables half changed: every change is a few plain assignments.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn at(&self, family: &FamilyName, address: &str) -> Option<&Entry> {
+        let id = self.by_address.get(&(family.clone(), address.to_ascii_lowercase()))?;
+        self.by_id.get(id)
+    }
+
+    fn put(&mut self, device: Device, stored: bool) {
+        let id = device.names.id.clone();
+        if let Some(before) = self.by_address.insert(key(&device.names), id.clone())
+            && before != id
+        {
+            self.by_id.remove(&before);
+        }
+        self.by_id.insert(id, Entry { device, stored });
+    }
+}
+
+fn key(names: &DeviceRef) -> (FamilyName, String) {
+    (names.family.clone(), names.address.to_ascii_lowercase())
+}

@@ -1,0 +1,322 @@
+//! What devices do: claim who they are, report, and fetch commands.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::hub::astray;
+use super::registry::Known;
+use super::{FeedEvent, Heard, Hub, HubError, UnknownPolicy};
+use crate::model::{
+    CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, FamilyName, Lease, Reading,
+    Seq, Timestamp, Verdict, WireId,
+};
+use crate::store::{Acknowledgement, Outcome, Reply, ReportWrite, Reported, StoreError, Write};
+
+/// Who a message says it is from.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The dialect.
+    pub family: &'a FamilyName,
+    /// The sender's address, 1 to 64 characters.
+    pub address: &'a str,
+    /// The address of the device that carries its messages, if that is another one.
+    pub parent: Option<&'a str>,
+}
+
+/// A message that was read, with all that follows from it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Whose it is, as claimed; `None` when the message did not say.
+    pub device: Option<Known>,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// The exact bytes.
+    pub raw: Bytes,
+    /// What the check found.
+    pub verdict: Verdict,
+    /// What makes two messages of the device the same one; `None` never repeats.
+    pub fingerprint: Option<[u8; 16]>,
+    /// What it says. Not looked at when the verdict is `BadCrc` or `Malformed`: the message is kept, and
+    /// nothing in it is believed.
+    pub events: Vec<Event>,
+    /// The peer's address without port.
+    pub peer: String,
+}
+
+/// One thing a message says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Values.
+    Readings(Vec<Reading>),
+    /// It may be the reply to a command. At most one counts per report.
+    Reply {
+        /// The command's number on the wire.
+        wire_id: WireId,
+        /// Top-level keys of what was replied; a command that shares one is preferred.
+        keys: Vec<String>,
+    },
+}
+
+/// What became of a report. The message is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its place in the ledger.
+    pub seq: Seq,
+    /// The verdict as stored.
+    pub verdict: Verdict,
+    /// Whether a command waits for the device, or for the one that fetches for it.
+    pub pending: bool,
+}
+
+/// What a device that asked gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulled {
+    /// The command, if one is due.
+    pub lease: Option<Lease>,
+    /// Whether another waits behind it.
+    pub more: bool,
+}
+
+impl Hub {
+    /// Finds who a message is from, or what the policy makes of a newcomer. No wait: a newcomer is stored
+    /// with its first report.
+    pub fn claim(&self, claim: Claim<'_>) -> Result<Known, HubError> {
+        check_address(claim.address)?;
+        let parent = match claim.parent.filter(|parent| !parent.eq_ignore_ascii_case(claim.address)) {
+            Some(address) => {
+                check_address(address)?;
+                Some(self.claim_one(claim.family, address, None)?)
+            }
+            None => None,
+        };
+        let parent_id = parent.as_ref().map(|parent| parent.names.id.clone());
+        let mut device = self.claim_one(claim.family, claim.address, parent_id.clone())?;
+        // Who carried this message is its parent for this message; who carried the first one stays in the store.
+        let parent = match (parent, &device.parent) {
+            (None, Some(id)) => self.0.registry.device(id),
+            (parent, _) => parent,
+        };
+        if device.parent.is_none() {
+            device.parent = parent_id;
+        }
+        Ok(Known { device, parent })
+    }
+
+    /// Stores a report and all that follows from it. Durable when it returns.
+    pub async fn accept(&self, report: Report) -> Result<Accepted, HubError> {
+        let mut known = report.device.clone();
+        let outcome = match self.write(self.report_write(&report, known.as_ref())).await {
+            // Another server on the same store met the newcomer first: take its id and try once more.
+            Err(StoreError::Conflict(_)) if known.is_some() => {
+                self.refresh().await?;
+                known = match &known {
+                    Some(known) => Some(self.claim_again(known)?),
+                    None => None,
+                };
+                self.write(self.report_write(&report, known.as_ref())).await?
+            }
+            outcome => outcome?,
+        };
+        let Outcome::Reported(reported) = outcome else { return Err(astray(&outcome)) };
+        let accepted = Accepted { seq: reported.seq, verdict: reported.verdict, pending: reported.pending };
+        self.told(report, known, reported);
+        Ok(accepted)
+    }
+
+    /// Hands a device its oldest due command. A device that is unknown, held or blocked gets nothing.
+    pub async fn lease(
+        &self,
+        family: &FamilyName,
+        address: &str,
+        last: Acknowledgement,
+        peer: &str,
+    ) -> Result<Pulled, HubError> {
+        let Some(device) = self.device_by_address(family, address) else { return Ok(Pulled::default()) };
+        let at = self.now();
+        match device.state {
+            DeviceState::Blocked => return Ok(Pulled::default()),
+            DeviceState::Held => {
+                self.0.registry.touch(&device.names.id, at);
+                return Ok(Pulled::default());
+            }
+            DeviceState::Active => self.0.registry.touch(&device.names.id, at),
+        }
+        let settings = self.settings();
+        let write = Write::Lease {
+            via: device.names.id,
+            last,
+            at,
+            until: at.plus(settings.lease_hold),
+            attempts_max: settings.attempts_max,
+            peer: peer.to_owned(),
+        };
+        let outcome = self.write(write).await?;
+        let Outcome::Leased(leased) = outcome else { return Err(astray(&outcome)) };
+        self.tell_commands(leased.changed);
+        Ok(Pulled { lease: leased.lease, more: leased.more })
+    }
+
+    /// A device by its address; letter case does not count.
+    pub fn device_by_address(&self, family: &FamilyName, address: &str) -> Option<Device> {
+        self.0.registry.by_address(family, address)
+    }
+
+    /// Whether a device was heard within the online window.
+    pub fn online(&self, device: &Device) -> bool {
+        // The registry may know of a sign of life that was not worth a write.
+        let heard = self.0.registry.device(&device.names.id).and_then(|known| known.last_seen);
+        let window: Duration = self.0.settings.load().online_within;
+        heard.max(device.last_seen).is_some_and(|seen| seen.plus(window) >= self.now())
+    }
+
+    fn claim_one(
+        &self,
+        family: &FamilyName,
+        address: &str,
+        parent: Option<DeviceId>,
+    ) -> Result<Device, HubError> {
+        let state = match self.0.settings.load().unknown {
+            UnknownPolicy::Accept => Some(DeviceState::Active),
+            UnknownPolicy::Hold => Some(DeviceState::Held),
+            UnknownPolicy::Refuse => None,
+        };
+        let device = self
+            .0
+            .registry
+            .at_or(family, address, || {
+                state.map(|state| newcomer(family, address, state, parent, self.now()))
+            })
+            .ok_or_else(|| HubError::Refused(format!("device {address} is not known here")))?;
+        match device.state {
+            DeviceState::Blocked => Err(HubError::Refused(format!("device {address} is blocked"))),
+            DeviceState::Active | DeviceState::Held => Ok(device),
+        }
+    }
+
+    fn claim_again(&self, known: &Known) -> Result<Known, HubError> {
+        let names = known.names();
+        let parent = known.parent.as_ref().map(|parent| parent.names.address.as_str());
+        self.claim(Claim { family: &names.family, address: &names.address, parent })
+    }
+
+    fn report_write(&self, report: &Report, known: Option<&Known>) -> Write {
+        let believed = match report.verdict {
+            Verdict::Ok | Verdict::NoCrc | Verdict::Duplicate | Verdict::None => true,
+            Verdict::BadCrc | Verdict::Malformed => false,
+        };
+        let mut readings = Vec::new();
+        let mut reply = None;
+        for event in report.events.iter().filter(|_| believed) {
+            match event {
+                Event::Readings(values) => readings.extend_from_slice(values),
+                Event::Reply { wire_id, keys } => {
+                    reply = known.map(|known| Reply {
+                        from: vec![known.names().id.clone()],
+                        wire_id: *wire_id,
+                        keys: keys.clone(),
+                        since: report.at.minus(self.0.settings.load().reply_window),
+                    });
+                }
+            }
+        }
+        let seen = |device: &Device| Device { last_seen: Some(report.at), ..device.clone() };
+        Write::Report(Box::new(ReportWrite {
+            devices: known
+                .map(|known| known.parent.iter().chain([&known.device]).map(seen).collect())
+                .unwrap_or_default(),
+            device: known.map(|known| known.names().clone()),
+            at: report.at,
+            verdict: report.verdict,
+            fingerprint: report.fingerprint,
+            peer: report.peer.clone(),
+            raw: report.raw.clone(),
+            readings,
+            reply,
+            via: known.map(|known| known.via().names.id.clone()),
+        }))
+    }
+
+    /// Brings the registry up to date and tells the feed. Only after the commit.
+    fn told(&self, report: Report, known: Option<Known>, reported: Reported) {
+        let teller = &self.0.teller;
+        if let Some(known) = &known {
+            for device in known.parent.iter().chain([&known.device]) {
+                if let Some(changed) = self.0.registry.heard(device, report.at) {
+                    teller.tell(FeedEvent::State(changed));
+                }
+            }
+        }
+        if !teller.watched() {
+            return;
+        }
+        let device = known.map(|known| known.device.names);
+        teller.tell(FeedEvent::Message(Heard {
+            seq: reported.seq,
+            at: report.at,
+            device: device.clone(),
+            direction: Direction::In,
+            verdict: reported.verdict,
+            size: report.raw.len(),
+        }));
+        let stored = match reported.verdict {
+            Verdict::Ok | Verdict::NoCrc | Verdict::None => true,
+            Verdict::BadCrc | Verdict::Malformed | Verdict::Duplicate => false,
+        };
+        if let Some(device) = device.filter(|_| stored) {
+            self.tell_readings(&device, report.at, reported.seq, report.events);
+        }
+        let settled: Option<CommandRecord> = reported.settled.map(|settled| settled.command);
+        self.tell_commands(settled.into_iter().collect());
+    }
+
+    fn tell_readings(&self, device: &DeviceRef, at: Timestamp, seq: Seq, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Readings(readings) => {
+                    for Reading { sensor, value, created } in readings {
+                        let datum = Datum { sensor, value, time_received: at, time_created: created, seq };
+                        self.0.teller.tell(FeedEvent::Reading { device: device.clone(), datum });
+                    }
+                }
+                Event::Reply { .. } => {}
+            }
+        }
+    }
+}
+
+/// A device as it is made.
+pub(super) fn newcomer(
+    family: &FamilyName,
+    address: &str,
+    state: DeviceState,
+    parent: Option<DeviceId>,
+    at: Timestamp,
+) -> Device {
+    let names = DeviceRef {
+        id: DeviceId::random(),
+        family: family.clone(),
+        address: address.to_owned(),
+        name: address.to_owned(),
+    };
+    Device { names, state, parent, created: at, last_seen: None }
+}
+
+/// An address is 1 to 64 characters, none of them a control character.
+pub(super) fn check_address(address: &str) -> Result<(), HubError> {
+    if address.is_empty() {
+        return Err(HubError::invalid("address", "the device's address is empty"));
+    }
+    if address.chars().count() > ADDRESS_CHARS_MAX {
+        return Err(HubError::invalid(
+            "address",
+            format!("the device's address is longer than {ADDRESS_CHARS_MAX} characters"),
+        ));
+    }
+    if address.chars().any(char::is_control) {
+        return Err(HubError::invalid("address", "the device's address has a control character in it"));
+    }
+    Ok(())
+}
+
+const ADDRESS_CHARS_MAX: usize = 64;

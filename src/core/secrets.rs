@@ -1,0 +1,131 @@
+//! Secrets: random ones, and the hashes that are stored in their place.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+use super::HubError;
+use crate::store::StoreError;
+
+/// What an API token starts with, so that it is told from a session's secret and found by secret scanners.
+pub(super) const TOKEN_PREFIX: &str = "hp_";
+
+/// 256 random bits as 64 hex digits.
+pub(super) fn random_secret() -> Result<SecretString, HubError> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| failed(&error))?;
+    Ok(SecretString::from(hex(&bytes)))
+}
+
+/// A password a person can type off a screen: four groups of five letters and digits, about 99 bits.
+pub(super) fn random_password() -> Result<SecretString, HubError> {
+    let mut text = String::new();
+    while text.len() < PASSWORD_LETTERS {
+        let mut bytes = [0_u8; PASSWORD_LETTERS];
+        getrandom::fill(&mut bytes).map_err(|error| failed(&error))?;
+        // Bytes over the last whole multiple are dropped, so that every letter is as likely as any other.
+        let letters = bytes.iter().filter_map(|byte| {
+            let fits = usize::from(*byte) < 256 / LETTERS.len() * LETTERS.len();
+            LETTERS.get(usize::from(*byte) % LETTERS.len()).filter(|_| fits)
+        });
+        text.extend(letters.map(|letter| char::from(*letter)));
+    }
+    let letters: Vec<char> = text.chars().take(PASSWORD_LETTERS).collect();
+    let groups: Vec<String> = letters.chunks(5).map(|group| group.iter().collect()).collect();
+    Ok(SecretString::from(groups.join("-")))
+}
+
+/// SHA-256 of a secret: enough for 256 random bits, which nobody can guess.
+pub(super) fn secret_hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// Hashes passwords, a few at a time and off the runtime's own threads.
+#[derive(Clone)]
+pub(super) struct Passwords {
+    turns: Arc<Semaphore>,
+    /// The hash of a password nobody has, for names nobody has: a try takes the same time for both.
+    nobody: Arc<str>,
+}
+
+impl Passwords {
+    /// `turns` says how many may be hashed at a time.
+    pub(super) async fn new(turns: Arc<Semaphore>) -> Result<Self, HubError> {
+        let unset = Self { turns, nobody: Arc::from("") };
+        let nobody = unset.hash(random_secret()?).await?;
+        Ok(Self { nobody: Arc::from(nobody), ..unset })
+    }
+
+    /// The PHC text of a password.
+    pub(super) async fn hash(&self, password: SecretString) -> Result<String, HubError> {
+        self.turn(move || {
+            let hash: PasswordHash = argon2()?
+                .hash_password(password.expose_secret().as_bytes())
+                .map_err(|error| failed(&error))?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Whether a password fits a stored hash. `None` takes as long and never fits.
+    pub(super) async fn fits(
+        &self,
+        password: SecretString,
+        stored: Option<String>,
+    ) -> Result<bool, HubError> {
+        let nobody = Arc::clone(&self.nobody);
+        self.turn(move || {
+            let text = stored.as_deref().unwrap_or(&nobody);
+            let hash = PasswordHash::new(text).map_err(|error| failed(&error))?;
+            let fits = argon2()?.verify_password(password.expose_secret().as_bytes(), &hash).is_ok();
+            Ok(fits && stored.is_some())
+        })
+        .await
+    }
+
+    async fn turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, HubError> + Send + 'static,
+    ) -> Result<T, HubError> {
+        let permit = Arc::clone(&self.turns).acquire_owned().await.map_err(|error| failed(&error))?;
+        // The permit moves along: a caller that hangs up does not free the turn while the work still runs.
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        });
+        done.await.map_err(|error| failed(&error))?
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, HubError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| failed(&error))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+fn failed(error: &dyn std::fmt::Display) -> HubError {
+    HubError::Store(StoreError::Failed(format!("a secret could not be made or checked: {error}")))
+}
+
+/// 19 MiB, two passes, one lane: what OWASP gives as the least for Argon2id.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+const PASSWORD_LETTERS: usize = 20;
+/// Without letters and digits that look alike.
+const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";

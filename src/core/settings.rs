@@ -1,0 +1,60 @@
+//! What an operator may set about the hub. All of it can change while the server runs.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// What happens at the first contact of a device nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownPolicy {
+    /// It is let in.
+    Accept,
+    /// It is answered and stored, but not commanded until a person adopts it.
+    Hold,
+    /// It is turned away.
+    Refuse,
+}
+
+/// The hub's settings.
+#[derive(Clone, Debug)]
+pub struct HubSettings {
+    /// What happens at the first contact of an unknown device.
+    pub unknown: UnknownPolicy,
+    /// A device heard within this time counts as online.
+    pub online_within: Duration,
+    /// How long a command that was handed out is taken as being on its way.
+    pub lease_hold: Duration,
+    /// How often a command is handed out before it is given up.
+    pub attempts_max: u32,
+    /// How old a command may be for a reply to match it (`cwm-oke.md §7.3`).
+    pub reply_window: Duration,
+    /// How long a command waits to be taken, unless its maker says otherwise.
+    pub command_life: Duration,
+    /// How long a script's sign-in lasts.
+    pub access_ttl: Duration,
+    /// How long a browser's sign-in lasts.
+    pub session_ttl: Duration,
+    /// How many sign-ins one network may try per minute. Read once, at the start.
+    pub login_per_minute: NonZeroU32,
+    /// How many passwords are hashed at a time; each takes 19 MiB. Read once, at the start.
+    pub hash_parallel: usize,
+    /// How many events a slow watcher may be behind before it misses some. Read once, at the start.
+    pub feed_backlog: usize,
+}
+
+impl Default for HubSettings {
+    fn default() -> Self {
+        Self {
+            unknown: UnknownPolicy::Hold,
+            online_within: Duration::from_secs(180),
+            lease_hold: Duration::from_secs(60),
+            attempts_max: 3,
+            reply_window: Duration::from_secs(600),
+            command_life: Duration::from_secs(24 * 3600),
+            access_ttl: Duration::from_secs(30 * 60),
+            session_ttl: Duration::from_secs(14 * 24 * 3600),
+            login_per_minute: NonZeroU32::MIN.saturating_add(9),
+            hash_parallel: 2,
+            feed_backlog: 1024,
+        }
+    }
+}
