@@ -7,6 +7,8 @@ pub mod audit;
 mod handle;
 pub mod ledger;
 pub(crate) mod migrate;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod read;
 pub mod sqlite;
 mod write;
@@ -93,6 +95,9 @@ async fn open(target: &Target, settings: WriterSettings) -> Result<Store, StoreE
             let engine = engine.await.map_err(|error| StoreError::Failed(error.to_string()))??;
             Store::start(engine, settings)
         }
+        #[cfg(feature = "postgres")]
+        Target::Postgres(url) => Store::start(postgres::PostgresEngine::open(url).await?, settings),
+        #[cfg(not(feature = "postgres"))]
         Target::Postgres(_) => {
             Err(StoreError::Failed("this homeport was built without PostgreSQL".to_owned()))
         }

@@ -1,0 +1,116 @@
+//! The engine for more than one machine: PostgreSQL 14 or newer, behind the same seam as SQLite.
+//!
+//! A batch is one transaction on a connection of the engine's own, with a savepoint around every write. It
+//! takes the ledger's advisory lock first and holds it to the end: of all servers on one database one writes
+//! at a time, so every check a write makes still holds when it is committed, and the ledger has no gaps.
+//! Reading has connections of its own and waits for nobody.
+
+mod batch;
+mod connect;
+mod device;
+mod error;
+mod migrate;
+mod people;
+mod queue;
+mod reader;
+mod report;
+mod rows;
+
+use std::sync::Arc;
+
+use connect::{Address, Session};
+use reader::PostgresReader;
+
+use super::{Engine, Outcome, Reader, StoreError, Write};
+
+/// PostgreSQL behind the seam.
+pub struct PostgresEngine {
+    address: Address,
+    /// `None` while a batch is under way and after the connection was lost. A batch takes the session out
+    /// and puts it back only when its transaction has ended, so one that is dropped half-way takes its
+    /// connection with it, and the database undoes it.
+    session: Option<Session>,
+    reader: Arc<PostgresReader>,
+}
+
+impl PostgresEngine {
+    /// Connects to `url` (`postgres://…`) and brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::TooNew`] when a newer homeport made the schema; [`StoreError::Failed`] when the database
+    /// cannot be reached.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let address = Address::parse(url)?;
+        let session = address.connect().await?;
+        migrate::migrate(&session).await?;
+        let reader = Arc::new(PostgresReader::new(address.clone()));
+        Ok(Self { address, session: Some(session), reader })
+    }
+
+    async fn session(&mut self) -> Result<Session, StoreError> {
+        match self.session.take() {
+            Some(session) if !session.is_closed() => Ok(session),
+            Some(_) | None => self.address.connect().await,
+        }
+    }
+
+    /// Commits; when the connection breaks on the way, asks the database whether it did.
+    async fn finish(&mut self, session: Session, xact: &str) -> Result<(), StoreError> {
+        match session.client().batch_execute("COMMIT").await {
+            Ok(()) => {
+                self.session = Some(session);
+                Ok(())
+            }
+            Err(error) if error.code().is_none() => {
+                drop(session);
+                let mut asked = Err(StoreError::Closed);
+                for _ in 0..ASK_TIMES {
+                    asked = self.ask(xact).await;
+                    if asked.is_ok() {
+                        break;
+                    }
+                }
+                if asked? { Ok(()) } else { Err(error::translate(&error)) }
+            }
+            Err(error) => Err(error::translate(&error)),
+        }
+    }
+
+    /// Whether the transaction was committed. Waits for the ledger's lock, which it holds while it is open.
+    async fn ask(&mut self, xact: &str) -> Result<bool, StoreError> {
+        let session = self.address.connect().await?;
+        let sql = format!("BEGIN; SELECT pg_advisory_xact_lock({}); COMMIT", batch::LOCK);
+        session.client().batch_execute(&sql).await.map_err(|error| error::translate(&error))?;
+        let row = session
+            .first("SELECT pg_xact_status($1::text::xid8) = 'committed'", &[&xact])
+            .await
+            .map_err(|error| error::translate(&error))?;
+        self.session = Some(session);
+        Ok(row.and_then(|row| row.get::<_, Option<bool>>(0)).unwrap_or(false))
+    }
+}
+
+impl Engine for PostgresEngine {
+    async fn commit(&mut self, batch: &[Write]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
+        let session = self.session().await?;
+        match batch::run(&session, batch).await {
+            Ok((outcomes, xact)) => {
+                self.finish(session, &xact).await?;
+                Ok(outcomes)
+            }
+            Err(error) => {
+                if session.client().batch_execute("ROLLBACK").await.is_ok() {
+                    self.session = Some(session);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::<PostgresReader>::clone(&self.reader)
+    }
+}
+
+/// How often a broken commit is asked after, each time over a new connection.
+const ASK_TIMES: usize = 3;

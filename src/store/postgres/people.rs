@@ -1,0 +1,139 @@
+//! Writing users, sessions and tokens.
+
+use super::batch::Work;
+use super::error::Fault;
+use crate::model::{Credential, Role, Session, Timestamp, Token, UserId};
+use crate::store::{StoreError, UserWrite};
+
+/// Applies one change.
+pub(super) async fn change(work: &Work<'_>, change: &UserWrite) -> Result<(), Fault> {
+    match change {
+        UserWrite::Add(credential) => add(work, credential).await,
+        UserWrite::Password { user, password_hash } => password(work, user, password_hash).await,
+        UserWrite::Role { user, role } => set_role(work, user, *role).await,
+        UserWrite::Remove(user) => remove(work, user).await,
+        UserWrite::OpenSession(session) => open_session(work, session).await,
+        UserWrite::CloseSession(hash) => {
+            work.execute("DELETE FROM session WHERE secret_hash = $1", &[&hash.as_slice()]).await?;
+            Ok(())
+        }
+        UserWrite::AddToken(token) => add_token(work, token).await,
+        UserWrite::RevokeToken(id) => {
+            found(work.execute("DELETE FROM token WHERE id = $1", &[id]).await?, "token")
+        }
+        UserWrite::TouchToken(id, at) => {
+            let sql = "UPDATE token SET last_used = greatest(last_used, $2) WHERE id = $1";
+            found(work.execute(sql, &[id, &at.micros()]).await?, "token")
+        }
+    }
+}
+
+/// Ends the sessions that are past their end.
+pub(super) async fn end_sessions(work: &Work<'_>, at: Timestamp) -> Result<(), Fault> {
+    work.execute("DELETE FROM session WHERE expires <= $1", &[&at.micros()]).await?;
+    Ok(())
+}
+
+async fn add(work: &Work<'_>, credential: &Credential) -> Result<(), Fault> {
+    let user = &credential.user;
+    if work
+        .first("SELECT 1 FROM person WHERE lower(name) = lower($1 COLLATE \"C\")", &[&user.name])
+        .await?
+        .is_some()
+    {
+        return Err(StoreError::Conflict(format!("a user called {} exists", user.name)).into());
+    }
+    work.execute(
+        "INSERT INTO person (id, name, role, created, password_hash) VALUES ($1, $2, $3, $4, $5)",
+        &[
+            &user.id.as_str(),
+            &user.name,
+            &user.role.as_str(),
+            &user.created.micros(),
+            &credential.password_hash,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn password(work: &Work<'_>, user: &UserId, hash: &str) -> Result<(), Fault> {
+    let sql = "UPDATE person SET password_hash = $2 WHERE id = $1";
+    found(work.execute(sql, &[&user.as_str(), &hash]).await?, "user")?;
+    work.execute("DELETE FROM session WHERE person = $1", &[&user.as_str()]).await?;
+    Ok(())
+}
+
+async fn set_role(work: &Work<'_>, user: &UserId, role: Role) -> Result<(), Fault> {
+    if role != Role::Admin {
+        keep_an_admin(work, user).await?;
+    }
+    let sql = "UPDATE person SET role = $2 WHERE id = $1";
+    found(work.execute(sql, &[&user.as_str(), &role.as_str()]).await?, "user")
+}
+
+async fn remove(work: &Work<'_>, user: &UserId) -> Result<(), Fault> {
+    keep_an_admin(work, user).await?;
+    found(work.execute("DELETE FROM person WHERE id = $1", &[&user.as_str()]).await?, "user")
+}
+
+/// Refuses what would leave no administrator.
+async fn keep_an_admin(work: &Work<'_>, user: &UserId) -> Result<(), Fault> {
+    let last = work
+        .first(
+            "SELECT 1 FROM person WHERE id = $1 AND role = 'admin' \
+             AND NOT EXISTS (SELECT 1 FROM person WHERE id <> $1 AND role = 'admin')",
+            &[&user.as_str()],
+        )
+        .await?;
+    match last {
+        Some(_) => Err(StoreError::Refused("this is the last administrator".to_owned()).into()),
+        None => Ok(()),
+    }
+}
+
+async fn open_session(work: &Work<'_>, session: &Session) -> Result<(), Fault> {
+    known(work, &session.user).await?;
+    work.execute(
+        "INSERT INTO session (secret_hash, person, created, expires) VALUES ($1, $2, $3, $4)",
+        &[
+            &session.secret_hash.as_slice(),
+            &session.user.as_str(),
+            &session.created.micros(),
+            &session.expires.micros(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn add_token(work: &Work<'_>, token: &Token) -> Result<(), Fault> {
+    known(work, &token.user).await?;
+    work.execute(
+        "INSERT INTO token (id, name, secret_hash, person, role, created, last_used, expires) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            &token.id,
+            &token.name,
+            &token.secret_hash.as_slice(),
+            &token.user.as_str(),
+            &token.role.as_str(),
+            &token.created.micros(),
+            &token.last_used.map(Timestamp::micros),
+            &token.expires.map(Timestamp::micros),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn known(work: &Work<'_>, user: &UserId) -> Result<(), Fault> {
+    match work.first("SELECT 1 FROM person WHERE id = $1", &[&user.as_str()]).await? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::NotFound("user").into()),
+    }
+}
+
+fn found(touched: u64, what: &'static str) -> Result<(), Fault> {
+    if touched == 0 { Err(StoreError::NotFound(what).into()) } else { Ok(()) }
+}

@@ -1,0 +1,345 @@
+//! Reading, over a few connections that are opened when first needed and again when lost.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::connect::{Address, Session};
+use super::error::translate;
+use super::{queue, rows};
+use crate::model::{
+    CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Seq, Session as Login,
+    Timestamp, Token, User, UserId, WireId,
+};
+use crate::store::ledger::GENESIS;
+use crate::store::{
+    Answer, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, Stats, StoreError,
+};
+
+/// Reads for any number of tasks.
+pub(super) struct PostgresReader {
+    address: Address,
+    slots: [Mutex<Option<Arc<Session>>>; CONNECTIONS],
+    turn: AtomicUsize,
+}
+
+/// A query with those conditions that its filter asks for, so that the database plans for these alone.
+struct Query {
+    sql: String,
+    params: Vec<Box<dyn ToSql + Sync + Send>>,
+}
+
+impl PostgresReader {
+    /// Reads from this address. Opens nothing yet.
+    pub(super) fn new(address: Address) -> Self {
+        Self { address, slots: Default::default(), turn: AtomicUsize::new(0) }
+    }
+
+    async fn session(&self) -> Result<Arc<Session>, StoreError> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        let slot = self.slots.get(turn).ok_or(StoreError::Closed)?;
+        let mut slot = slot.lock().await;
+        if let Some(session) = slot.as_ref().filter(|session| !session.is_closed()) {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(self.address.connect().await?);
+        *slot = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
+        let session = self.session().await?;
+        let params: Vec<&(dyn ToSql + Sync)> =
+            query.params.iter().map(|param| param.as_ref() as &(dyn ToSql + Sync)).collect();
+        session.query(&query.sql, &params).await.map_err(|error| translate(&error))
+    }
+
+    async fn list<T>(
+        &self,
+        query: Query,
+        read: fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.rows(query).await?.iter().map(read).collect()
+    }
+
+    async fn one<T>(
+        &self,
+        query: Query,
+        read: fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.rows(query).await?.first().map(read).transpose()
+    }
+
+    async fn ledger_page(&self, from: Seq, limit: u32) -> Result<LedgerPage, StoreError> {
+        // One statement, so that the hash before the page and the page are of one moment.
+        let query = Query::new(
+            "SELECT m.seq, m.at, m.family, m.address, m.direction, m.verdict, m.peer, m.raw, m.digest, m.hash, \
+             (SELECT p.hash FROM message p WHERE p.seq < ",
+        )
+        .with(from.0)
+        .text(" ORDER BY p.seq DESC LIMIT 1) AS previous FROM message m")
+        .all()
+        .and("m.seq >=", from.0)
+        .page("m.seq", limit);
+        let found = self.rows(query).await?;
+        let mut previous = match found.first() {
+            Some(row) if rows::value::<Option<&[u8]>>(row, "previous")?.is_some() => {
+                rows::hash(row, "previous")?
+            }
+            Some(_) | None => GENESIS,
+        };
+        let mut entries = Vec::with_capacity(found.len());
+        for row in &found {
+            let entry = rows::entry(row, &previous)?;
+            previous = entry.hash;
+            entries.push(entry);
+        }
+        Ok(LedgerPage { entries })
+    }
+
+    async fn free_wire_id(&self, via: DeviceId) -> Result<WireId, StoreError> {
+        let last =
+            Query::new("SELECT d.wire_last FROM device d").all().and("d.id =", via.as_str().to_owned());
+        let last = self.one(last, |row| rows::value::<i32>(row, "wire_last")).await?.unwrap_or(0);
+        let sql = queue::TAKEN;
+        let params: Vec<Box<dyn ToSql + Sync + Send>> =
+            vec![Box::new(via.as_str().to_owned()), Box::new(i64::MIN)];
+        let taken = self
+            .list(Query { sql: sql.to_owned(), params }, |row| rows::value::<i32>(row, "wire_id"))
+            .await?;
+        let taken: HashSet<WireId> = taken.into_iter().filter_map(|id| WireId::try_from(id).ok()).collect();
+        queue::next_free(WireId::try_from(last).unwrap_or(0), &taken)
+            .ok_or_else(|| StoreError::Refused("the device's queue is full".to_owned()))
+    }
+}
+
+impl Query {
+    fn new(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), params: Vec::new() }
+    }
+
+    /// More of the text.
+    fn text(mut self, sql: &str) -> Self {
+        self.sql.push_str(sql);
+        self
+    }
+
+    /// A parameter at this place in the text.
+    fn with(mut self, param: impl ToSql + Sync + Send + 'static) -> Self {
+        self.params.push(Box::new(param));
+        let place = self.params.len().to_string();
+        self.text("$").text(&place)
+    }
+
+    /// Opens the list of conditions.
+    fn all(self) -> Self {
+        self.text(" WHERE true")
+    }
+
+    /// One more condition: `left` stands before the parameter.
+    fn and(self, left: &str, param: impl ToSql + Sync + Send + 'static) -> Self {
+        self.text(" AND ").text(left).text(" ").with(param)
+    }
+
+    /// One more condition when the filter asks for it.
+    fn and_if<T: ToSql + Sync + Send + 'static>(self, left: &str, param: Option<T>) -> Self {
+        match param {
+            Some(param) => self.and(left, param),
+            None => self,
+        }
+    }
+
+    /// Order and size.
+    fn page(self, order: &str, limit: u32) -> Self {
+        self.text(" ORDER BY ").text(order).text(" LIMIT ").with(i64::from(limit))
+    }
+}
+
+impl Reader for PostgresReader {
+    fn all_devices(&self) -> Answer<'_, Vec<Device>> {
+        let query = Query::new(format!("SELECT {} FROM device d ORDER BY d.name, d.id", rows::DEVICE));
+        Box::pin(self.list(query, rows::device))
+    }
+
+    fn devices(&self, filter: DeviceFilter) -> Answer<'_, Vec<Device>> {
+        let mut query = Query::new(format!("SELECT {} FROM device d", rows::DEVICE)).all();
+        if let Some(part) = filter.q {
+            let part = part.to_ascii_lowercase();
+            query =
+                query.and("(strpos(lower(d.name), ", part.clone()).text(") > 0 OR strpos(lower(d.address), ");
+            query = query.with(part).text(") > 0)");
+        }
+        if let Some((name, id)) = filter.after {
+            query = query.and("(d.name, d.id) > (", name).text(", ").with(id.as_str().to_owned()).text(")");
+        }
+        let query = query
+            .and_if("d.family =", filter.family.map(|family| family.as_str().to_owned()))
+            .and_if("d.state =", filter.state.map(crate::model::DeviceState::as_str))
+            .page("d.name, d.id", filter.limit);
+        Box::pin(self.list(query, rows::device))
+    }
+
+    fn pending(&self, at: Timestamp) -> Answer<'_, Vec<DeviceId>> {
+        let query = Query::new(
+            "SELECT d.id FROM device d WHERE d.state = 'active' AND EXISTS (SELECT 1 FROM command c \
+             WHERE c.via = d.id AND c.state = 'queued' AND c.next_at <= ",
+        )
+        .with(at.micros())
+        .text(" AND c.expires > ")
+        .with(at.micros())
+        .text(") ORDER BY d.id");
+        Box::pin(self.list(query, |row| Ok(DeviceId::new(rows::value(row, "id")?))))
+    }
+
+    fn messages(&self, filter: MessageFilter) -> Answer<'_, Vec<MessageRecord>> {
+        let query = messages()
+            .and_if("m.device =", filter.device.map(|id| id.as_str().to_owned()))
+            .and_if("m.verdict =", filter.verdict.map(crate::model::Verdict::as_str))
+            .and_if("m.direction =", filter.direction.map(crate::model::Direction::as_str))
+            .and_if("m.at >=", filter.from.map(Timestamp::micros))
+            .and_if("m.at <", filter.to.map(Timestamp::micros))
+            .and_if("m.seq <", filter.before.map(|seq| seq.0))
+            .page("m.seq DESC", filter.limit);
+        Box::pin(self.list(query, rows::message))
+    }
+
+    fn message(&self, seq: Seq) -> Answer<'_, Option<MessageRecord>> {
+        Box::pin(self.one(messages().and("m.seq =", seq.0), rows::message))
+    }
+
+    fn commands(&self, filter: CommandFilter) -> Answer<'_, Vec<CommandRecord>> {
+        let mut query = commands();
+        if let Some(id) = filter.device {
+            let id = id.as_str().to_owned();
+            query = query.and("(c.device =", id.clone()).text(" OR c.via = ").with(id).text(")");
+        }
+        let query = query
+            .and_if("c.state =", filter.state.map(crate::model::CommandState::as_str))
+            .and_if("c.id <", filter.before.map(|id| id.as_str().to_owned()))
+            .page("c.id DESC", filter.limit);
+        Box::pin(self.list(query, rows::command))
+    }
+
+    fn command(&self, id: CommandId) -> Answer<'_, Option<CommandRecord>> {
+        Box::pin(self.one(commands().and("c.id =", id.as_str().to_owned()), rows::command))
+    }
+
+    fn next_wire_id(&self, via: DeviceId) -> Answer<'_, WireId> {
+        Box::pin(self.free_wire_id(via))
+    }
+
+    fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>> {
+        let mut query = Query::new(format!("SELECT {} FROM reading r", rows::DATUM)).all();
+        if let Some((seq, sensor)) = filter.after {
+            query = query.and("(r.seq, r.sensor) > (", seq.0).text(", ").with(sensor).text(")");
+        }
+        let query = query
+            .and_if("r.device =", filter.device.map(|id| id.as_str().to_owned()))
+            .and_if("r.sensor =", filter.sensor)
+            .and_if("r.at >=", filter.from.map(Timestamp::micros))
+            .and_if("r.at <", filter.to.map(Timestamp::micros))
+            .page("r.seq, r.sensor, r.place", filter.limit);
+        Box::pin(self.list(query, rows::datum))
+    }
+
+    fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>> {
+        // Jumps from sensor to sensor along the index instead of reading every value.
+        let query = Query::new(
+            "WITH RECURSIVE s (sensor, device) AS ( \
+             (SELECT r.sensor, r.device FROM reading r WHERE r.device = ",
+        )
+        .with(device.as_str().to_owned())
+        .text(&format!(
+            " ORDER BY r.sensor LIMIT 1) UNION ALL SELECT n.sensor, n.device FROM s, LATERAL (SELECT r.sensor, \
+             r.device FROM reading r WHERE r.device = s.device AND r.sensor > s.sensor ORDER BY r.sensor \
+             LIMIT 1) n) \
+             SELECT {} FROM s, LATERAL (SELECT * FROM reading x WHERE x.device = s.device \
+             AND x.sensor = s.sensor ORDER BY x.seq DESC, x.place DESC LIMIT 1) r ORDER BY r.sensor",
+            rows::DATUM
+        ));
+        Box::pin(self.list(query, |row| rows::datum(row).map(|(_, datum)| datum)))
+    }
+
+    fn ledger(&self, from: Seq, limit: u32) -> Answer<'_, LedgerPage> {
+        Box::pin(self.ledger_page(from, limit))
+    }
+
+    fn users(&self) -> Answer<'_, Vec<User>> {
+        let query = Query::new(format!("SELECT {} FROM person p ORDER BY p.name", rows::USER));
+        Box::pin(self.list(query, rows::user))
+    }
+
+    fn credential(&self, name: String) -> Answer<'_, Option<Credential>> {
+        let query = Query::new(format!("SELECT {}, p.password_hash FROM person p", rows::USER))
+            .all()
+            .and("lower(p.name) = lower(", name)
+            .text(" COLLATE \"C\")");
+        Box::pin(self.one(query, rows::credential))
+    }
+
+    fn session(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Login, User)>> {
+        let query = Query::new(format!(
+            "SELECT {}, s.secret_hash, s.created, s.expires FROM session s JOIN person p ON p.id = s.person",
+            rows::USER
+        ))
+        .all()
+        .and("s.secret_hash =", secret_hash.to_vec());
+        Box::pin(self.one(query, rows::session))
+    }
+
+    fn token(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Token, User)>> {
+        let query = Query::new(format!(
+            "SELECT {}, {} FROM token t JOIN person p ON p.id = t.person",
+            rows::TOKEN,
+            rows::USER
+        ))
+        .all()
+        .and("t.secret_hash =", secret_hash.to_vec());
+        Box::pin(self.one(query, |row| Ok((rows::token(row)?, rows::user(row)?))))
+    }
+
+    fn tokens(&self, user: Option<UserId>) -> Answer<'_, Vec<Token>> {
+        let query = Query::new(format!("SELECT {} FROM token t", rows::TOKEN))
+            .all()
+            .and_if("t.person =", user.map(|id| id.as_str().to_owned()))
+            .text(" ORDER BY t.created, t.id");
+        Box::pin(self.list(query, rows::token))
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        let query = Query::new(
+            "SELECT (SELECT count(*) FROM message) AS messages, (SELECT count(*) FROM device) AS devices, \
+             (SELECT count(*) FROM command WHERE state IN ('queued', 'sent', 'accepted')) AS open_commands",
+        );
+        Box::pin(async move { Ok(self.one(query, stats).await?.unwrap_or_default()) })
+    }
+
+    fn note(&self, name: &'static str) -> Answer<'_, Option<Bytes>> {
+        let query = Query::new("SELECT value FROM note n").all().and("n.name =", name);
+        Box::pin(self.one(query, |row| Ok(Bytes::from(rows::value::<Vec<u8>>(row, "value")?))))
+    }
+}
+
+fn messages() -> Query {
+    Query::new(format!("SELECT {} FROM message m LEFT JOIN device d ON d.id = m.device", rows::MESSAGE)).all()
+}
+
+fn commands() -> Query {
+    Query::new(format!("SELECT {} FROM command c LEFT JOIN device d ON d.id = c.device", rows::COMMAND)).all()
+}
+
+fn stats(row: &Row) -> Result<Stats, StoreError> {
+    Ok(Stats {
+        messages: rows::value(row, "messages")?,
+        open_commands: rows::value(row, "open_commands")?,
+        devices: rows::value(row, "devices")?,
+    })
+}
+
+/// Connections for reading. Each carries the queries of many tasks in turn.
+const CONNECTIONS: usize = 4;
