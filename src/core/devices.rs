@@ -21,7 +21,8 @@ impl Hub {
         if let Some(name) = name {
             device.names.name = checked_name(name)?;
         }
-        self.store_new(device).await
+        let hub = self.clone();
+        self.whole(async move { hub.store_new(device).await }).await
     }
 
     /// Lets a device in; what it said while it was held is its history.
@@ -43,9 +44,13 @@ impl Hub {
     /// Forgets a device with its values and open commands. What it said stays in the ledger.
     pub async fn forget(&self, id: &DeviceId) -> Result<(), HubError> {
         self.device(id).ok_or(HubError::NotFound("device"))?;
-        self.write(Write::Forget(id.clone())).await?;
-        self.0.registry.forget(id);
-        Ok(())
+        let (hub, id) = (self.clone(), id.clone());
+        self.whole(async move {
+            hub.write(Write::Forget(id.clone())).await?;
+            hub.0.registry.forget(&id);
+            Ok(())
+        })
+        .await
     }
 
     /// Reads every device from the store again, for changes made by somebody else.
@@ -80,10 +85,14 @@ impl Hub {
     async fn change(&self, id: &DeviceId, edit: impl FnOnce(&mut Device)) -> Result<Device, HubError> {
         let mut device = self.device(id).ok_or(HubError::NotFound("device"))?;
         edit(&mut device);
-        self.write(Write::Device(Box::new(device.clone()))).await?;
-        self.0.registry.stored(device.clone());
-        self.0.teller.tell(FeedEvent::State(device.clone()));
-        Ok(device)
+        let hub = self.clone();
+        self.whole(async move {
+            hub.write(Write::Device(Box::new(device.clone()))).await?;
+            hub.0.registry.stored(device.clone());
+            hub.0.teller.tell(FeedEvent::State(device.clone()));
+            Ok(device)
+        })
+        .await
     }
 }
 

@@ -1,10 +1,12 @@
 //! The hub's own state: what every part of it works on.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, broadcast};
+use tokio_util::task::TaskTracker;
 
 use super::feed::{Feed, FeedEvent, Teller};
 use super::registry::Registry;
@@ -27,6 +29,7 @@ pub(super) struct Shared {
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
     pub(super) password_changes: broadcast::Sender<String>,
+    tasks: TaskTracker,
 }
 
 impl Hub {
@@ -43,6 +46,7 @@ impl Hub {
             passwords,
             throttle: Throttle::new(settings.login_per_minute),
             password_changes: broadcast::Sender::new(16),
+            tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
         })))
     }
@@ -65,6 +69,24 @@ impl Hub {
     /// A place at the live feed, from now on.
     pub fn watch(&self) -> Feed {
         self.0.teller.watch()
+    }
+
+    /// Waits until every change that was begun is on disk, in the registry and told. For the shutdown: after the
+    /// last request, before the store is closed.
+    pub async fn settle(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// Carries a change through although its asker may hang up: else what was committed would be missing
+    /// from the registry and the feed.
+    pub(super) async fn whole<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, HubError>> + Send + 'static,
+    ) -> Result<T, HubError> {
+        let task = self.0.tasks.spawn(change);
+        task.await
+            .map_err(|error| HubError::Store(StoreError::Failed(format!("a change broke off: {error}"))))?
     }
 
     pub(super) fn reader(&self) -> &dyn Reader {

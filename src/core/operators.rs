@@ -88,7 +88,7 @@ impl Hub {
     }
 
     /// Opens a session that lasts `ttl`. A wrong name and a wrong password take the same time and give the
-    /// same answer; tries are counted by network and by name.
+    /// same answer; failures are counted by network and by name.
     pub async fn login_for(
         &self,
         name: &str,
@@ -98,18 +98,22 @@ impl Hub {
     ) -> Result<Opened, HubError> {
         // What no user can have is not worth a count by name or a hash of megabytes; say what any other says.
         if check_user_name(name).is_err() || password.expose_secret().len() > PASSWORD_BYTES_MAX {
-            self.0.throttle.count(peer, "")?;
+            self.0.throttle.admit(peer, "")?;
             self.0.passwords.fits(SecretString::from("x"), None).await?;
+            self.0.throttle.failed(peer, "")?;
             return Err(HubError::Unauthorized);
         }
-        self.0.throttle.count(peer, name)?;
+        self.0.throttle.admit(peer, name)?;
         let credential = self.reader().credential(name.to_owned()).await?;
         let (user, stored) = match credential {
             Some(Credential { user, password_hash }) => (Some(user), Some(password_hash)),
             None => (None, None),
         };
         let fits = self.0.passwords.fits(password.clone(), stored).await?;
-        let user = user.filter(|_| fits).ok_or(HubError::Unauthorized)?;
+        let Some(user) = user.filter(|_| fits) else {
+            self.0.throttle.failed(peer, name)?;
+            return Err(HubError::Unauthorized);
+        };
         let at = self.now();
         let secret = random_secret()?;
         let session = Session {
@@ -178,7 +182,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Sets a user's own password after the old one was typed again; tries are counted as at sign-in.
+    /// Sets a user's own password after the old one was typed again; failures are counted as at sign-in.
     pub async fn change_password(
         &self,
         user: &User,
@@ -186,15 +190,16 @@ impl Hub {
         new: SecretString,
         peer: IpAddr,
     ) -> Result<(), HubError> {
-        self.0.throttle.count(peer, &user.name)?;
+        self.0.throttle.admit(peer, &user.name)?;
         let stored = self.reader().credential(user.name.clone()).await?.map(|known| known.password_hash);
         if !self.0.passwords.fits(old.clone(), stored).await? {
+            self.0.throttle.failed(peer, &user.name)?;
             return Err(HubError::Unauthorized);
         }
         self.passwd(&user.id, new).await
     }
 
-    /// Waits until some user's password is changed, and says whose. Changes before the call are not told.
+    /// Hears the name of every user whose password is changed from now on.
     pub fn password_changes(&self) -> tokio::sync::broadcast::Receiver<String> {
         self.0.password_changes.subscribe()
     }

@@ -49,7 +49,12 @@ impl Hub {
     /// Queues a command, and thereby adopts the device and the one that fetches for it. A device that was
     /// never seen is made.
     pub async fn enqueue(&self, order: Order) -> Result<CommandRecord, HubError> {
-        self.check(&order)?;
+        check(&order)?;
+        let hub = self.clone();
+        self.whole(async move { hub.enqueue_through(order).await }).await
+    }
+
+    async fn enqueue_through(&self, order: Order) -> Result<CommandRecord, HubError> {
         let (via, device) = self.route(&order).await?;
         let at = self.now();
         let life = order.expires_in.unwrap_or(self.0.settings.load().command_life);
@@ -82,7 +87,7 @@ impl Hub {
 
     /// The exact bytes the device would get if the order were queued now. Changes nothing.
     pub async fn dry_run(&self, order: &Order) -> Result<Bytes, HubError> {
-        self.check(order)?;
+        check(order)?;
         let device = self.device_by_address(&order.family, &order.address);
         let via: Option<DeviceId> = match (&order.via, device) {
             (Some(address), _) => self.device_by_address(&order.family, address).map(|via| via.names.id),
@@ -99,26 +104,14 @@ impl Hub {
     /// Withdraws a command that was not handed out yet.
     pub async fn cancel(&self, id: &CommandId, by: &str) -> Result<CommandRecord, HubError> {
         let write = Write::Cancel { id: id.clone(), at: self.now(), by: by.to_owned() };
-        let outcome = self.write(write).await?;
-        let Outcome::Changed(changed) = outcome else { return Err(astray(&outcome)) };
-        self.tell_commands(changed.clone());
-        changed.into_iter().next().ok_or(HubError::NotFound("command"))
-    }
-
-    /// Refuses an order that could never be carried out, before anything is made for it.
-    fn check(&self, order: &Order) -> Result<(), HubError> {
-        check_address(&order.address)?;
-        if let Some(via) = &order.via {
-            check_address(via)?;
-        }
-        if order.cmd.is_empty() || order.cmd.len() > CMD_BYTES_MAX {
-            return Err(HubError::invalid("cmd", format!("cmd must have 1 to {CMD_BYTES_MAX} bytes")));
-        }
-        if order.expires_in.is_some_and(|life| life.is_zero()) {
-            return Err(HubError::invalid("expires_in_s", "the command would expire at once"));
-        }
-        // The longest number: what fits with it fits with any.
-        encode(order, WireId::MAX).map(drop)
+        let hub = self.clone();
+        self.whole(async move {
+            let outcome = hub.write(write).await?;
+            let Outcome::Changed(changed) = outcome else { return Err(astray(&outcome)) };
+            hub.tell_commands(changed.clone());
+            changed.into_iter().next().ok_or(HubError::NotFound("command"))
+        })
+        .await
     }
 
     /// The device that fetches and the device it is for, both known to the store.
@@ -159,6 +152,22 @@ impl Hub {
         let device = newcomer(family, address, DeviceState::Active, parent, self.now());
         self.store_new(device).await
     }
+}
+
+/// Refuses an order that could never be carried out, before anything is made for it.
+fn check(order: &Order) -> Result<(), HubError> {
+    check_address(&order.address)?;
+    if let Some(via) = &order.via {
+        check_address(via)?;
+    }
+    if order.cmd.is_empty() || order.cmd.len() > CMD_BYTES_MAX {
+        return Err(HubError::invalid("cmd", format!("cmd must have 1 to {CMD_BYTES_MAX} bytes")));
+    }
+    if order.expires_in.is_some_and(|life| life.is_zero()) {
+        return Err(HubError::invalid("expires_in_s", "the command would expire at once"));
+    }
+    // The longest number: what fits with it fits with any.
+    encode(order, WireId::MAX).map(drop)
 }
 
 fn encode(order: &Order, wire_id: WireId) -> Result<Bytes, HubError> {

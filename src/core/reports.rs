@@ -105,6 +105,11 @@ impl Hub {
 
     /// Stores a report and all that follows from it. Durable when it returns.
     pub async fn accept(&self, report: Report) -> Result<Accepted, HubError> {
+        let hub = self.clone();
+        self.whole(async move { hub.accept_through(report).await }).await
+    }
+
+    async fn accept_through(&self, report: Report) -> Result<Accepted, HubError> {
         let mut known = report.device.clone();
         let outcome = match self.write(self.report_write(&report, known.as_ref())).await {
             // Another server on the same store met the newcomer first: take its id and try once more.
@@ -151,10 +156,14 @@ impl Hub {
             attempts_max: settings.attempts_max,
             peer: peer.to_owned(),
         };
-        let outcome = self.write(write).await?;
-        let Outcome::Leased(leased) = outcome else { return Err(astray(&outcome)) };
-        self.tell_commands(leased.changed);
-        Ok(Pulled { lease: leased.lease, more: leased.more })
+        let hub = self.clone();
+        self.whole(async move {
+            let outcome = hub.write(write).await?;
+            let Outcome::Leased(leased) = outcome else { return Err(astray(&outcome)) };
+            hub.tell_commands(leased.changed);
+            Ok(Pulled { lease: leased.lease, more: leased.more })
+        })
+        .await
     }
 
     /// A device by its address; letter case does not count.

@@ -33,7 +33,8 @@ pub struct HubSettings {
     pub access_ttl: Duration,
     /// How long a browser's sign-in lasts.
     pub session_ttl: Duration,
-    /// How many sign-ins one network may try per minute. Read once, at the start.
+    /// How many failed sign-ins one network has per minute, and a name three times as many. Read once, at the
+    /// start.
     pub login_per_minute: NonZeroU32,
     /// How many passwords are hashed at a time; each takes 19 MiB. Read once, at the start.
     pub hash_parallel: usize,
@@ -45,13 +46,13 @@ impl Default for HubSettings {
     fn default() -> Self {
         Self {
             unknown: UnknownPolicy::Hold,
-            online_within: Duration::from_secs(180),
-            lease_hold: Duration::from_secs(60),
+            online_within: Duration::from_mins(3),
+            lease_hold: Duration::from_mins(1),
             attempts_max: 3,
-            reply_window: Duration::from_secs(600),
-            command_life: Duration::from_secs(24 * 3600),
-            access_ttl: Duration::from_secs(30 * 60),
-            session_ttl: Duration::from_secs(14 * 24 * 3600),
+            reply_window: Duration::from_mins(10),
+            command_life: Duration::from_hours(24),
+            access_ttl: Duration::from_mins(30),
+            session_ttl: Duration::from_hours(14 * 24),
             login_per_minute: NonZeroU32::MIN.saturating_add(9),
             hash_parallel: 2,
             feed_backlog: 1024,

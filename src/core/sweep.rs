@@ -9,6 +9,11 @@ use crate::store::{Outcome, Write};
 impl Hub {
     /// Does what is due. The server calls it every few seconds; calling it more often does no harm.
     pub async fn sweep(&self) -> Result<(), HubError> {
+        let hub = self.clone();
+        self.whole(async move { hub.sweep_through().await }).await
+    }
+
+    async fn sweep_through(&self) -> Result<(), HubError> {
         let at = self.now();
         self.0.registry.sweep(at.minus(TENTATIVE_FOR));
         self.0.throttle.sweep();
@@ -21,4 +26,4 @@ impl Hub {
 }
 
 /// How long a claimed device waits for its report; far longer than any write takes.
-const TENTATIVE_FOR: Duration = Duration::from_secs(600);
+const TENTATIVE_FOR: Duration = Duration::from_mins(10);
