@@ -4,12 +4,20 @@ pub mod cwm;
 
 use std::sync::Arc;
 
+use crate::core::Hub;
+use crate::http::{RouteError, Routes};
 use crate::model::{Encoder, FamilyName, Timestamp};
 
 /// One dialect. Object-safe: the server keeps a list.
 pub trait Family: Send + Sync + 'static {
     /// Its name, as in the API's `family`.
     fn name(&self) -> FamilyName;
+
+    /// Adds its paths to the device table.
+    ///
+    /// # Errors
+    /// When a path is another's already.
+    fn routes(self: Arc<Self>, hub: Hub, routes: &mut Routes) -> Result<(), RouteError>;
 
     /// Turns an operator's words into what the device would get. Pure: reads no clock and no store.
     ///

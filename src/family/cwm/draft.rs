@@ -1,5 +1,7 @@
 //! An operator's words → the exact bytes a module gets (`cwm-oke.md §4, §5.3`).
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 
 use super::names::CwmSettings;
@@ -153,11 +155,16 @@ fn payload(typed: &str, settings: &CwmSettings) -> Result<String, Invalid> {
             '\\' => escape(&mut characters, &mut text)?,
             ' ' | '\t' | '\n' | '\r' if !inside => {}
             '\u{20}'..='\u{7e}' => text.push(character),
-            '\u{7f}'..='\u{ff}' => text.push_str(&format!("\\u{:04X}", u32::from(character))),
+            '\u{7f}'..='\u{ff}' => escaped(character, &mut text),
             other => return Err(beyond(other)),
         }
     }
     Ok(text)
+}
+
+fn escaped(character: char, text: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "\\u{:04X}", u32::from(character));
 }
 
 /// Passes an escape on as typed, unless it stands for a character that equipment does not know.

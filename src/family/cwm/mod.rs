@@ -10,36 +10,68 @@
 //! | `draft` | an operator's words → exact bytes |
 //! | `telemetry` | payload → readings |
 //! | `reply` | answers, byte for byte |
+//! | `push`, `pull`, `time` | one exchange each |
+//! | `error` | what a module hears instead, and the status of each cause |
 
 mod crc;
 mod draft;
+mod envelope;
+mod error;
 mod names;
 mod okm;
+mod pull;
+mod push;
+mod reply;
 mod scan;
+mod telemetry;
+mod time;
 
 use std::sync::Arc;
 
 pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
 
 use super::{CommandText, DraftText, Family, Invalid, Template};
+use crate::core::Hub;
+use crate::http::{ListenerKind, RouteError, Routes, handler};
 use crate::model::FamilyName;
 
 /// The dialect.
 #[derive(Debug)]
 pub struct Cwm {
+    name: FamilyName,
     settings: Arc<CwmSettings>,
 }
 
 impl Cwm {
     /// The dialect with its settings.
     pub fn new(settings: CwmSettings) -> Self {
-        Self { settings: Arc::new(settings) }
+        Self { name: FamilyName::new(NAME), settings: Arc::new(settings) }
     }
 }
 
 impl Family for Cwm {
     fn name(&self) -> FamilyName {
-        FamilyName::new(NAME)
+        self.name.clone()
+    }
+
+    fn routes(self: Arc<Self>, hub: Hub, routes: &mut Routes) -> Result<(), RouteError> {
+        let (cwm, door) = (Arc::clone(&self), hub.clone());
+        let push = handler(move |exchange| {
+            let (cwm, hub) = (Arc::clone(&cwm), door.clone());
+            async move { push::push(&cwm, &hub, exchange).await }
+        });
+        let (cwm, door) = (Arc::clone(&self), hub.clone());
+        let pull = handler(move |exchange| {
+            let (cwm, hub) = (Arc::clone(&cwm), door.clone());
+            async move { pull::pull(&cwm, &hub, exchange).await }
+        });
+        let time = handler(move |exchange| {
+            let answer = time::time(&self, hub.now(), &exchange);
+            async move { answer }
+        });
+        routes.add(ListenerKind::Https, "/push", push)?;
+        routes.add(ListenerKind::Https, "/pull", pull)?;
+        routes.add(ListenerKind::Https, "/time", time)
     }
 
     fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid> {

@@ -42,6 +42,9 @@ pub(super) enum Unsound {
     /// Not one JSON object.
     #[error(transparent)]
     Text(#[from] Fault),
+    /// An object without a single header field.
+    #[error("it has no field of a message's header")]
+    Headless,
     /// A header field of the wrong kind.
     #[error("{0} is not what it must be")]
     Field(&'static str),
@@ -102,6 +105,10 @@ impl<'a> Fields<'a> {
             }
             *slot = literal;
         }
+        let known = [fields.src, fields.cmd, fields.id, fields.ts, fields.stated, fields.payload];
+        if known.iter().all(Option::is_none) {
+            fault = Some(Unsound::Headless);
+        }
         (fields, fault)
     }
 
@@ -141,9 +148,8 @@ impl<'a> Fields<'a> {
 
     /// The checksum over the received text, its four digits read as `0000`.
     fn check(&self, text: &[u8], value: &Range<usize>) -> (Verdict, u16) {
-        let digits = match self.stated {
-            Some([b'"', digits @ .., b'"']) => digits,
-            _ => return (Verdict::BadCrc, crc::plain(trimmed(text))),
+        let Some([b'"', digits @ .., b'"']) = self.stated else {
+            return (Verdict::BadCrc, crc::plain(trimmed(text)));
         };
         // The text may have white space before its brace; the checksum starts at the brace (§5.1).
         let start = text.iter().position(|&byte| byte == b'{').unwrap_or_default();

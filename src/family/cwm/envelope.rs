@@ -1,0 +1,195 @@
+//! A request's arguments → exact texts (`cwm-oke.md §2.1`). Pure.
+//!
+//! The documented form puts `req` into the query even of a POST; newer firmware may put it elsewhere, escape it
+//! twice, or mean a space by `+`. So several readings are made, and the one whose checksum holds is the right one.
+
+use bytes::Bytes;
+
+use super::names::CwmSettings;
+use super::okm::{self, Read};
+use super::scan::{self, Member};
+use crate::http::query::{self, Plus};
+use crate::model::Verdict;
+
+/// A message of a push.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Message {
+    /// Its exact text.
+    pub(super) text: Bytes,
+    /// What was found in it.
+    pub(super) read: Read,
+}
+
+/// What a pull says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Who asks, if it says.
+    pub(super) devid: Option<String>,
+    /// Whether the message of the pull before was taken.
+    pub(super) taken: bool,
+}
+
+/// The messages of a push; none when the request has nothing that could be one.
+pub(super) fn messages(query: Option<&str>, body: &[u8], settings: &CwmSettings) -> Vec<Message> {
+    let mut best: Option<(u8, Vec<Message>)> = None;
+    for text in readings(query, body, settings) {
+        let found: Vec<Message> = texts(&text, settings)
+            .into_iter()
+            .map(|text| Message { read: okm::read(&text, settings), text: Bytes::from(text) })
+            .collect();
+        let rank = found.iter().map(|message| rank(message.read.verdict)).max().unwrap_or(u8::MAX);
+        if best.as_ref().is_none_or(|(before, _)| rank < *before) {
+            best = Some((rank, found));
+        }
+        if rank == 0 {
+            break;
+        }
+    }
+    best.map(|(_, found)| found).unwrap_or_default()
+}
+
+/// What a pull says; `None` when it says something that cannot be read.
+pub(super) fn asked(query: Option<&str>, body: &[u8], settings: &CwmSettings) -> Option<Asked> {
+    let names = &settings.names;
+    let texts = readings(query, body, settings);
+    if texts.is_empty() {
+        let plain = |name| {
+            let raw = query::raw(query.unwrap_or_default().as_bytes(), name)?;
+            Some(scan::characters(&query::decode(raw, Plus::Literal)).into_owned())
+        };
+        let taken = plain(&names.lokm).is_none_or(|word| !is_no(&word));
+        return named(plain(&names.devid), taken);
+    }
+    let (text, members) = texts.iter().find_map(|text| {
+        let members = scan::members(text, settings.depth_max).ok()?;
+        Some((text, members))
+    })?;
+    let value = |name: &str| {
+        let literal = member(text, &members, name)?;
+        Some(scan::string(literal).unwrap_or_else(|| scan::characters(literal).into_owned()))
+    };
+    let taken = value(&names.lokm).is_none_or(|word| !is_no(&word));
+    named(value(&names.devid), taken)
+}
+
+fn named(devid: Option<String>, taken: bool) -> Option<Asked> {
+    match devid {
+        Some(devid) if !super::draft::address_is_valid(&devid) => None,
+        devid => Some(Asked { devid, taken }),
+    }
+}
+
+fn is_no(word: &str) -> bool {
+    matches!(word, "false" | "0")
+}
+
+/// Lower is better: all sound, then readable, then wrong, then not a message.
+const fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Ok | Verdict::Duplicate | Verdict::None => 0,
+        Verdict::NoCrc => 1,
+        Verdict::BadCrc => 2,
+        Verdict::Malformed => 3,
+    }
+}
+
+/// Every way to read the request object, the plainest first. Empty when there is none.
+fn readings(query: Option<&str>, body: &[u8], settings: &CwmSettings) -> Vec<Vec<u8>> {
+    let name = &settings.names.req;
+    if let Some(raw) = query::raw(query.unwrap_or_default().as_bytes(), name).filter(|raw| !raw.is_empty()) {
+        return decodings(raw);
+    }
+    let trimmed = body.trim_ascii_start();
+    match trimmed.first() {
+        None => Vec::new(),
+        Some(b'{' | b'[') => json_body(body, settings),
+        Some(_) => match query::raw(trimmed, name).filter(|raw| !raw.is_empty()) {
+            Some(raw) => decodings(raw),
+            // A JSON body that somebody percent-encoded.
+            None => decodings(trimmed)
+                .into_iter()
+                .filter(|text| matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')))
+                .collect(),
+        },
+    }
+}
+
+fn json_body(body: &[u8], settings: &CwmSettings) -> Vec<Vec<u8>> {
+    let names = &settings.names;
+    match scan::members(body, depth(settings)) {
+        Ok(members) => match member(body, &members, &names.req) {
+            Some(literal) => match scan::string(literal) {
+                Some(text) => {
+                    let mut all = vec![text.clone().into_bytes()];
+                    all.extend(decodings(text.as_bytes()));
+                    all
+                }
+                None => vec![literal.to_vec()],
+            },
+            None if members.iter().any(|member| member.name == names.okm || member.name.starts_with('_')) => {
+                vec![body.to_vec()]
+            }
+            None => Vec::new(),
+        },
+        // Several messages without a request object, or a text that breaks off: the message reader will say.
+        Err(_) => vec![body.to_vec()],
+    }
+}
+
+/// Escapes undone once and twice, `+` as a plus and as a space, and the text as it came.
+fn decodings(raw: &[u8]) -> Vec<Vec<u8>> {
+    let plus = query::decode(raw, Plus::Literal);
+    let space = query::decode(raw, Plus::Space);
+    let all = [
+        query::decode(&plus, Plus::Literal),
+        query::decode(&plus, Plus::Space),
+        query::decode(&space, Plus::Literal),
+        raw.to_vec(),
+    ];
+    let mut unique = vec![plus];
+    for text in std::iter::once(space).chain(all) {
+        if !unique.contains(&text) {
+            unique.push(text);
+        }
+    }
+    unique
+}
+
+/// The messages' exact texts in a request object. What has none is itself the message, sound or not.
+fn texts(request: &[u8], settings: &CwmSettings) -> Vec<Vec<u8>> {
+    let whole = || vec![request.to_vec()];
+    let Ok(members) = scan::members(request, depth(settings)) else {
+        return list(request, settings).unwrap_or_else(whole);
+    };
+    let Some(literal) = member(request, &members, &settings.names.okm) else { return whole() };
+    if let Some(text) = scan::string(literal) {
+        return vec![text.into_bytes()];
+    }
+    match literal.first() {
+        Some(b'[') => list(literal, settings).unwrap_or_else(whole),
+        _ => vec![literal.to_vec()],
+    }
+}
+
+/// The elements of an array, if it has some and not too many.
+fn list(literal: &[u8], settings: &CwmSettings) -> Option<Vec<Vec<u8>>> {
+    let places = scan::elements(literal, depth(settings)).ok()??;
+    if places.is_empty() || places.len() > settings.push_okms_max {
+        return None;
+    }
+    Some(places.into_iter().filter_map(|place| literal.get(place)).map(<[u8]>::to_vec).collect())
+}
+
+fn member<'a>(text: &'a [u8], members: &[Member], name: &str) -> Option<&'a [u8]> {
+    let member = members.iter().find(|member| member.name == name)?;
+    text.get(member.value.clone()).filter(|literal| *literal != b"null")
+}
+
+/// The request object and an array stand around a message.
+const fn depth(settings: &CwmSettings) -> usize {
+    settings.depth_max.saturating_add(2)
+}
+
+#[cfg(test)]
+#[path = "envelope_tests.rs"]
+mod tests;

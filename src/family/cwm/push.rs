@@ -1,0 +1,125 @@
+//! `/push`: messages come in, and are confirmed only when they are on disk (`cwm-oke.md §3.2`).
+
+use hyper::StatusCode;
+
+use super::envelope::{self, Message};
+use super::error::CwmError;
+use super::names::{BadMessages, CwmSettings};
+use super::okm::Okm;
+use super::{Cwm, reply, telemetry};
+use crate::core::{Claim, Event, Hub, HubError, Known, Report};
+use crate::http::{Exchange, Reply};
+use crate::model::{FamilyName, Verdict};
+
+/// Answers one push.
+pub(super) async fn push(cwm: &Cwm, hub: &Hub, exchange: Exchange) -> Reply {
+    let names = &cwm.settings.names;
+    let peer = exchange.peer.addr.ip().to_string();
+    match take(cwm, hub, &exchange, &peer).await {
+        Ok(answer) => Reply::json(StatusCode::OK, reply::pushed(names, answer.taken, answer.pending)),
+        Err(error) => error.into_reply(reply::pushed(names, false, false), &exchange.path, &peer),
+    }
+}
+
+/// What a push is answered.
+struct Answer {
+    taken: bool,
+    pending: bool,
+}
+
+/// Open, authenticate, report, reply. All senders are checked before anything is stored, so that a push is
+/// refused as a whole.
+async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<Answer, CwmError> {
+    let settings = &cwm.settings;
+    let messages = envelope::messages(exchange.query.as_deref(), &exchange.body, settings);
+    if messages.is_empty() {
+        return Err(CwmError::Unreadable("the request has no message: send it as req={\"okm\":{...}}"));
+    }
+    let mut claimed = Vec::with_capacity(messages.len());
+    for message in messages {
+        let known = authenticate(hub, &cwm.name, &message)?;
+        claimed.push((known, message));
+    }
+    let mut answer = Answer { taken: true, pending: false };
+    for (known, message) in claimed {
+        let unusable = note(&message, peer);
+        let accepted = hub.accept(report(hub, known, message, settings, peer)).await?;
+        answer.pending |= accepted.pending;
+        answer.taken &= match settings.bad_messages {
+            BadMessages::Quarantine => true,
+            BadMessages::Reject => !unusable,
+        };
+    }
+    Ok(answer)
+}
+
+/// Who the message is from: its first source, carried by its last. A malformed message makes no device.
+fn authenticate(hub: &Hub, family: &FamilyName, message: &Message) -> Result<Option<Known>, CwmError> {
+    let Some((address, parent)) = sender(&message.read.okm) else { return Ok(None) };
+    let malformed = message.read.verdict == Verdict::Malformed;
+    if malformed && hub.device_by_address(family, address).is_none() {
+        return Ok(None);
+    }
+    match hub.claim(Claim { family, address, parent: parent.filter(|_| !malformed) }) {
+        Ok(known) => Ok(Some(known)),
+        // The reader let the address pass and the hub did not: keep the message without a device.
+        Err(HubError::Invalid { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A one-element source is its own carrier (§4.3).
+fn sender(okm: &Okm) -> Option<(&str, Option<&str>)> {
+    match okm.src.as_slice() {
+        [] => None,
+        [only] => Some((only, None)),
+        [first, .., last] => Some((first, Some(last))),
+    }
+}
+
+/// Logs what is wrong with a message, once. Says whether it cannot be used.
+fn note(message: &Message, peer: &str) -> bool {
+    let size = message.text.len();
+    match (&message.read.fault, message.read.verdict) {
+        (Some(fault), _) => {
+            tracing::warn!(%peer, size, "message kept but not used: it is malformed: {fault}");
+            true
+        }
+        (None, Verdict::BadCrc) => {
+            let src = message.read.okm.src.join(",");
+            tracing::warn!(%peer, size, %src, "message kept but not used: its checksum is wrong");
+            true
+        }
+        (None, Verdict::Ok | Verdict::NoCrc | Verdict::Malformed | Verdict::Duplicate | Verdict::None) => {
+            false
+        }
+    }
+}
+
+fn report(hub: &Hub, known: Option<Known>, message: Message, settings: &CwmSettings, peer: &str) -> Report {
+    let Message { text, read } = message;
+    let mut events = Vec::new();
+    if let (Some(payload), Verdict::Ok | Verdict::NoCrc, true) =
+        (&read.okm.payload, read.verdict, known.is_some())
+    {
+        let (readings, lost) = telemetry::readings(payload, read.okm.created, settings);
+        if lost > 0 {
+            tracing::info!(%peer, lost, "values left out or cut; the message itself is kept whole");
+        }
+        events.push(Event::Readings(readings));
+        if let Some(wire_id) = read.okm.id {
+            let keys =
+                payload.as_object().map(|members| members.keys().cloned().collect()).unwrap_or_default();
+            events.push(Event::Reply { wire_id, keys });
+        }
+    }
+    Report {
+        device: known,
+        at: hub.now(),
+        raw: text,
+        verdict: read.verdict,
+        fingerprint: read.fingerprint,
+        events,
+        peer: peer.to_owned(),
+    }
+}
