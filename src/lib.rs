@@ -30,4 +30,5 @@ pub mod core;
 pub mod family;
 pub mod http;
 pub mod model;
+pub mod pki;
 pub mod store;
