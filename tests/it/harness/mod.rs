@@ -1,0 +1,9 @@
+//! What the outside tests are written with: the real program as a child, a raw client, a pretend module.
+
+mod client;
+mod module;
+mod program;
+
+pub(crate) use client::{Answer, Client};
+pub(crate) use module::{Module, crc, encoded, okm};
+pub(crate) use program::{Program, RunAs, am_root, settled};

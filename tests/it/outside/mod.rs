@@ -1,0 +1,10 @@
+//! The program from outside: the real binary, real sockets, real other programs.
+
+mod adversity;
+mod bad_input;
+mod certificates;
+mod clients;
+mod crowd;
+mod durability;
+mod restart;
+mod story;
