@@ -1,5 +1,13 @@
 //! The one integration binary; its modules mirror `src`.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test says what must hold by panicking"
+)]
+
 mod harness;
 mod outside;
 mod tidy;

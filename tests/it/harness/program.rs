@@ -10,8 +10,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -66,7 +66,6 @@ struct Running {
     child: Child,
     said: Arc<Said>,
     https: SocketAddr,
-    http: Option<SocketAddr>,
 }
 
 /// One installation: a folder, its settings, and the program when it runs.
@@ -179,8 +178,7 @@ impl Program {
             child.kill().ok();
             panic!("the server did not say where it listens:\n{}", said.lines.lock().unwrap().join("\n"));
         };
-        let http = said.wait(Duration::ZERO, |lines| address_in(lines, "http://"));
-        self.running = Some(Running { child, said, https, http });
+        self.running = Some(Running { child, said, https });
     }
 
     /// Runs the server and expects it to refuse; gives its exit code and what it said.
@@ -263,11 +261,6 @@ impl Program {
         self.running.as_ref().expect("it runs").https
     }
 
-    /// Where plain HTTP is spoken.
-    pub(crate) fn http(&self) -> SocketAddr {
-        self.running.as_ref().expect("it runs").http.expect("it has a plain listener")
-    }
-
     /// The root certificate in a file, for other programs.
     pub(crate) fn root_file(&self) -> PathBuf {
         let file = self.folder().join("root-for-clients.pem");
@@ -285,11 +278,6 @@ impl Program {
     /// A client that trusts this server's root and nothing else.
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.https(), "localhost", &self.root()).expect("the server takes connections")
-    }
-
-    /// The same for a name of one's choice.
-    pub(crate) fn client_for(&self, name: &ServerName<'static>) -> std::io::Result<Client> {
-        Client::connect(self.https(), &name.to_str(), &self.root())
     }
 
     /// The first administrator's password.
@@ -329,7 +317,7 @@ impl Program {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            address = path.to_owned();
+            path.clone_into(&mut address);
             let mark = if path.contains('?') { '&' } else { '?' };
             write!(address, "{mark}cursor={next}").expect("text can be added");
         }

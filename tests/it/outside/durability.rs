@@ -12,6 +12,25 @@ const ROUNDS: usize = 6;
 /// Modules that push while it is.
 const MODULES: usize = 4;
 
+/// What the modules of one round said.
+#[derive(Default)]
+struct Said {
+    tried: Vec<String>,
+    confirmed: Vec<String>,
+}
+
+fn push_until_the_end(mut module: Module, count: &AtomicUsize, said: &Mutex<Said>) {
+    loop {
+        let message = module.next(r#"{"_hbt":{"door":1}}"#);
+        said.lock().unwrap().tried.push(message.clone());
+        let Ok(answer) = module.push(&message) else { return };
+        if answer.text().contains("\"push\":true") {
+            said.lock().unwrap().confirmed.push(message);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
 #[test]
 fn every_confirmed_message_survives_kill_9() {
     let mut program = Program::new();
@@ -20,22 +39,12 @@ fn every_confirmed_message_survives_kill_9() {
     for round in 0..ROUNDS {
         program.start();
         let count = Arc::new(AtomicUsize::new(0));
-        let ledger = Arc::new(Mutex::new((Vec::new(), Vec::new())));
+        let said = Arc::new(Mutex::new(Said::default()));
         let pushers: Vec<_> = (0..MODULES)
             .map(|number| {
-                let mut module = Module::new(program.client(), &format!("00020000000000{round}{number}"));
-                let (count, ledger) = (Arc::clone(&count), Arc::clone(&ledger));
-                thread::spawn(move || {
-                    loop {
-                        let message = module.next(r#"{"_hbt":{"door":1}}"#);
-                        ledger.lock().unwrap().0.push(message.clone());
-                        let Ok(answer) = module.push(&message) else { return };
-                        if answer.text().contains("\"push\":true") {
-                            ledger.lock().unwrap().1.push(message);
-                            count.fetch_add(1, Ordering::SeqCst);
-                        }
-                    }
-                })
+                let module = Module::new(program.client(), &format!("00020000000000{round}{number}"));
+                let (count, said) = (Arc::clone(&count), Arc::clone(&said));
+                thread::spawn(move || push_until_the_end(module, &count, &said))
             })
             .collect();
         // A different moment each round.
@@ -45,9 +54,9 @@ fn every_confirmed_message_survives_kill_9() {
         for pusher in pushers {
             pusher.join().expect("a pusher ends when its server does");
         }
-        let mut ledger = ledger.lock().unwrap();
-        tried.append(&mut ledger.0);
-        confirmed.append(&mut ledger.1);
+        let mut said = said.lock().unwrap();
+        tried.append(&mut said.tried);
+        confirmed.append(&mut said.confirmed);
     }
 
     program.done(&["audit"]);

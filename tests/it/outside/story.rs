@@ -102,21 +102,23 @@ fn every_spelling_of_a_push_is_understood() {
         let text = okm(&["0002010203040506"], id, "2024-03-01T12:00:00Z", r#"{"_hbt":{"b64":"a+b/c=="}}"#);
         format!(r#"{{"okm":{text},"ts":"2024-03-01T12:00:00"}}"#)
     };
-    let taken = r#"{"push":true,"pull":false}"#;
-    client.post(&format!("/push?req={}", encoded(&request(1))), b"").is_device_answer(200, taken);
-    client.post(&format!("/push/?req={}", encoded(&encoded(&request(2)))), b"").is_device_answer(200, taken);
-    client.post("/push", format!("req={}", encoded(&request(3))).as_bytes()).is_device_answer(200, taken);
-    client.post("/push", format!(r#"{{"req":{}}}"#, request(4)).as_bytes()).is_device_answer(200, taken);
-    client.post("/push", request(5).as_bytes()).is_device_answer(200, taken);
+    let confirmed = r#"{"push":true,"pull":false}"#;
+    client.post(&format!("/push?req={}", encoded(&request(1))), b"").is_device_answer(200, confirmed);
+    client
+        .post(&format!("/push/?req={}", encoded(&encoded(&request(2)))), b"")
+        .is_device_answer(200, confirmed);
+    client.post("/push", format!("req={}", encoded(&request(3))).as_bytes()).is_device_answer(200, confirmed);
+    client.post("/push", format!(r#"{{"req":{}}}"#, request(4)).as_bytes()).is_device_answer(200, confirmed);
+    client.post("/push", request(5).as_bytes()).is_device_answer(200, confirmed);
     let bare = okm(&["0002010203040506"], 6, "2024-03-01T12:00:00Z", r#"{"_hbt":{"door":1}}"#);
-    client.post("/push", bare.as_bytes()).is_device_answer(200, taken);
-    client.get(&format!("/push?req={}", encoded(&request(7)))).is_device_answer(200, taken);
+    client.post("/push", bare.as_bytes()).is_device_answer(200, confirmed);
+    client.get(&format!("/push?req={}", encoded(&request(7)))).is_device_answer(200, confirmed);
     let several = format!(
         r#"{{"okm":[{},{}],"ts":"2024-03-01T12:00:00"}}"#,
         okm(&["0002010203040506"], 8, "2024-03-01T12:00:00Z", r#"{"_hbt":{"door":2}}"#),
         okm(&["0002010203040506"], 9, "2024-03-01T12:00:00Z", r#"{"_hbt":{"door":3}}"#)
     );
-    client.post("/push", several.as_bytes()).is_device_answer(200, taken);
+    client.post("/push", several.as_bytes()).is_device_answer(200, confirmed);
 
     let token = program.token();
     let heard = program.all(&token, "/api/v1/messages");
