@@ -1,13 +1,37 @@
 //! The SQLite engine: one connection that writes, a few that only read.
 
+mod batch;
+mod command;
+mod connection;
+mod device;
+mod error;
+mod journal;
+mod lock;
+mod people;
+mod queue;
+mod read_commands;
+mod read_devices;
+mod read_messages;
+mod read_people;
+mod reader;
+mod report;
+mod row;
+mod schema;
+
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+
+use rusqlite::Connection;
 
 use super::{Engine, Outcome, Reader, StoreError, Write};
 
 /// A database file opened for writing.
 pub struct Sqlite {
+    writer: Connection,
     reader: Arc<dyn Reader>,
+    /// Given back when the engine is dropped. Last, so that the database is closed before.
+    _lock: File,
 }
 
 /// What may be set of the engine.
@@ -18,18 +42,22 @@ pub struct SqliteSettings {
 }
 
 impl Sqlite {
-    /// Opens or makes a database file and takes the lock beside it.
+    /// Opens or makes a database file, takes the lock beside it, and brings its schema up to date.
     ///
     /// # Errors
     /// `InUse`, `TooNew`, `ReadOnly`, `Full` or `Failed`.
-    pub fn open(_path: &Path, _settings: SqliteSettings) -> Result<Self, StoreError> {
-        Err(StoreError::Failed("not there yet".to_owned()))
+    pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, StoreError> {
+        let lock = lock::take(path)?;
+        let mut writer = connection::for_writing(path, settings)?;
+        schema::bring_up_to_date(&mut writer)?;
+        let reader = Arc::new(reader::Readers::new(path));
+        Ok(Self { writer, reader, _lock: lock })
     }
 }
 
 impl Engine for Sqlite {
-    async fn commit(&mut self, _batch: &[Write]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
-        Ok(Vec::new())
+    async fn commit(&mut self, batch: &[Write]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
+        batch::commit(&mut self.writer, batch)
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

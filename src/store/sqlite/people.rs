@@ -1,0 +1,134 @@
+//! Writes of users, sessions and tokens.
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params};
+
+use super::row;
+use crate::model::{Credential, Role, Session, Timestamp, Token, UserId};
+use crate::store::{StoreError, UserWrite};
+
+/// Applies one change.
+pub(super) fn apply(db: &Connection, write: &UserWrite) -> Result<(), StoreError> {
+    match write {
+        UserWrite::Add(credential) => add(db, credential),
+        UserWrite::Password { user, password_hash } => {
+            need(db, user)?;
+            run(db, "UPDATE user SET password_hash = ? WHERE id = ?", (password_hash, user.as_str()))?;
+            run(db, "DELETE FROM session WHERE user = ?", [user.as_str()])?;
+            Ok(())
+        }
+        UserWrite::Role { user, role } => {
+            if *role != Role::Admin {
+                refuse_last_admin(db, user)?;
+            }
+            need(db, user)?;
+            run(db, "UPDATE user SET role = ? WHERE id = ?", (role.as_str(), user.as_str()))?;
+            Ok(())
+        }
+        UserWrite::Remove(user) => {
+            refuse_last_admin(db, user)?;
+            run(db, "DELETE FROM user WHERE id = ?", [user.as_str()])?;
+            Ok(())
+        }
+        UserWrite::OpenSession(session) => open_session(db, session),
+        UserWrite::CloseSession(secret_hash) => {
+            run(db, "DELETE FROM session WHERE secret_hash = ?", [secret_hash])?;
+            Ok(())
+        }
+        UserWrite::AddToken(token) => add_token(db, token),
+        UserWrite::RevokeToken(id) => match run(db, "DELETE FROM token WHERE id = ?", [id])? {
+            0 => Err(StoreError::NotFound("token")),
+            _ => Ok(()),
+        },
+        UserWrite::TouchToken(id, at) => {
+            run(
+                db,
+                "UPDATE token SET last_used_us = max(coalesce(last_used_us, ?1), ?1) WHERE id = ?2",
+                (at.micros(), id),
+            )?;
+            Ok(())
+        }
+    }
+}
+
+/// Ends the sessions whose time is over.
+pub(super) fn end_sessions(db: &Connection, at: Timestamp) -> Result<(), StoreError> {
+    run(db, "DELETE FROM session WHERE expires_us <= ?", [at.micros()])?;
+    Ok(())
+}
+
+fn add(db: &Connection, credential: &Credential) -> Result<(), StoreError> {
+    let user = &credential.user;
+    let taken = db.prepare_cached("SELECT 1 FROM user WHERE name = ?")?.exists([&user.name])?;
+    if taken {
+        return Err(StoreError::Conflict(format!("there is a user {} already", user.name)));
+    }
+    run(
+        db,
+        "INSERT INTO user (id, name, role, password_hash, created_us) VALUES (?, ?, ?, ?, ?)",
+        (user.id.as_str(), &user.name, user.role.as_str(), &credential.password_hash, user.created.micros()),
+    )?;
+    Ok(())
+}
+
+fn open_session(db: &Connection, session: &Session) -> Result<(), StoreError> {
+    need(db, &session.user)?;
+    run(
+        db,
+        "INSERT INTO session (secret_hash, user, created_us, expires_us) VALUES (?, ?, ?, ?)",
+        (session.secret_hash, session.user.as_str(), session.created.micros(), session.expires.micros()),
+    )?;
+    Ok(())
+}
+
+fn add_token(db: &Connection, token: &Token) -> Result<(), StoreError> {
+    need(db, &token.user)?;
+    run(
+        db,
+        "INSERT INTO token (id, name, secret_hash, user, role, created_us, last_used_us, expires_us)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            &token.id,
+            &token.name,
+            token.secret_hash,
+            token.user.as_str(),
+            token.role.as_str(),
+            token.created.micros(),
+            token.last_used.map(Timestamp::micros),
+            token.expires.map(Timestamp::micros),
+        ),
+    )?;
+    Ok(())
+}
+
+fn need(db: &Connection, user: &UserId) -> Result<Role, StoreError> {
+    let role = db
+        .prepare_cached("SELECT role FROM user WHERE id = ?")?
+        .query_row([user.as_str()], |found| row::word(found, 0, Role::parse))
+        .optional()?;
+    role.ok_or(StoreError::NotFound("user"))
+}
+
+/// Refuses when nobody else could administer.
+fn refuse_last_admin(db: &Connection, user: &UserId) -> Result<(), StoreError> {
+    if need(db, user)? != Role::Admin {
+        return Ok(());
+    }
+    let others = db
+        .prepare_cached("SELECT 1 FROM user WHERE role = ? AND id <> ?")?
+        .exists((Role::Admin.as_str(), user.as_str()))?;
+    if others {
+        Ok(())
+    } else {
+        Err(StoreError::Refused("this is the last administrator: make another one first".to_owned()))
+    }
+}
+
+fn run(db: &Connection, sql: &str, parameters: impl Params) -> Result<usize, StoreError> {
+    db.prepare_cached(sql)?.execute(parameters).map_err(|error| match error {
+        // Ids and hashes are random: the same one twice is the same thing sent twice.
+        rusqlite::Error::SqliteFailure(failure, _) if failure.code == ErrorCode::ConstraintViolation => {
+            StoreError::Conflict("it exists already".to_owned())
+        }
+        error => error.into(),
+    })
+}

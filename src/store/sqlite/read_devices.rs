@@ -1,0 +1,107 @@
+//! Reads of devices and their values.
+
+use rusqlite::{Connection, Row};
+
+use super::row;
+use crate::model::{Datum, Device, DeviceId, DeviceState, FamilyName, Timestamp};
+use crate::store::{DataFilter, DeviceFilter, Stats, StoreError};
+
+/// Every device.
+pub(super) fn all(db: &Connection) -> Result<Vec<Device>, StoreError> {
+    let mut query = db.prepare_cached(&format!("{DEVICES} ORDER BY d.name, d.id"))?;
+    let devices = query.query_map([], device)?;
+    Ok(devices.collect::<Result<_, _>>()?)
+}
+
+/// A page of devices.
+pub(super) fn page(db: &Connection, filter: &DeviceFilter) -> Result<Vec<Device>, StoreError> {
+    let mut query = db.prepare_cached(&format!(
+        "{DEVICES} WHERE (?1 IS NULL OR instr(lower(d.name), lower(?1)) OR instr(lower(d.address), lower(?1)))
+         AND (?2 IS NULL OR d.family = ?2) AND (?3 IS NULL OR d.state = ?3)
+         AND (?4 IS NULL OR (d.name, d.id) > (?4, ?5)) ORDER BY d.name, d.id LIMIT ?6"
+    ))?;
+    let devices = query.query_map(
+        (
+            &filter.q,
+            filter.family.as_ref().map(FamilyName::as_str),
+            filter.state.map(DeviceState::as_str),
+            filter.after.as_ref().map(|(name, _)| name),
+            filter.after.as_ref().map(|(_, id)| id.as_str()),
+            filter.limit,
+        ),
+        device,
+    )?;
+    Ok(devices.collect::<Result<_, _>>()?)
+}
+
+/// A page of values. One device's lie side by side; those of all devices are found through the ledger, so
+/// that both ways come in its order.
+pub(super) fn data(db: &Connection, filter: &DataFilter) -> Result<Vec<(DeviceId, Datum)>, StoreError> {
+    let from = match &filter.device {
+        Some(_) => {
+            "device d CROSS JOIN reading r ON r.device = d.key JOIN sensor s ON s.key = r.sensor WHERE d.id = ?1"
+        }
+        None => {
+            "message m CROSS JOIN device d ON d.id = m.device_id
+             CROSS JOIN reading r ON r.device = d.key AND r.seq = m.seq JOIN sensor s ON s.key = r.sensor
+             WHERE ?1 IS NULL AND (?5 IS NULL OR m.seq >= ?5)"
+        }
+    };
+    let mut query = db.prepare_cached(&format!(
+        "SELECT d.id, s.name, r.at_us, r.created_us, r.seq, r.kind, r.value FROM {from}
+         AND (?2 IS NULL OR s.name = ?2) AND (?3 IS NULL OR r.at_us >= ?3) AND (?4 IS NULL OR r.at_us < ?4)
+         AND r.seq >= coalesce(?5, 0) AND (?5 IS NULL OR (r.seq, s.name) > (?5, ?6))
+         ORDER BY r.seq, s.name, r.place LIMIT ?7"
+    ))?;
+    let values = query.query_map(
+        (
+            filter.device.as_ref().map(DeviceId::as_str),
+            &filter.sensor,
+            filter.from.map(Timestamp::micros),
+            filter.to.map(Timestamp::micros),
+            filter.after.as_ref().map(|(seq, _)| seq.0),
+            filter.after.as_ref().map(|(_, sensor)| sensor),
+            filter.limit,
+        ),
+        |found| Ok((DeviceId::new(found.get_ref(0)?.as_str()?), row::datum(found, 1)?)),
+    )?;
+    Ok(values.collect::<Result<_, _>>()?)
+}
+
+/// The newest value of every sensor of a device.
+pub(super) fn latest(db: &Connection, id: &DeviceId) -> Result<Vec<Datum>, StoreError> {
+    let mut query = db.prepare_cached(
+        "SELECT s.name, s.at_us, s.created_us, s.seq, s.kind, s.value
+         FROM device d JOIN sensor s ON s.device = d.key WHERE d.id = ? ORDER BY s.name",
+    )?;
+    let values = query.query_map([id.as_str()], |found| row::datum(found, 0))?;
+    Ok(values.collect::<Result<_, _>>()?)
+}
+
+/// Sizes. The ledger has no gaps, so that its end is its length.
+pub(super) fn stats(db: &Connection) -> Result<Stats, StoreError> {
+    let stats = db
+        .prepare_cached(
+            "SELECT (SELECT coalesce(max(seq), 0) FROM message),
+                (SELECT count(*) FROM command WHERE state IN ('queued', 'sent', 'accepted')),
+                (SELECT count(*) FROM device)",
+        )?
+        .query_row([], |found| {
+            Ok(Stats { messages: found.get(0)?, open_commands: found.get(1)?, devices: found.get(2)? })
+        })?;
+    Ok(stats)
+}
+
+fn device(found: &Row<'_>) -> rusqlite::Result<Device> {
+    let parent: Option<String> = found.get(5)?;
+    Ok(Device {
+        names: row::names(found, 0)?,
+        state: row::word(found, 4, DeviceState::parse)?,
+        parent: parent.as_deref().map(DeviceId::new),
+        created: row::time(found, 6)?,
+        last_seen: row::time_if_any(found, 7)?,
+    })
+}
+
+const DEVICES: &str = "SELECT d.id, d.family, d.address, d.name, d.state, p.id, d.created_us, d.last_seen_us \
+     FROM device d LEFT JOIN device p ON p.key = d.parent";

@@ -1,0 +1,100 @@
+//! Reads of the ledger.
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::row;
+use crate::model::{DeviceId, Direction, MessageRecord, Seq, Timestamp, Verdict};
+use crate::store::ledger::{self, Entry, GENESIS, Link};
+use crate::store::{LedgerPage, MessageFilter, StoreError};
+
+/// A page of messages, newest first.
+pub(super) fn page(db: &Connection, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError> {
+    // An own text for a device's messages, so that its index is used.
+    let device = if filter.device.is_some() { "m.device_id = ?1" } else { "?1 IS NULL" };
+    let mut query = db.prepare_cached(&format!(
+        "{MESSAGES} WHERE {device} AND (?2 IS NULL OR m.verdict = ?2) AND (?3 IS NULL OR m.direction = ?3)
+         AND (?4 IS NULL OR m.at_us >= ?4) AND (?5 IS NULL OR m.at_us < ?5)
+         AND m.seq < coalesce(?6, 9223372036854775807) ORDER BY m.seq DESC LIMIT ?7"
+    ))?;
+    let messages = query.query_map(
+        (
+            filter.device.as_ref().map(DeviceId::as_str),
+            filter.verdict.map(Verdict::as_str),
+            filter.direction.map(Direction::as_str),
+            filter.from.map(Timestamp::micros),
+            filter.to.map(Timestamp::micros),
+            filter.before.map(|seq| seq.0),
+            filter.limit,
+        ),
+        message,
+    )?;
+    Ok(messages.collect::<Result<_, _>>()?)
+}
+
+/// One message.
+pub(super) fn one(db: &Connection, seq: Seq) -> Result<Option<MessageRecord>, StoreError> {
+    let found =
+        db.prepare_cached(&format!("{MESSAGES} WHERE m.seq = ?"))?.query_row([seq.0], message).optional()?;
+    Ok(found)
+}
+
+/// A stretch of the ledger with hashes, oldest first.
+pub(super) fn ledger(db: &Connection, from: Seq, limit: u32) -> Result<LedgerPage, StoreError> {
+    let before = db
+        .prepare_cached("SELECT hash FROM message WHERE seq < ? ORDER BY seq DESC LIMIT 1")?
+        .query_row([from.0], |found| found.get::<_, [u8; 32]>(0))
+        .optional()?;
+    let mut previous = before.unwrap_or(GENESIS);
+    let mut query = db.prepare_cached(
+        "SELECT seq, at_us, family, address, direction, verdict, peer, raw, digest, hash FROM message
+         WHERE seq >= ? ORDER BY seq LIMIT ?",
+    )?;
+    let mut rows = query.query((from.0, limit))?;
+    let mut entries = Vec::new();
+    while let Some(found) = rows.next()? {
+        let entry = entry(found, &previous)?;
+        previous = entry.hash;
+        entries.push(entry);
+    }
+    Ok(LedgerPage { entries })
+}
+
+fn entry(found: &Row<'_>, previous: &[u8; 32]) -> rusqlite::Result<Entry> {
+    let digest = found.get(8)?;
+    let link = Link {
+        seq: Seq(found.get(0)?),
+        at: row::time(found, 1)?,
+        family: found.get_ref(2)?.as_str()?,
+        address: found.get_ref(3)?.as_str()?,
+        direction: row::word(found, 4, Direction::parse)?,
+        verdict: row::word(found, 5, Verdict::parse)?,
+        peer: found.get_ref(6)?.as_str()?,
+        digest,
+    };
+    let raw = found.get_ref(7)?.as_blob_or_null()?;
+    Ok(Entry {
+        seq: link.seq,
+        hash: found.get(9)?,
+        digest,
+        computed: raw.map(ledger::digest),
+        expected: link.hash(previous),
+    })
+}
+
+fn message(found: &Row<'_>) -> rusqlite::Result<MessageRecord> {
+    let known: Option<&str> = found.get_ref(2)?.as_str_or_null()?;
+    let device = known.map(|_| row::names(found, 2)).transpose()?;
+    Ok(MessageRecord {
+        seq: Seq(found.get(0)?),
+        at: row::time(found, 1)?,
+        device,
+        direction: row::word(found, 6, Direction::parse)?,
+        verdict: row::word(found, 7, Verdict::parse)?,
+        peer: found.get(8)?,
+        raw: found.get::<_, Option<Vec<u8>>>(9)?.unwrap_or_default().into(),
+    })
+}
+
+/// Names are the device's of today; a forgotten one keeps those of its message.
+const MESSAGES: &str = "SELECT m.seq, m.at_us, m.device_id, m.family, m.address, coalesce(d.name, m.name), \
+     m.direction, m.verdict, m.peer, m.raw FROM message m LEFT JOIN device d ON d.id = m.device_id";

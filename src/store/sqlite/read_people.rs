@@ -1,0 +1,101 @@
+//! Reads of users, sessions, tokens and notes.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::row;
+use crate::model::{Credential, Role, Session, Token, User, UserId};
+use crate::store::StoreError;
+
+/// All users, by name.
+pub(super) fn users(db: &Connection) -> Result<Vec<User>, StoreError> {
+    let mut query = db.prepare_cached("SELECT id, name, role, created_us FROM user ORDER BY name")?;
+    let users = query.query_map([], |found| user(found, 0))?;
+    Ok(users.collect::<Result<_, _>>()?)
+}
+
+/// One user with the password hash.
+pub(super) fn credential(db: &Connection, name: &str) -> Result<Option<Credential>, StoreError> {
+    let found = db
+        .prepare_cached("SELECT id, name, role, created_us, password_hash FROM user WHERE name = ?")?
+        .query_row([name], |found| Ok(Credential { user: user(found, 0)?, password_hash: found.get(4)? }))
+        .optional()?;
+    Ok(found)
+}
+
+/// One session with its user.
+pub(super) fn session(
+    db: &Connection,
+    secret_hash: &[u8; 32],
+) -> Result<Option<(Session, User)>, StoreError> {
+    let found = db
+        .prepare_cached(
+            "SELECT u.id, u.name, u.role, u.created_us, s.secret_hash, s.created_us, s.expires_us
+             FROM session s JOIN user u ON u.id = s.user WHERE s.secret_hash = ?",
+        )?
+        .query_row([secret_hash], |found| {
+            let user = user(found, 0)?;
+            let session = Session {
+                secret_hash: found.get(4)?,
+                user: user.id.clone(),
+                created: row::time(found, 5)?,
+                expires: row::time(found, 6)?,
+            };
+            Ok((session, user))
+        })
+        .optional()?;
+    Ok(found)
+}
+
+/// One token with its user.
+pub(super) fn token(db: &Connection, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError> {
+    let found = db
+        .prepare_cached(&format!("{TOKENS} WHERE t.secret_hash = ?"))?
+        .query_row([secret_hash], token_row)
+        .optional()?;
+    Ok(found)
+}
+
+/// All tokens of one user or of all, oldest first.
+pub(super) fn tokens(db: &Connection, user: Option<&UserId>) -> Result<Vec<Token>, StoreError> {
+    let mut query =
+        db.prepare_cached(&format!("{TOKENS} WHERE ?1 IS NULL OR t.user = ?1 ORDER BY t.created_us, t.id"))?;
+    let tokens = query.query_map([user.map(UserId::as_str)], |found| Ok(token_row(found)?.0))?;
+    Ok(tokens.collect::<Result<_, _>>()?)
+}
+
+/// A small text kept under a name.
+pub(super) fn note(db: &Connection, name: &str) -> Result<Option<Bytes>, StoreError> {
+    let body = db
+        .prepare_cached("SELECT body FROM note WHERE name = ?")?
+        .query_row([name], |found| found.get::<_, Vec<u8>>(0))
+        .optional()?;
+    Ok(body.map(Into::into))
+}
+
+fn user(found: &Row<'_>, at: usize) -> rusqlite::Result<User> {
+    Ok(User {
+        id: UserId::new(found.get_ref(at)?.as_str()?),
+        name: found.get(at + 1)?,
+        role: row::word(found, at + 2, Role::parse)?,
+        created: row::time(found, at + 3)?,
+    })
+}
+
+fn token_row(found: &Row<'_>) -> rusqlite::Result<(Token, User)> {
+    let user = user(found, 0)?;
+    let token = Token {
+        id: found.get(4)?,
+        name: found.get(5)?,
+        secret_hash: found.get(6)?,
+        user: user.id.clone(),
+        role: row::word(found, 7, Role::parse)?,
+        created: row::time(found, 8)?,
+        last_used: row::time_if_any(found, 9)?,
+        expires: row::time_if_any(found, 10)?,
+    };
+    Ok((token, user))
+}
+
+const TOKENS: &str = "SELECT u.id, u.name, u.role, u.created_us, t.id, t.name, t.secret_hash, t.role, \
+     t.created_us, t.last_used_us, t.expires_us FROM token t JOIN user u ON u.id = t.user";

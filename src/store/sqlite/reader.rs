@@ -1,0 +1,151 @@
+//! The connections that only read, and how a task asks one of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::{connection, read_commands, read_devices, read_messages, read_people};
+use crate::model::{
+    CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Seq, Session, Timestamp,
+    Token, User, UserId, WireId,
+};
+use crate::store::{
+    Answer, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, Stats, StoreError,
+};
+
+/// Connections that read at the same time; further reads wait for one of them.
+const CONNECTIONS_MAX: usize = 4;
+
+/// A read that takes longer is ended: while it lasts, the journal cannot be folded into the database.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A few connections, opened when first needed.
+pub(super) struct Readers {
+    pool: Arc<Pool>,
+    turns: Arc<Semaphore>,
+}
+
+struct Pool {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// Readers of one file.
+    pub(super) fn new(path: &Path) -> Self {
+        let pool = Pool { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
+        Self { pool: Arc::new(pool), turns: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+    }
+
+    /// Runs a read on a connection of its own, on a thread that may block. All it reads is of one moment.
+    fn ask<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(async move {
+            let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let db = self.pool.take()?;
+            let stop = db.get_interrupt_handle();
+            let pool = Arc::clone(&self.pool);
+            let mut work = tokio::task::spawn_blocking(move || {
+                let answer = db.unchecked_transaction().map_err(StoreError::from).and_then(|tx| read(&tx));
+                // Back even when nobody waits for the answer any more; the turn ends after that.
+                pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+                drop(turn);
+                answer
+            });
+            let answer = if let Ok(answer) = tokio::time::timeout(READ_TIMEOUT, &mut work).await {
+                answer
+            } else {
+                stop.interrupt();
+                work.await
+            };
+            answer.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
+        })
+    }
+}
+
+impl Pool {
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| connection::for_reading(&self.path), Ok)
+    }
+}
+
+impl Reader for Readers {
+    fn all_devices(&self) -> Answer<'_, Vec<Device>> {
+        self.ask(read_devices::all)
+    }
+
+    fn devices(&self, filter: DeviceFilter) -> Answer<'_, Vec<Device>> {
+        self.ask(move |db| read_devices::page(db, &filter))
+    }
+
+    fn pending(&self, at: Timestamp) -> Answer<'_, Vec<DeviceId>> {
+        self.ask(move |db| read_commands::pending(db, at))
+    }
+
+    fn messages(&self, filter: MessageFilter) -> Answer<'_, Vec<MessageRecord>> {
+        self.ask(move |db| read_messages::page(db, &filter))
+    }
+
+    fn message(&self, seq: Seq) -> Answer<'_, Option<MessageRecord>> {
+        self.ask(move |db| read_messages::one(db, seq))
+    }
+
+    fn commands(&self, filter: CommandFilter) -> Answer<'_, Vec<CommandRecord>> {
+        self.ask(move |db| read_commands::commands(db, &filter))
+    }
+
+    fn command(&self, id: CommandId) -> Answer<'_, Option<CommandRecord>> {
+        self.ask(move |db| read_commands::command(db, &id))
+    }
+
+    fn next_wire_id(&self, via: DeviceId) -> Answer<'_, WireId> {
+        self.ask(move |db| read_commands::next_wire_id(db, &via))
+    }
+
+    fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>> {
+        self.ask(move |db| read_devices::data(db, &filter))
+    }
+
+    fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>> {
+        self.ask(move |db| read_devices::latest(db, &device))
+    }
+
+    fn ledger(&self, from: Seq, limit: u32) -> Answer<'_, LedgerPage> {
+        self.ask(move |db| read_messages::ledger(db, from, limit))
+    }
+
+    fn users(&self) -> Answer<'_, Vec<User>> {
+        self.ask(read_people::users)
+    }
+
+    fn credential(&self, name: String) -> Answer<'_, Option<Credential>> {
+        self.ask(move |db| read_people::credential(db, &name))
+    }
+
+    fn session(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Session, User)>> {
+        self.ask(move |db| read_people::session(db, &secret_hash))
+    }
+
+    fn token(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Token, User)>> {
+        self.ask(move |db| read_people::token(db, &secret_hash))
+    }
+
+    fn tokens(&self, user: Option<UserId>) -> Answer<'_, Vec<Token>> {
+        self.ask(move |db| read_people::tokens(db, user.as_ref()))
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        self.ask(read_devices::stats)
+    }
+
+    fn note(&self, name: &'static str) -> Answer<'_, Option<Bytes>> {
+        self.ask(move |db| read_people::note(db, name))
+    }
+}

@@ -1,0 +1,44 @@
+//! The schema's steps, and how a file gets those it lacks.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::store::StoreError;
+use crate::store::migrate::{self, Applied, Migration};
+
+const STEPS: [Migration; 1] =
+    [Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") }];
+
+/// Applies what is missing, all in one exclusive transaction.
+pub(super) fn bring_up_to_date(db: &mut Connection) -> Result<(), StoreError> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    let found: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = migrate::newest(&STEPS);
+    if found > known {
+        return Err(StoreError::TooNew { found, known });
+    }
+    tx.execute_batch(
+        "CREATE TABLE IF NOT EXISTS schema_step (
+            version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL
+         ) STRICT",
+    )?;
+    let applied = applied(&tx)?;
+    for step in migrate::missing(&STEPS, &applied)? {
+        tx.execute_batch(step.sql)?;
+        tx.execute(
+            "INSERT INTO schema_step (version, name, checksum) VALUES (?, ?, ?)",
+            (step.version, step.name, step.checksum()),
+        )?;
+    }
+    tx.execute(
+        "INSERT OR IGNORE INTO note (name, body) VALUES ('server', ?)",
+        [uuid::Uuid::new_v4().simple().to_string().into_bytes()],
+    )?;
+    tx.pragma_update(None, "user_version", known)?;
+    Ok(tx.commit()?)
+}
+
+fn applied(db: &Connection) -> Result<Vec<Applied>, StoreError> {
+    let mut steps = db.prepare("SELECT version, checksum FROM schema_step ORDER BY version")?;
+    let rows = steps.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
