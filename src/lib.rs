@@ -30,5 +30,6 @@ pub mod core;
 pub mod family;
 pub mod http;
 pub mod model;
+pub mod net;
 pub mod pki;
 pub mod store;

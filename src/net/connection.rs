@@ -1,0 +1,186 @@
+//! One connection, from its first byte to its last, in its own task.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use super::accept::Door;
+use super::limits::Limits;
+use super::listener::{Flow, Stream};
+use super::sniff::{self, Speaks};
+use super::tls;
+use super::watched::{Answer, Phase, Watched};
+use crate::http::{ListenerKind, Peer, Reply, Service};
+
+/// Serves one connection until it ends or the stop lets it end.
+pub(super) async fn run(stream: Stream, addr: SocketAddr, door: Arc<Door>, stop: CancellationToken) {
+    let limits = **door.limits.load();
+    let peer = Peer { addr, listener: door.kind, tls: None };
+    match (stream, &door.tls) {
+        (Stream::Unix(socket), _) => http(socket, peer, &door.service, &limits, &stop).await,
+        (Stream::Tcp(socket), None) => http(socket, peer, &door.service, &limits, &stop).await,
+        (Stream::Tcp(socket), Some(config)) => {
+            // Nothing has been asked yet, so a stop may end it here.
+            let opened = stop.run_until_cancelled(open(socket, addr, config, &limits)).await;
+            if let Some(Some(socket)) = opened {
+                let facts = tls::facts(socket.get_ref().1);
+                http(socket, Peer { tls: Some(facts), ..peer }, &door.service, &limits, &stop).await;
+            }
+        }
+    }
+}
+
+/// The handshake, or one log line that says why there was none.
+async fn open(
+    socket: TcpStream,
+    addr: SocketAddr,
+    config: &Arc<ServerConfig>,
+    limits: &Limits,
+) -> Option<TlsStream<TcpStream>> {
+    let limit = Duration::from_millis(limits.handshake_time_ms);
+    match timeout(limit, Box::pin(handshake(socket, addr, config, limit))).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(cause)) => {
+            tracing::warn!(peer = %addr, "TLS handshake failed: {cause}");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(peer = %addr, "TLS handshake took longer than {limit:?} (limits.handshake_time_ms)");
+            None
+        }
+    }
+}
+
+async fn handshake(
+    socket: TcpStream,
+    addr: SocketAddr,
+    config: &Arc<ServerConfig>,
+    limit: Duration,
+) -> Result<Option<TlsStream<TcpStream>>, String> {
+    match sniff::first_byte(&socket).await.map_err(|cause| cause.to_string())? {
+        Speaks::Tls => {}
+        Speaks::Nothing => {
+            tracing::debug!(peer = %addr, "connected to the TLS port and said nothing");
+            return Ok(None);
+        }
+        Speaks::PlainHttp => {
+            tracing::warn!(peer = %addr, "plain HTTP on the TLS port, answered with a pointer to https://");
+            if let Err(cause) = sniff::refuse_plain(socket, limit / 2).await {
+                tracing::debug!(peer = %addr, "the pointer was not taken: {cause}");
+            }
+            return Ok(None);
+        }
+        Speaks::Garbage(byte) => return Err(format!("the first byte is 0x{byte:02x}, which is not TLS")),
+    }
+    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket);
+    let start = start.await.map_err(|cause| cause.to_string())?;
+    let offer = tls::offer(&start.client_hello());
+    let opened = start.into_stream(Arc::clone(config)).await;
+    opened.map(Some).map_err(|cause| format!("{cause}; the client offered {offer}"))
+}
+
+async fn http<T: Flow>(socket: T, peer: Peer, service: &Service, limits: &Limits, stop: &CancellationToken) {
+    let (addr, tolerant) = (peer.addr, tolerates(peer.listener));
+    let phase = Phase::default();
+    let socket = TokioIo::new(Watched::new(socket, phase.clone(), limits));
+    let line_max = limits.request_line_max_bytes;
+    let answer = service_fn(move |mut request: Request<Incoming>| {
+        phase.busy();
+        request.extensions_mut().insert(peer.clone());
+        let long = request_line(&request) > line_max;
+        let answer = (!long).then(|| service(request));
+        let phase = phase.clone();
+        async move {
+            let response = match answer {
+                Some(answer) => answer.await?,
+                None => too_long(line_max, addr),
+            };
+            Ok::<_, Infallible>(response.map(|body| Answer::new(body, phase)))
+        }
+    });
+    let connection = builder(limits, tolerant).serve_connection(socket, answer);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        report(&error, addr);
+    }
+}
+
+/// HTTP/1.x with our limits. hyper's own header clock also runs while a connection rests, so it gets both limits
+/// together; the finer ones are kept by [`Watched`].
+fn builder(limits: &Limits, tolerant: bool) -> http1::Builder {
+    let head_max = limits.request_line_max_bytes.saturating_add(limits.header_max_bytes);
+    let head_time = Duration::from_secs(limits.idle_time_s) + Duration::from_millis(limits.header_time_ms);
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_time)
+        .half_close(true)
+        .title_case_headers(true)
+        .max_header_size(head_max)
+        .max_buf_size(head_max.saturating_add(BUFFER_SPARE_BYTES))
+        .allow_multiple_spaces_in_request_line_delimiters(tolerant)
+        .ignore_invalid_headers(tolerant);
+    if limits.header_max_count != HYPER_HEADER_MAX_COUNT {
+        builder.max_headers(limits.header_max_count);
+    }
+    builder
+}
+
+/// Whether odd request lines and headers are forgiven: where devices call.
+const fn tolerates(kind: ListenerKind) -> bool {
+    match kind {
+        ListenerKind::Https | ListenerKind::Http | ListenerKind::Ws => true,
+        ListenerKind::Admin | ListenerKind::Control => false,
+    }
+}
+
+fn request_line(request: &Request<Incoming>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let host = request.uri().authority().map_or(0, |host| host.as_str().len());
+    request.method().as_str().len() + target + host + " HTTP/1.1".len() + 1
+}
+
+fn too_long(max: usize, addr: SocketAddr) -> Response<crate::http::Body> {
+    tracing::info!(peer = %addr, "request line over {max} bytes refused (limits.request_line_max_bytes)");
+    let sentence = format!("The request line is longer than {max} bytes.\n");
+    Reply::text(StatusCode::URI_TOO_LONG, &sentence).closing().into_response()
+}
+
+/// One line for a connection that did not end well; quiet for what clients do every day.
+fn report(error: &hyper::Error, addr: SocketAddr) {
+    if error.is_parse() {
+        tracing::warn!(peer = %addr, "what came is not HTTP: {error}");
+    } else if error.is_timeout() || cause(error) == Some(io::ErrorKind::TimedOut) {
+        tracing::debug!(peer = %addr, "closed: too slow or at rest for too long");
+    } else {
+        tracing::debug!(peer = %addr, "connection broke off: {error}");
+    }
+}
+
+fn cause(error: &hyper::Error) -> Option<io::ErrorKind> {
+    std::error::Error::source(error)?.downcast_ref::<io::Error>().map(io::Error::kind)
+}
+
+const HYPER_HEADER_MAX_COUNT: usize = 100;
+const BUFFER_SPARE_BYTES: usize = 16_384;

@@ -1,0 +1,177 @@
+//! A connection under time limits that hyper cannot tell apart: resting, sending a header block, not reading.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::limits::Limits;
+use crate::http::{Body, BoxError};
+
+/// Where a connection is between requests; shared by the socket, the service and the answer's body.
+#[derive(Clone, Default)]
+pub(super) struct Phase(Arc<AtomicU8>);
+
+impl Phase {
+    /// The header block is complete: from here other limits count.
+    pub(super) fn busy(&self) {
+        self.0.store(BUSY, Ordering::Relaxed);
+    }
+
+    fn set(&self, phase: u8) {
+        self.0.store(phase, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The socket of one connection.
+pub(super) struct Watched<T> {
+    socket: T,
+    phase: Phase,
+    timed: u8,
+    reading: Pin<Box<Sleep>>,
+    writing: Option<Pin<Box<Sleep>>>,
+    idle: Duration,
+    head: Duration,
+    write: Duration,
+}
+
+impl<T> Watched<T> {
+    pub(super) fn new(socket: T, phase: Phase, limits: &Limits) -> Self {
+        let idle = Duration::from_secs(limits.idle_time_s);
+        Self {
+            socket,
+            phase,
+            timed: IDLE,
+            reading: Box::pin(sleep(idle)),
+            writing: None,
+            idle,
+            head: Duration::from_millis(limits.header_time_ms),
+            write: Duration::from_millis(limits.write_time_ms),
+        }
+    }
+
+    /// Starts the clock anew when the phase is another than the one it runs for.
+    fn read_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let phase = self.phase.now();
+        if phase != self.timed {
+            self.timed = phase;
+            let limit = if phase == HEAD { self.head } else { self.idle };
+            self.reading.as_mut().reset(Instant::now() + limit);
+        }
+        phase != BUSY && self.reading.as_mut().poll(cx).is_ready()
+    }
+
+    /// Passes on how a write went, unless it has been waiting for too long.
+    fn write_late<R>(&mut self, cx: &mut Context<'_>, went: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        if went.is_ready() {
+            self.writing = None;
+            return went;
+        }
+        let limit = self.write;
+        let clock = self.writing.get_or_insert_with(|| Box::pin(sleep(limit)));
+        match clock.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let went = Pin::new(&mut self.socket).poll_read(cx, buf);
+        if buf.filled().len() > before && self.phase.now() == IDLE {
+            self.phase.set(HEAD);
+        }
+        // Checked after every read, so a byte now and then does not put the end off.
+        if self.read_late(cx) { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { went }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let went = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.write_late(cx, went)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let went = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.write_late(cx, went)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let went = Pin::new(&mut self.socket).poll_flush(cx);
+        self.write_late(cx, went)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let went = Pin::new(&mut self.socket).poll_shutdown(cx);
+        self.write_late(cx, went)
+    }
+}
+
+/// The answer's body; when hyper has taken all of it, the connection rests again.
+pub(super) struct Answer {
+    body: Body,
+    phase: Phase,
+}
+
+impl Answer {
+    pub(super) const fn new(body: Body, phase: Phase) -> Self {
+        Self { body, phase }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.phase.set(IDLE);
+    }
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+const IDLE: u8 = 0;
+const HEAD: u8 = 1;
+const BUSY: u8 = 2;
