@@ -8,6 +8,8 @@
     reason = "a test says what must hold by panicking"
 )]
 
+mod cwm;
 mod harness;
 mod outside;
 mod tidy;
+mod wire;

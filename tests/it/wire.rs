@@ -91,7 +91,9 @@ impl Play<'_> {
 /// A pulled command's digits are right: the transcript only says that there are four.
 fn command_is_sound(body: &[u8]) {
     let text = String::from_utf8_lossy(body);
-    let Some(okm) = text.strip_prefix("{\"okm\":").and_then(|rest| rest.rsplit_once(",\"pull\":")) else { return };
+    let Some(okm) = text.strip_prefix("{\"okm\":").and_then(|rest| rest.rsplit_once(",\"pull\":")) else {
+        return;
+    };
     let mark = "\"_crc\":\"";
     let at = okm.0.find(mark).expect("a command has a checksum") + mark.len();
     let mut zeroed = okm.0.to_owned();
@@ -195,7 +197,8 @@ fn bytes(lines: &[&str]) -> Vec<u8> {
 fn transcripts() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
     let mut files = Vec::new();
-    for family in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+    for family in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+    {
         files.extend(fs::read_dir(family).unwrap().map(|entry| entry.unwrap().path()));
     }
     files.retain(|file| file.extension().is_some_and(|ending| ending == "http"));
@@ -206,7 +209,9 @@ fn transcripts() -> Vec<PathBuf> {
 
 #[test]
 fn a_transcript_is_taken_apart() {
-    let found = parts("# x\n\n>>>\nGET / HTTP/1.1\nA: b\n\nbo\\x00dy\n\n<<<\nHTTP/1.1 200 OK\n\n\n=== ok -\n+++ a wr {\"b\": 1}\n");
+    let found = parts(
+        "# x\n\n>>>\nGET / HTTP/1.1\nA: b\n\nbo\\x00dy\n\n<<<\nHTTP/1.1 200 OK\n\n\n=== ok -\n+++ a wr {\"b\": 1}\n",
+    );
     assert_eq!(
         found,
         [

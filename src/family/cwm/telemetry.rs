@@ -23,7 +23,7 @@ pub(super) fn readings(
     let mut rest = members.clone();
     if let Some(Json::Object(heartbeat)) = members.get(&settings.names.heartbeat) {
         parts.push(flatten(&Json::Object(heartbeat.clone()), "", created, limits));
-        rest.remove(&settings.names.heartbeat);
+        rest.shift_remove(&settings.names.heartbeat);
     }
     parts.push(flatten(&Json::Object(rest), "", created, limits));
     let mut lost = 0;
@@ -74,9 +74,9 @@ mod tests {
         assert_eq!(
             of(&json!({"oven": {"setpt": 350.5, "door": "open"}, "_ping": true})),
             [
-                ("_ping".into(), Value::Bool(true)),
-                ("oven.door".into(), Value::Text("open".into())),
                 ("oven.setpt".into(), Value::Real(350.5)),
+                ("oven.door".into(), Value::Text("open".into())),
+                ("_ping".into(), Value::Bool(true)),
             ]
         );
         assert_eq!(of(&json!({"_hbt": 5})), [("_hbt".into(), Value::Integer(5))]);
