@@ -90,9 +90,12 @@ fn note(message: &Message, peer: &str) -> bool {
             tracing::warn!(%peer, size, %src, "message kept but not used: its checksum is wrong");
             true
         }
-        (None, Verdict::Ok | Verdict::NoCrc | Verdict::Malformed | Verdict::Duplicate | Verdict::None) => {
+        (None, Verdict::NoCrc) => {
+            let src = message.read.okm.src.join(",");
+            tracing::warn!(%peer, size, %src, "message taken on trust: it has no checksum");
             false
         }
+        (None, Verdict::Ok | Verdict::Malformed | Verdict::Duplicate | Verdict::None) => false,
     }
 }
 
