@@ -15,6 +15,8 @@ mod secrets;
 mod settings;
 mod sweep;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 mod throttle;
 
 pub use error::HubError;

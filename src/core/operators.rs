@@ -319,3 +319,6 @@ const PASSWORD_BYTES_MAX: usize = 512;
 /// Far more than any secret of ours has.
 const SECRET_BYTES_MAX: usize = 256;
 const TOKEN_NAME_CHARS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;
