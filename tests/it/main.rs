@@ -11,5 +11,6 @@
 mod cwm;
 mod harness;
 mod outside;
+mod store;
 mod tidy;
 mod wire;

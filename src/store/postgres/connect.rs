@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -31,6 +32,7 @@ pub(super) struct Address {
 /// One connection. Shared by tasks, it carries their queries in turn; a transaction needs one of its own.
 pub(super) struct Session {
     client: Client,
+    retired: AtomicBool,
     statements: Mutex<HashMap<String, Statement>>,
 }
 
@@ -71,14 +73,19 @@ impl Address {
         }
         .map_err(|error| translate(&error))?;
         client.batch_execute(SETTINGS).await.map_err(|error| translate(&error))?;
-        Ok(Session { client, statements: Mutex::new(HashMap::new()) })
+        Ok(Session { client, retired: AtomicBool::new(false), statements: Mutex::new(HashMap::new()) })
     }
 }
 
 impl Session {
     /// Whether the connection is gone.
     pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.retired.load(Ordering::Relaxed) || self.client.is_closed()
+    }
+
+    /// Notes that the connection is as good as gone.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
     }
 
     /// The connection itself, for statements without parameters.

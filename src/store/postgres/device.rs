@@ -2,7 +2,8 @@
 
 use super::batch::Work;
 use super::error::Fault;
-use crate::model::{Device, DeviceId, Timestamp};
+use super::rows;
+use crate::model::{Device, DeviceId, DeviceState, Timestamp};
 use crate::store::StoreError;
 
 /// Makes a device, or sets everything but `created` of the one with this id.
@@ -81,5 +82,24 @@ pub(super) async fn need(work: &Work<'_>, id: &DeviceId) -> Result<(), Fault> {
     match work.first("SELECT 1 FROM device WHERE id = $1", &[&id.as_str()]).await? {
         Some(_) => Ok(()),
         None => Err(StoreError::NotFound("device").into()),
+    }
+}
+
+/// Lets a held device in; tells whether it was held.
+pub(super) async fn adopt(work: &Work<'_>, id: &DeviceId) -> Result<bool, Fault> {
+    let sql = format!("SELECT {} FROM device d WHERE d.id = $1", rows::DEVICE);
+    let Some(row) = work.first(&sql, &[&id.as_str()]).await? else {
+        return Err(StoreError::NotFound("device").into());
+    };
+    let device = rows::device(&row)?;
+    match device.state {
+        DeviceState::Active => Ok(false),
+        DeviceState::Held => {
+            work.execute("UPDATE device SET state = 'active' WHERE id = $1", &[&id.as_str()]).await?;
+            Ok(true)
+        }
+        DeviceState::Blocked => {
+            Err(StoreError::Refused(format!("{} is blocked: unblock it first", device.names.name)).into())
+        }
     }
 }

@@ -53,9 +53,14 @@ pub(super) fn translate(error: &Error) -> StoreError {
     match error.code() {
         Some(&SqlState::DISK_FULL) => StoreError::Full(text),
         Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => StoreError::ReadOnly(text),
-        Some(&SqlState::UNIQUE_VIOLATION) => StoreError::Conflict(format!("this exists already ({text})")),
+        Some(&SqlState::UNIQUE_VIOLATION) => StoreError::Conflict("it exists already".to_owned()),
         Some(_) | None => StoreError::Failed(text),
     }
+}
+
+/// Whether the connection is gone, or about to go: the server ends it, is going down, or is starting up.
+pub(super) fn is_lost(error: &Error) -> bool {
+    error.code().is_none_or(|code| code.code().starts_with("57P") || code.code().starts_with("08"))
 }
 
 /// The error with its causes: tokio-postgres prints only the outermost ("db error").

@@ -17,6 +17,7 @@ mod report;
 mod rows;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use connect::{Address, Session};
 use reader::PostgresReader;
@@ -31,6 +32,17 @@ pub struct PostgresEngine {
     /// connection with it, and the database undoes it.
     session: Option<Session>,
     reader: Arc<PostgresReader>,
+}
+
+/// An answer for each write of a batch.
+type Answers = Vec<Result<Outcome, StoreError>>;
+
+/// Why a batch was not committed.
+enum Miss {
+    /// The connection was lost, and nothing is stored.
+    Lost(StoreError),
+    /// Any other reason.
+    Told(StoreError),
 }
 
 impl PostgresEngine {
@@ -54,26 +66,47 @@ impl PostgresEngine {
         }
     }
 
+    async fn attempt(&mut self, batch: &[Write]) -> Result<Answers, Miss> {
+        let session = self.session().await.map_err(Miss::Told)?;
+        match batch::run(&session, batch).await {
+            Ok((answers, xact)) => self.finish(session, &xact).await.map(|()| answers),
+            Err(error) => {
+                if session.client().batch_execute("ROLLBACK").await.is_err() {
+                    return Err(Miss::Lost(error));
+                }
+                self.session = Some(session);
+                Err(Miss::Told(error))
+            }
+        }
+    }
+
     /// Commits; when the connection breaks on the way, asks the database whether it did.
-    async fn finish(&mut self, session: Session, xact: &str) -> Result<(), StoreError> {
-        match session.client().batch_execute("COMMIT").await {
+    async fn finish(&mut self, session: Session, xact: &str) -> Result<(), Miss> {
+        let error = match session.client().batch_execute("COMMIT").await {
             Ok(()) => {
                 self.session = Some(session);
-                Ok(())
+                return Ok(());
             }
-            Err(error) if error.code().is_none() => {
-                drop(session);
-                let mut asked = Err(StoreError::Closed);
-                for _ in 0..ASK_TIMES {
-                    asked = self.ask(xact).await;
-                    if asked.is_ok() {
-                        break;
-                    }
-                }
-                if asked? { Ok(()) } else { Err(error::translate(&error)) }
-            }
-            Err(error) => Err(error::translate(&error)),
+            Err(error) => error,
+        };
+        drop(session);
+        if !error::is_lost(&error) {
+            return Err(Miss::Told(error::translate(&error)));
         }
+        for _ in 0..ASK_TIMES {
+            match self.ask(xact).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(Miss::Lost(error::translate(&error))),
+                Err(error) => {
+                    tracing::warn!(%error, "the connection broke in a commit; asking what became of it");
+                    tokio::time::sleep(ASK_EVERY).await;
+                }
+            }
+        }
+        Err(Miss::Told(StoreError::Failed(
+            "PostgreSQL went away in a commit and does not come back: whether it is stored is unknown"
+                .to_owned(),
+        )))
     }
 
     /// Whether the transaction was committed. Waits for the ledger's lock, which it holds while it is open.
@@ -91,20 +124,17 @@ impl PostgresEngine {
 }
 
 impl Engine for PostgresEngine {
-    async fn commit(&mut self, batch: &[Write]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
-        let session = self.session().await?;
-        match batch::run(&session, batch).await {
-            Ok((outcomes, xact)) => {
-                self.finish(session, &xact).await?;
-                Ok(outcomes)
-            }
-            Err(error) => {
-                if session.client().batch_execute("ROLLBACK").await.is_ok() {
-                    self.session = Some(session);
-                }
-                Err(error)
-            }
-        }
+    async fn commit(&mut self, batch: &[Write]) -> Result<Answers, StoreError> {
+        let again = match self.attempt(batch).await {
+            Ok(answers) => return Ok(answers),
+            Err(Miss::Told(error)) => return Err(error),
+            Err(Miss::Lost(error)) => error,
+        };
+        // A database that was restarted costs a new connection, not a batch.
+        tracing::info!(error = %again, "the connection to PostgreSQL was lost; trying the batch over a new one");
+        self.attempt(batch).await.map_err(|miss| match miss {
+            Miss::Told(error) | Miss::Lost(error) => error,
+        })
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
@@ -112,5 +142,6 @@ impl Engine for PostgresEngine {
     }
 }
 
-/// How often a broken commit is asked after, each time over a new connection.
-const ASK_TIMES: usize = 3;
+/// How often a broken commit is asked after, each time over a new connection: for half a minute or more.
+const ASK_TIMES: usize = 30;
+const ASK_EVERY: Duration = Duration::from_secs(1);

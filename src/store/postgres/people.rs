@@ -23,7 +23,8 @@ pub(super) async fn change(work: &Work<'_>, change: &UserWrite) -> Result<(), Fa
         }
         UserWrite::TouchToken(id, at) => {
             let sql = "UPDATE token SET last_used = greatest(last_used, $2) WHERE id = $1";
-            found(work.execute(sql, &[id, &at.micros()]).await?, "token")
+            work.execute(sql, &[id, &at.micros()]).await?;
+            Ok(())
         }
     }
 }
@@ -41,7 +42,7 @@ async fn add(work: &Work<'_>, credential: &Credential) -> Result<(), Fault> {
         .await?
         .is_some()
     {
-        return Err(StoreError::Conflict(format!("a user called {} exists", user.name)).into());
+        return Err(StoreError::Conflict(format!("there is a user {} already", user.name)).into());
     }
     work.execute(
         "INSERT INTO person (id, name, role, created, password_hash) VALUES ($1, $2, $3, $4, $5)",
@@ -87,7 +88,10 @@ async fn keep_an_admin(work: &Work<'_>, user: &UserId) -> Result<(), Fault> {
         )
         .await?;
     match last {
-        Some(_) => Err(StoreError::Refused("this is the last administrator".to_owned()).into()),
+        Some(_) => {
+            Err(StoreError::Refused("this is the last administrator: make another one first".to_owned())
+                .into())
+        }
         None => Ok(()),
     }
 }

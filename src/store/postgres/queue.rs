@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use super::batch::{Append, Work};
 use super::error::Fault;
-use super::rows;
+use super::{device, rows};
 use crate::model::{
-    CommandId, CommandRecord, CommandState, DeviceId, DeviceRef, DeviceState, Direction, Draft, Lease,
-    Timestamp, Verdict, WireId,
+    CommandId, CommandRecord, CommandState, DeviceId, DeviceRef, Direction, Draft, Lease, Timestamp, Verdict,
+    WireId,
 };
 use crate::store::{Acknowledgement, Enqueued, Leased, Reply, Settled, StoreError};
 
@@ -35,26 +35,27 @@ struct Step<'a> {
 
 /// Queues a command; adopts the devices it concerns.
 pub(super) async fn enqueue(work: &Work<'_>, draft: &Draft) -> Result<Enqueued, Fault> {
+    device::need(work, &draft.device.id).await?;
+    device::need(work, &draft.via.id).await?;
     let mut adopted = Vec::new();
     for device in [&draft.device, &draft.via] {
-        if adopt(work, device).await? {
+        if device::adopt(work, &device.id).await? {
             adopted.push(device.id.clone());
         }
     }
-    let wire_id = take_wire_id(work, &draft.via.id, draft.at).await?;
-    let bytes = (draft.encode)(wire_id)?;
     if work.first("SELECT 1 FROM command WHERE id = $1", &[&draft.id.as_str()]).await?.is_some() {
-        return Err(StoreError::Conflict(format!("a command {} exists", draft.id)).into());
+        return Err(StoreError::Conflict(format!("there is a command {} already", draft.id)).into());
     }
+    let wire_id = take_wire_id(work, &draft.via, draft.at).await?;
+    let bytes = (draft.encode)(wire_id)?;
     work.execute(
         "INSERT INTO command (id, device, family, address, name, via, cmd, payload, wire_id, bytes, state, \
-         created, expires, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', $11, $12, $11)",
+         created, expires, next_at) \
+         SELECT $1, d.id, d.family, d.address, d.name, $3, $4, $5, $6, $7, 'queued', $8, $9, $8 \
+         FROM device d WHERE d.id = $2",
         &[
             &draft.id.as_str(),
             &draft.device.id.as_str(),
-            &draft.device.family.as_str(),
-            &draft.device.address,
-            &draft.device.name,
             &draft.via.id.as_str(),
             &draft.cmd,
             &draft.payload,
@@ -65,7 +66,7 @@ pub(super) async fn enqueue(work: &Work<'_>, draft: &Draft) -> Result<Enqueued, 
         ],
     )
     .await?;
-    note(work, &draft.id, CommandState::Queued, draft.at, "queued", &draft.by).await?;
+    note(work, &draft.id, CommandState::Queued, draft.at, "it was asked for", &draft.by).await?;
     Ok(Enqueued { command: record(work, &draft.id).await?, adopted })
 }
 
@@ -73,7 +74,7 @@ pub(super) async fn enqueue(work: &Work<'_>, draft: &Draft) -> Result<Enqueued, 
 pub(super) async fn lease(work: &mut Work<'_>, ask: &Ask<'_>) -> Result<Leased, Fault> {
     let Some(row) = work.first("SELECT address FROM device WHERE id = $1", &[&ask.via.as_str()]).await?
     else {
-        return Ok(Leased { lease: None, more: false, changed: Vec::new() });
+        return Err(StoreError::NotFound("device").into());
     };
     let by = format!("device:{}", rows::value::<&str>(&row, "address")?);
     let mut changed = acknowledge(work, ask, &by).await?;
@@ -103,11 +104,7 @@ pub(super) async fn cancel(
     by: &str,
 ) -> Result<CommandRecord, Fault> {
     let from = record(work, id).await?.state;
-    if from != CommandState::Queued {
-        let text = format!("the command is {}: only a queued one can be cancelled", from.as_str());
-        return Err(StoreError::Refused(text).into());
-    }
-    step(work, id, &Step { from, to: CommandState::Cancelled, at, reason: "cancelled", by }).await?;
+    step(work, id, &Step { from, to: CommandState::Cancelled, at, reason: "it was withdrawn", by }).await?;
     record(work, id).await
 }
 
@@ -121,7 +118,7 @@ pub(super) async fn sweep(
         .query(
             "SELECT c.id FROM command c WHERE c.state IN ('queued', 'sent') \
              AND (c.expires <= $1 OR (c.state = 'sent' AND c.hold <= $1)) \
-             ORDER BY c.created, c.id FOR UPDATE SKIP LOCKED",
+             ORDER BY c.expires > $1, c.created, c.id FOR UPDATE SKIP LOCKED",
             &[&at.micros()],
         )
         .await?;
@@ -135,8 +132,8 @@ pub(super) async fn sweep(
                 .await?;
         } else {
             let reason = "the device did not say that it took it";
-            let next = at.plus(CommandRecord::back_off(command.attempts));
-            put_back(work, &command, attempts_max, next, &Step { from, to: from, at, reason, by: "server" })
+            let wait = CommandRecord::back_off(command.attempts);
+            put_back(work, &command, attempts_max, wait, &Step { from, to: from, at, reason, by: "server" })
                 .await?;
         }
         changed.push(record(work, &command.id).await?);
@@ -199,39 +196,23 @@ pub(super) fn next_free(last: WireId, taken: &HashSet<WireId>) -> Option<WireId>
     None
 }
 
-/// Lets a held device in; tells whether it did.
-async fn adopt(work: &Work<'_>, device: &DeviceRef) -> Result<bool, Fault> {
-    let id = device.id.as_str();
-    let Some(row) = work.first("SELECT state FROM device WHERE id = $1", &[&id]).await? else {
-        return Err(StoreError::NotFound("device").into());
-    };
-    match DeviceState::parse(rows::value(&row, "state")?) {
-        Some(DeviceState::Active) => Ok(false),
-        Some(DeviceState::Held) => {
-            work.execute("UPDATE device SET state = 'active' WHERE id = $1", &[&id]).await?;
-            Ok(true)
-        }
-        Some(DeviceState::Blocked) => {
-            Err(StoreError::Refused(format!("{} is blocked: unblock it first", device.name)).into())
-        }
-        None => Err(StoreError::Failed("a device has an unknown state".to_owned()).into()),
-    }
-}
-
-async fn take_wire_id(work: &Work<'_>, via: &DeviceId, at: Timestamp) -> Result<WireId, Fault> {
-    let recent = at.minus(REPLY_WINDOW);
-    let rows = work.query(TAKEN, &[&via.as_str(), &recent.micros()]).await?;
+async fn take_wire_id(work: &Work<'_>, via: &DeviceRef, at: Timestamp) -> Result<WireId, Fault> {
+    let rows = work.query(TAKEN, &[&via.id.as_str(), &at.minus(REPLY_WINDOW).micros()]).await?;
     let mut taken = HashSet::with_capacity(rows.len());
     for row in &rows {
-        taken.extend(WireId::try_from(rows::value::<i32>(row, "wire_id")?));
+        taken.insert(rows::number(row, "wire_id")?);
     }
-    let row = work.first("SELECT wire_last FROM device WHERE id = $1", &[&via.as_str()]).await?;
-    let last: i32 = row.map_or(Ok(0), |row| rows::value(&row, "wire_last"))?;
-    let next = next_free(WireId::try_from(last).unwrap_or(0), &taken)
-        .ok_or_else(|| StoreError::Refused("the device's queue is full".to_owned()))?;
+    let row = work.first("SELECT wire_last FROM device WHERE id = $1", &[&via.id.as_str()]).await?;
+    let last = row.map_or(Ok(0), |row| rows::number(&row, "wire_last"))?;
+    let next = next_free(last, &taken).ok_or_else(|| full(&via.name))?;
     let sql = "UPDATE device SET wire_last = $2 WHERE id = $1";
-    work.execute(sql, &[&via.as_str(), &i32::from(next)]).await?;
+    work.execute(sql, &[&via.id.as_str(), &i32::from(next)]).await?;
     Ok(next)
+}
+
+/// The refusal of one more command.
+pub(super) fn full(name: &str) -> StoreError {
+    StoreError::Refused(format!("{name} has as many open commands as there are numbers"))
 }
 
 /// Applies what the device says of the command that is on its way.
@@ -252,9 +233,9 @@ async fn acknowledge(work: &Work<'_>, ask: &Ask<'_>, by: &str) -> Result<Vec<Com
                 step(work, &command.id, &Step { from, to: CommandState::Accepted, at, reason, by }).await?;
             }
             Acknowledgement::NotTaken => {
-                let reason = "the device did not take it";
+                let reason = "the device said that it did not take it";
                 let back = Step { from, to: from, at, reason, by };
-                put_back(work, &command, ask.attempts_max, at, &back).await?;
+                put_back(work, &command, ask.attempts_max, Duration::ZERO, &back).await?;
             }
         }
         changed.push(record(work, &command.id).await?);
@@ -269,7 +250,7 @@ async fn hand_out(
     by: &str,
 ) -> Result<CommandRecord, Fault> {
     let (from, to) = (CommandState::Queued, CommandState::Sent);
-    step(work, id, &Step { from, to, at: ask.at, reason: "handed to the device", by }).await?;
+    step(work, id, &Step { from, to, at: ask.at, reason: "the device fetched it", by }).await?;
     work.execute(
         "UPDATE command SET attempts = attempts + 1, sent_at = $2, hold = $3 WHERE id = $1",
         &[&id.as_str(), &ask.at.micros(), &ask.until.micros()],
@@ -294,16 +275,22 @@ async fn put_back(
     work: &Work<'_>,
     command: &CommandRecord,
     attempts_max: u32,
-    next_at: Timestamp,
+    wait: Duration,
     back: &Step<'_>,
 ) -> Result<(), Fault> {
-    if command.attempts >= attempts_max {
-        let reason = format!("{}, after {} tries", back.reason, command.attempts);
+    let tries = command.attempts;
+    if tries >= attempts_max {
+        let unit = if tries == 1 { "try" } else { "tries" };
+        let reason = format!("{}: given up after {tries} {unit}", back.reason);
         return step(work, &command.id, &Step { to: CommandState::Failed, reason: &reason, ..*back }).await;
     }
-    step(work, &command.id, &Step { to: CommandState::Queued, ..*back }).await?;
+    let mut reason = back.reason.to_owned();
+    if !wait.is_zero() {
+        reason = format!("{reason}: next try in {} s", wait.as_secs());
+    }
+    step(work, &command.id, &Step { to: CommandState::Queued, reason: &reason, ..*back }).await?;
     let sql = "UPDATE command SET next_at = $2, hold = NULL WHERE id = $1";
-    work.execute(sql, &[&command.id.as_str(), &next_at.micros()]).await?;
+    work.execute(sql, &[&command.id.as_str(), &back.at.plus(wait).micros()]).await?;
     Ok(())
 }
 
@@ -350,15 +337,16 @@ fn shares_key(payload: &str, keys: &[String]) -> bool {
 }
 
 /// The commands that device `$1` would get at `$2`.
-const DUE: &str = "command c JOIN device d ON d.id = c.via WHERE c.via = $1 AND c.state = 'queued' \
-     AND c.next_at <= $2 AND c.expires > $2 AND d.state = 'active'";
+const DUE: &str = "command c JOIN device v ON v.id = c.via AND v.state = 'active' \
+     JOIN device t ON t.id = c.device AND t.state = 'active' \
+     WHERE c.via = $1 AND c.state = 'queued' AND c.next_at <= $2 AND c.expires > $2";
 
 /// The numbers of device `$1` that a reply may still come for, when accepted ones count since `$2`.
 pub(super) const TAKEN: &str = "SELECT c.wire_id FROM command c WHERE c.via = $1 \
      AND (c.state IN ('queued', 'sent') OR (c.state = 'accepted' AND c.sent_at > $2))";
 
 /// How long an accepted command keeps its number (`cwm-oke.md §7.3`).
-const REPLY_WINDOW: Duration = Duration::from_mins(10);
+pub(super) const REPLY_WINDOW: Duration = Duration::from_mins(10);
 
 #[cfg(test)]
 mod tests {

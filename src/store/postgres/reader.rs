@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::connect::{Address, Session};
-use super::error::translate;
+use super::error::{is_lost, translate};
 use super::{queue, rows};
 use crate::model::{
     CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Seq, Session as Login,
@@ -53,10 +53,22 @@ impl PostgresReader {
     }
 
     async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        let session = self.session().await?;
         let params: Vec<&(dyn ToSql + Sync)> =
             query.params.iter().map(|param| param.as_ref() as &(dyn ToSql + Sync)).collect();
-        session.query(&query.sql, &params).await.map_err(|error| translate(&error))
+        let mut lost = StoreError::Closed;
+        // Each connection may turn out to be lost; the one after the last is then a new one.
+        for _ in 0..=CONNECTIONS {
+            let session = self.session().await?;
+            match session.query(&query.sql, &params).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) if is_lost(&error) => {
+                    session.retire();
+                    lost = translate(&error);
+                }
+                Err(error) => return Err(translate(&error)),
+            }
+        }
+        Err(lost)
     }
 
     async fn list<T>(
@@ -102,19 +114,22 @@ impl PostgresReader {
         Ok(LedgerPage { entries })
     }
 
+    /// Numbers of taken commands come free as time passes; the newest command's time stands in for now, so that
+    /// this only ever skips one too many.
     async fn free_wire_id(&self, via: DeviceId) -> Result<WireId, StoreError> {
-        let last =
-            Query::new("SELECT d.wire_last FROM device d").all().and("d.id =", via.as_str().to_owned());
-        let last = self.one(last, |row| rows::value::<i32>(row, "wire_last")).await?.unwrap_or(0);
-        let sql = queue::TAKEN;
+        let newest = "SELECT d.name, d.wire_last, (SELECT max(greatest(c.created, c.sent_at)) FROM command c \
+             WHERE c.via = d.id) AS newest FROM device d";
+        let device = self.rows(Query::new(newest).all().and("d.id =", via.as_str().to_owned())).await?;
+        let device = device.first().ok_or(StoreError::NotFound("device"))?;
+        let now = Timestamp::from_micros(rows::value::<Option<i64>>(device, "newest")?.unwrap_or(0));
+        let since = now.minus(queue::REPLY_WINDOW).micros();
         let params: Vec<Box<dyn ToSql + Sync + Send>> =
-            vec![Box::new(via.as_str().to_owned()), Box::new(i64::MIN)];
-        let taken = self
-            .list(Query { sql: sql.to_owned(), params }, |row| rows::value::<i32>(row, "wire_id"))
-            .await?;
-        let taken: HashSet<WireId> = taken.into_iter().filter_map(|id| WireId::try_from(id).ok()).collect();
-        queue::next_free(WireId::try_from(last).unwrap_or(0), &taken)
-            .ok_or_else(|| StoreError::Refused("the device's queue is full".to_owned()))
+            vec![Box::new(via.as_str().to_owned()), Box::new(since)];
+        let taken = Query { sql: queue::TAKEN.to_owned(), params };
+        let taken: HashSet<WireId> =
+            self.list(taken, |row| rows::number(row, "wire_id")).await?.into_iter().collect();
+        queue::next_free(rows::number(device, "wire_last")?, &taken)
+            .ok_or_else(|| queue::full(rows::value(device, "name").unwrap_or("the device")))
     }
 }
 
@@ -187,6 +202,7 @@ impl Reader for PostgresReader {
     fn pending(&self, at: Timestamp) -> Answer<'_, Vec<DeviceId>> {
         let query = Query::new(
             "SELECT d.id FROM device d WHERE d.state = 'active' AND EXISTS (SELECT 1 FROM command c \
+             JOIN device t ON t.id = c.device AND t.state = 'active' \
              WHERE c.via = d.id AND c.state = 'queued' AND c.next_at <= ",
         )
         .with(at.micros())
@@ -218,10 +234,13 @@ impl Reader for PostgresReader {
             let id = id.as_str().to_owned();
             query = query.and("(c.device =", id.clone()).text(" OR c.via = ").with(id).text(")");
         }
+        if let Some(id) = filter.before {
+            let mark = "(c.created, c.id) < (SELECT b.created, b.id FROM command b WHERE b.id =";
+            query = query.and(mark, id.as_str().to_owned()).text(")");
+        }
         let query = query
             .and_if("c.state =", filter.state.map(crate::model::CommandState::as_str))
-            .and_if("c.id <", filter.before.map(|id| id.as_str().to_owned()))
-            .page("c.id DESC", filter.limit);
+            .page("c.created DESC, c.id DESC", filter.limit);
         Box::pin(self.list(query, rows::command))
     }
 
@@ -270,7 +289,7 @@ impl Reader for PostgresReader {
     }
 
     fn users(&self) -> Answer<'_, Vec<User>> {
-        let query = Query::new(format!("SELECT {} FROM person p ORDER BY p.name", rows::USER));
+        let query = Query::new(format!("SELECT {} FROM person p ORDER BY lower(p.name)", rows::USER));
         Box::pin(self.list(query, rows::user))
     }
 
@@ -312,8 +331,9 @@ impl Reader for PostgresReader {
     }
 
     fn stats(&self) -> Answer<'_, Stats> {
+        // The ledger has no gaps, so that its end is its length.
         let query = Query::new(
-            "SELECT (SELECT count(*) FROM message) AS messages, (SELECT count(*) FROM device) AS devices, \
+            "SELECT (SELECT coalesce(max(seq), 0) FROM message) AS messages, (SELECT count(*) FROM device) AS devices, \
              (SELECT count(*) FROM command WHERE state IN ('queued', 'sent', 'accepted')) AS open_commands",
         );
         Box::pin(async move { Ok(self.one(query, stats).await?.unwrap_or_default()) })

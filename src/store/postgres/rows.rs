@@ -217,7 +217,8 @@ fn maybe(row: &Row, column: &str) -> Result<Option<Timestamp>, StoreError> {
     Ok(value::<Option<i64>>(row, column)?.map(Timestamp::from_micros))
 }
 
-fn number<T: TryFrom<i32>>(row: &Row, column: &str) -> Result<T, StoreError> {
+/// A column's number in the type it has here.
+pub(super) fn number<T: TryFrom<i32>>(row: &Row, column: &str) -> Result<T, StoreError> {
     let stored: i32 = value(row, column)?;
     T::try_from(stored).map_err(|_| unknown(column, &stored.to_string()))
 }

@@ -85,8 +85,9 @@ CREATE TABLE command (
 );
 CREATE INDEX command_queue ON command (via, created, id) WHERE state = 'queued';
 CREATE INDEX command_open ON command (via, wire_id) WHERE state IN ('queued', 'sent', 'accepted');
-CREATE INDEX command_by_device ON command (device, id);
-CREATE INDEX command_by_via ON command (via, id);
+CREATE INDEX command_in_order ON command (created, id);
+CREATE INDEX command_by_device ON command (device, created, id);
+CREATE INDEX command_by_via ON command (via, created, id);
 CREATE INDEX command_live ON command (state, expires) WHERE state IN ('queued', 'sent');
 
 CREATE TABLE transition (

@@ -1,0 +1,4 @@
+//! The store.
+
+#[cfg(feature = "postgres")]
+mod postgres;
