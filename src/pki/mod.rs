@@ -11,6 +11,8 @@ mod files;
 mod load;
 mod make;
 mod resolver;
+#[cfg(test)]
+mod tests;
 
 pub use authority::{ClientBundle, Material, ensure, export_root, issue_client, renew};
 pub use describe::{Description, describe, describe_file};

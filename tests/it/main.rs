@@ -10,6 +10,7 @@
 
 mod cwm;
 mod harness;
+mod net_door;
 mod outside;
 mod store;
 mod tidy;

@@ -1,0 +1,169 @@
+//! Listeners on real sockets: odd requests, limits, stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use homeport::http::{Dispatch, ListenerKind, Reply, Routes, handler};
+use homeport::net::{BoundListener, Door, Limits, serve, server_config};
+use homeport::pki::{Resolver, Source};
+use hyper::StatusCode;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const NOW_S: i64 = 1_790_000_000;
+
+struct Running {
+    addr: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+async fn start(limits: Limits, certs: Option<&std::path::Path>) -> Running {
+    let mut routes = Routes::new();
+    let kind = if certs.is_some() { ListenerKind::Https } else { ListenerKind::Http };
+    let pull = handler(|_| async { Reply::json(StatusCode::OK, "{\"pull\":false}") });
+    routes.add(kind, "/pull", pull).unwrap();
+    let echo = handler(|exchange| async move {
+        let facts = exchange.peer.tls.map(|facts| format!("{} {}", facts.version, facts.suite));
+        Reply::text(StatusCode::OK, &format!("{} {facts:?}", exchange.body.len()))
+    });
+    routes.add(kind, "/echo", echo).unwrap();
+    routes.add(kind, "/panic", handler(|_| async { panic!("one bad request") })).unwrap();
+    let slow = handler(|_| async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Reply::json(StatusCode::OK, "{}")
+    });
+    routes.add(kind, "/slow", slow).unwrap();
+    let service = Dispatch::new(routes.into_table(), move || limits.body()).into_service();
+    let tls = certs.map(|dir| {
+        let source = Source::Own { dir: dir.to_owned(), hosts: vec!["localhost".into(), "127.0.0.1".into()] };
+        server_config(Resolver::open(source, NOW_S).unwrap()).unwrap()
+    });
+    let listener = BoundListener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let addr = listener.addr().unwrap();
+    let stop = CancellationToken::new();
+    let door = Door { kind, tls, service, limits: Arc::new(ArcSwap::from_pointee(limits)) };
+    let task = tokio::spawn(serve(listener, door, stop.clone()));
+    Running { addr, stop, task }
+}
+
+async fn read_all(socket: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
+    let mut answer = Vec::new();
+    let whole = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut answer)).await;
+    whole.expect("the server closes").ok();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn ask(addr: SocketAddr, request: &[u8]) -> String {
+    let mut socket = TcpStream::connect(addr).await.unwrap();
+    socket.write_all(request).await.unwrap();
+    read_all(&mut socket).await
+}
+
+#[tokio::test]
+async fn answers_are_whole_and_frozen_but_for_the_date() {
+    let server = start(Limits::default(), None).await;
+    let answer = ask(server.addr, b"GET /pull/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let lines: Vec<_> = head.split("\r\n").filter(|line| !line.starts_with("Date: ")).collect();
+    assert_eq!(
+        lines,
+        ["HTTP/1.1 200 OK", "Content-Type: application/json", "Connection: close", "Content-Length: 14"]
+    );
+    assert_eq!(body, "{\"pull\":false}");
+}
+
+#[tokio::test]
+async fn odd_requests_of_devices_are_served() {
+    let server = start(Limits::default(), None).await;
+    let odd: [&[u8]; 4] = [
+        b"GET  /pull HTTP/1.0\r\n\r\n",
+        b"GET /pull HTTP/1.1\nConnection: close\n\n",
+        b"GET /pull HTTP/1.1\r\nBad Name : x\r\nConnection: close\r\n\r\n",
+        b"GET http://cloud.example/pull HTTP/1.1\r\nHost: cloud.example\r\nConnection: close\r\n\r\n",
+    ];
+    for request in odd {
+        let answer = ask(server.addr, request).await;
+        assert!(answer.ends_with("{\"pull\":false}"), "{answer}");
+    }
+    let mut half = TcpStream::connect(server.addr).await.unwrap();
+    half.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    half.shutdown().await.unwrap();
+    assert!(read_all(&mut half).await.ends_with("{}"));
+}
+
+#[tokio::test]
+async fn unknown_paths_methods_and_sizes_get_the_right_status() {
+    let limits = Limits { body_max_bytes: 100_000, ..Limits::default() };
+    let server = start(limits, None).await;
+    let long = format!("GET /pull?{} HTTP/1.0\r\n\r\n", "x".repeat(15_000));
+    assert!(ask(server.addr, long.as_bytes()).await.starts_with("HTTP/1.0 200"));
+    let longer = format!("GET /pull?{} HTTP/1.0\r\n\r\n", "x".repeat(20_000));
+    assert!(ask(server.addr, longer.as_bytes()).await.starts_with("HTTP/1.0 414"));
+    let large = [b"POST /echo HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n".to_vec(), vec![b'x'; 10_000_000]];
+    assert!(ask(server.addr, &large.concat()).await.starts_with("HTTP/1.1 413"));
+    assert!(ask(server.addr, b"GET /none HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 404"));
+    assert!(ask(server.addr, b"DELETE /pull HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 405"));
+    assert!(ask(server.addr, b"\x00\x01garbage\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+    assert_eq!(ask(server.addr, b"GET /panic HTTP/1.0\r\n\r\n").await, "");
+    assert!(ask(server.addr, b"GET /pull HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200"));
+}
+
+#[tokio::test]
+async fn the_slow_and_the_silent_are_let_go() {
+    let limits = Limits { header_time_ms: 100, body_time_ms: 100, idle_time_s: 1, ..Limits::default() };
+    let server = start(limits, None).await;
+    assert_eq!(ask(server.addr, b"GET /pull HTTP/1.1\r\nHost").await, "", "half a header block");
+    let answer = ask(server.addr, b"POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\nab").await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert_eq!(ask(server.addr, b"").await, "", "silence");
+    let rested = ask(server.addr, b"GET /pull HTTP/1.1\r\n\r\n").await;
+    assert!(rested.starts_with("HTTP/1.1 200"), "kept alive, then closed at rest: {rested}");
+}
+
+#[tokio::test]
+async fn a_peer_has_only_its_number_of_connections() {
+    let server = start(Limits { peer_connections_max_count: 2, ..Limits::default() }, None).await;
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut socket = TcpStream::connect(server.addr).await.unwrap();
+        socket.write_all(b"GET /pull HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut first = [0; 12];
+        socket.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+        kept.push(socket);
+    }
+    let mut third = TcpStream::connect(server.addr).await.unwrap();
+    assert_eq!(read_all(&mut third).await, "");
+}
+
+#[tokio::test]
+async fn a_stop_lets_the_running_request_finish_and_the_idle_go() {
+    let server = start(Limits::default(), None).await;
+    let mut idle = TcpStream::connect(server.addr).await.unwrap();
+    let mut running = TcpStream::connect(server.addr).await.unwrap();
+    running.write_all(b"GET /slow HTTP/1.1\r\n\r\nGET /pull HTTP/1.1\r\n").await.unwrap();
+    let mut first = TcpStream::connect(server.addr).await.unwrap();
+    first.write_all(b"GET /pull HTTP/1.0\r\n\r\n").await.unwrap();
+    assert!(read_all(&mut first).await.ends_with("{\"pull\":false}")); // so the others were accepted before
+    server.stop.cancel();
+    assert!(read_all(&mut running).await.ends_with("{}"));
+    assert_eq!(read_all(&mut idle).await, "");
+    tokio::time::timeout(Duration::from_secs(5), server.task).await.unwrap().unwrap();
+    assert!(TcpStream::connect(server.addr).await.is_err());
+}
+
+#[tokio::test]
+async fn plain_http_and_garbage_on_the_tls_port() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(Limits { handshake_time_ms: 300, ..Limits::default() }, Some(dir.path())).await;
+    let answer = ask(server.addr, b"GET /pull HTTP/1.1\r\nHost: home.example:8443\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+    assert!(answer.contains("use https://home.example:8443/"), "{answer}");
+    assert_eq!(ask(server.addr, b"\x00\xff\x00\xff").await, "");
+    assert_eq!(ask(server.addr, b"").await, "", "a silent client is let go");
+}
