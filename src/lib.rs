@@ -25,6 +25,7 @@
 //! Who may import whom is a table in `docs/architecture.md`, and `tests/it/tidy.rs` fails on an edge
 //! that is not in it.
 
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod family;
@@ -32,4 +33,5 @@ pub mod http;
 pub mod model;
 pub mod net;
 pub mod pki;
+pub mod server;
 pub mod store;

@@ -44,7 +44,7 @@ pub fn keys() -> &'static [Key] {
     &KEYS
 }
 
-static KEYS: [Key; 36] = [
+static KEYS: [Key; 41] = [
     key!("data_dir", data_dir, "Folder of the store, the control socket and the first password."),
     key!("certs_dir", certs_dir, "Folder of the certificate authority and the server's certificates."),
     key!("files_dir", files_dir, "Folder of files that devices may download."),
@@ -118,34 +118,75 @@ static KEYS: [Key; 36] = [
         "Life of an access secret handed to a script by signing in."
     ),
     key!("sessions.session_ttl_s", sessions.session_ttl_s, "Life of a browser's session."),
-    key!("limits.handshake_s", limits.handshake_s, "TLS handshake."),
-    key!("limits.header_s", limits.header_s, "From the first byte of a request's head to its last."),
+    key!("limits.handshake_time_ms", limits.handshake_time_ms, "A TLS handshake, from accept to its end."),
     key!(
-        "limits.idle_s",
-        limits.idle_s,
+        "limits.header_time_ms",
+        limits.header_time_ms,
+        "From the first byte of a request to the end of its header block."
+    ),
+    key!(
+        "limits.idle_time_s",
+        limits.idle_time_s,
         "A kept connection on which nothing is asked. Modules call once a minute and keep theirs."
     ),
-    key!("limits.body_s", limits.body_s, "A request's whole body."),
-    key!("limits.answer_s", limits.answer_s, "From the whole request to its answer. Modules wait 20 s."),
-    key!("limits.header_bytes", limits.header_bytes, "Request line and header lines together."),
     key!(
-        "limits.request_line_bytes",
-        limits.request_line_bytes,
-        "The request line alone. A message in a URL takes over 3 KiB."
+        "limits.body_time_ms",
+        limits.body_time_ms,
+        "A request's whole body, after its header block. Modules wait 20 s for an answer."
     ),
-    key!("limits.headers_count", limits.headers_count, "Header lines of a request."),
-    key!("limits.body_bytes", limits.body_bytes, "A device's request body."),
-    key!("limits.connections_count", limits.connections_count, "Connections in all."),
-    key!("limits.peer_connections_count", limits.peer_connections_count, "Connections of one peer address."),
+    key!("limits.write_time_ms", limits.write_time_ms, "How long a client may refuse to take an answer."),
+    key!("limits.drain_time_ms", limits.drain_time_ms, "How long requests may go on after the wish to stop."),
     key!(
-        "limits.queue_count",
-        limits.queue_count,
-        "Writes that may wait for the store; beyond it devices are told to come back."
+        "limits.accept_pause_ms",
+        limits.accept_pause_ms,
+        "Longest wait before accepting again when descriptors or memory ran out."
     ),
-    key!("limits.batch_count", limits.batch_count, "Writes that are committed together."),
+    key!("limits.body_max_bytes", limits.body_max_bytes, "A device's request body."),
     key!(
-        "limits.shutdown_s",
-        limits.shutdown_s,
+        "limits.request_line_max_bytes",
+        limits.request_line_max_bytes,
+        "The request line. A message in a URL takes over 3 KiB."
+    ),
+    key!("limits.header_max_bytes", limits.header_max_bytes, "The header block without the request line."),
+    key!("limits.header_max_count", limits.header_max_count, "Header lines of a request."),
+    key!(
+        "limits.connections_max_count",
+        limits.connections_max_count,
+        "Connections open at once on a listener; more wait."
+    ),
+    key!(
+        "limits.peer_connections_max_count",
+        limits.peer_connections_max_count,
+        "Connections open at once from one address; more are closed."
+    ),
+    key!(
+        "limits.writes_max_count",
+        limits.writes_max_count,
+        "Writes that may wait for the store; beyond it devices are told to come back. Read at the start."
+    ),
+    key!(
+        "limits.batch_max_count",
+        limits.batch_max_count,
+        "Writes that are committed together. Read at the start."
+    ),
+    key!(
+        "limits.logins_max_per_minute",
+        limits.logins_max_per_minute,
+        "Sign-ins that one network may try. Read at the start."
+    ),
+    key!(
+        "limits.hashes_max_count",
+        limits.hashes_max_count,
+        "Passwords hashed at once; each takes 19 MiB. Read at the start."
+    ),
+    key!(
+        "limits.feed_max_count",
+        limits.feed_max_count,
+        "Events a slow watcher may be behind before it misses some. Read at the start."
+    ),
+    key!(
+        "limits.shutdown_time_s",
+        limits.shutdown_time_s,
         "From the wish to stop to the end; what has not finished by then is cut."
     ),
     key!(

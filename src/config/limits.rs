@@ -3,53 +3,68 @@
 /// How much and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// TLS handshake.
-    pub handshake_s: u64,
-    /// From the start of a request's head to its end.
-    pub header_s: u64,
-    /// A connection on which nothing is asked.
-    pub idle_s: u64,
-    /// A request's whole body.
-    pub body_s: u64,
-    /// From the request to its answer.
-    pub answer_s: u64,
-    /// Request line and header lines together.
-    pub header_bytes: usize,
-    /// The request line alone.
-    pub request_line_bytes: usize,
-    /// Header lines.
-    pub headers_count: usize,
+    /// A TLS handshake, from accept to its end.
+    pub handshake_time_ms: u64,
+    /// From the first byte of a request to the end of its header block.
+    pub header_time_ms: u64,
+    /// A kept connection on which nothing is asked. Modules call once a minute and keep theirs.
+    pub idle_time_s: u64,
+    /// A request's whole body, after its header block. Modules wait 20 s for an answer.
+    pub body_time_ms: u64,
+    /// How long a client may refuse to take an answer.
+    pub write_time_ms: u64,
+    /// How long requests may go on after the wish to stop.
+    pub drain_time_ms: u64,
+    /// Longest wait before accepting again when descriptors or memory ran out.
+    pub accept_pause_ms: u64,
     /// A device's request body.
-    pub body_bytes: usize,
-    /// Connections in all.
-    pub connections_count: usize,
-    /// Connections of one peer address.
-    pub peer_connections_count: usize,
-    /// Writes that may wait for the store.
-    pub queue_count: usize,
-    /// Writes that are committed together.
-    pub batch_count: usize,
-    /// From the wish to stop to the end.
-    pub shutdown_s: u64,
+    pub body_max_bytes: usize,
+    /// The request line. A message in a URL takes over 3 KiB.
+    pub request_line_max_bytes: usize,
+    /// The header block without the request line.
+    pub header_max_bytes: usize,
+    /// Header lines of a request.
+    pub header_max_count: usize,
+    /// Connections open at once on a listener; more wait.
+    pub connections_max_count: usize,
+    /// Connections open at once from one address; more are closed.
+    pub peer_connections_max_count: usize,
+    /// Writes that may wait for the store; beyond it devices are told to come back. Read at the start.
+    pub writes_max_count: usize,
+    /// Writes that are committed together. Read at the start.
+    pub batch_max_count: usize,
+    /// Sign-ins that one network may try. Read at the start.
+    pub logins_max_per_minute: u32,
+    /// Passwords hashed at once; each takes 19 MiB. Read at the start.
+    pub hashes_max_count: usize,
+    /// Events a slow watcher may be behind before it misses some. Read at the start.
+    pub feed_max_count: usize,
+    /// From the wish to stop to the end; what has not finished by then is cut.
+    pub shutdown_time_s: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            handshake_s: 15,
-            header_s: 20,
-            idle_s: 330,
-            body_s: 20,
-            answer_s: 15,
-            header_bytes: 32_768,
-            request_line_bytes: 16_384,
-            headers_count: 100,
-            body_bytes: 65_536,
-            connections_count: 10_000,
-            peer_connections_count: 200,
-            queue_count: 4_096,
-            batch_count: 256,
-            shutdown_s: 20,
+            handshake_time_ms: 10_000,
+            header_time_ms: 10_000,
+            idle_time_s: 330,
+            body_time_ms: 15_000,
+            write_time_ms: 30_000,
+            drain_time_ms: 10_000,
+            accept_pause_ms: 1000,
+            body_max_bytes: 1_048_576,
+            request_line_max_bytes: 16_384,
+            header_max_bytes: 16_384,
+            header_max_count: 100,
+            connections_max_count: 4096,
+            peer_connections_max_count: 256,
+            writes_max_count: 4096,
+            batch_max_count: 256,
+            logins_max_per_minute: 10,
+            hashes_max_count: 2,
+            feed_max_count: 1024,
+            shutdown_time_s: 20,
         }
     }
 }

@@ -72,9 +72,9 @@ fn an_unknown_key_names_its_line_and_the_nearest_one() {
 
 #[test]
 fn a_wrong_value_names_its_line() {
-    let text = problem("[limits]\nbody_bytes = \"big\"\n");
-    assert!(text.ends_with(":2: `limits.body_bytes`: expected a whole number, found a text"), "{text}");
-    let text = problem("[limits]\nbody_bytes = 0\n");
+    let text = problem("[limits]\nbody_max_bytes = \"big\"\n");
+    assert!(text.ends_with(":2: `limits.body_max_bytes`: expected a whole number, found a text"), "{text}");
+    let text = problem("[limits]\nbody_max_bytes = 0\n");
     assert!(text.ends_with("expected a number above 0"), "{text}");
     let text = problem("hosts = [\n");
     assert!(text.contains(":1: ") || text.contains(":2: "), "{text}");

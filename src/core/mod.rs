@@ -22,7 +22,7 @@ mod throttle;
 pub use error::HubError;
 pub use feed::{Feed, FeedEvent, Heard, Next};
 pub use hub::Hub;
-pub use operators::{Caller, How, Opened};
+pub use operators::{Caller, FIRST_ADMIN, How, Opened};
 pub use queue::Order;
 pub use registry::Known;
 pub use reports::{Accepted, Claim, Event, Pulled, Report};

@@ -313,7 +313,8 @@ fn check_password(password: &SecretString) -> Result<(), HubError> {
 }
 
 /// The first user's name.
-const FIRST_ADMIN: &str = "admin";
+/// The name of the administrator that the first start makes.
+pub const FIRST_ADMIN: &str = "admin";
 /// 128 characters of at most four bytes.
 const PASSWORD_BYTES_MAX: usize = 512;
 /// Far more than any secret of ours has.

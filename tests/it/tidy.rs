@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pki", &[]),
     ("config", &["model"]),
     ("cli", &["config", "server", "pki"]),
+    ("server", &["model", "config", "store", "core", "http", "net", "family", "web", "pki"]),
 ];
 
 /// Files that may name every room.

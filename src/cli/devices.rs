@@ -1,0 +1,154 @@
+//! `homeport devices`: the registry.
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::client::{Client, Connect, device, escape, text};
+use super::settings::Global;
+use super::{Done, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  homeport devices list --state held")]
+pub(super) struct Devices {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List devices.
+    #[command(after_help = "Example:\n  homeport devices list --family cwm --json")]
+    List {
+        /// Part of a name or address.
+        #[arg(long)]
+        q: Option<String>,
+        /// Of one family.
+        #[arg(long)]
+        family: Option<String>,
+        /// active, held or blocked.
+        #[arg(long)]
+        state: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one device with its newest values.
+    #[command(after_help = "Example:\n  homeport devices show 0002010203040506")]
+    Show {
+        /// Its id, address or name.
+        device: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a held or blocked device in.
+    #[command(after_help = "Example:\n  homeport devices adopt 0002010203040506")]
+    Adopt {
+        /// Its id, address or name.
+        device: String,
+    },
+    /// Refuse a device from now on.
+    #[command(after_help = "Example:\n  homeport devices block 0002010203040506")]
+    Block {
+        /// Its id, address or name.
+        device: String,
+    },
+    /// Give a device a name.
+    #[command(after_help = "Example:\n  homeport devices rename 0002010203040506 'Oven, left'")]
+    Rename {
+        /// Its id, address or name.
+        device: String,
+        /// The new name.
+        name: String,
+    },
+    /// Forget a device with its values and open commands; the ledger stays.
+    #[command(after_help = "Example:\n  homeport devices forget 0002010203040506")]
+    Forget {
+        /// Its id, address or name.
+        device: String,
+    },
+}
+
+impl Devices {
+    pub(super) async fn run(&self, settings: &Global) -> Done {
+        let client = self.connect.client(settings)?;
+        match &self.what {
+            What::List { q, family, state, json } => {
+                list(&client, &[("q", q), ("family", family), ("state", state)], *json).await
+            }
+            What::Show { device, json } => show(&client, device, *json).await,
+            What::Adopt { device } => change(&client, device, Method::POST, "/adopt", None, "adopted").await,
+            What::Block { device } => change(&client, device, Method::POST, "/block", None, "blocked").await,
+            What::Rename { device, name } => {
+                change(&client, device, Method::PATCH, "", Some(json!({ "name": name })), "renamed").await
+            }
+            What::Forget { device } => change(&client, device, Method::DELETE, "", None, "forgotten").await,
+        }
+    }
+}
+
+async fn list(client: &Client, filter: &[(&str, &Option<String>)], json: bool) -> Done {
+    let filter: Vec<String> = filter
+        .iter()
+        .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={}", escape(value))))
+        .collect();
+    let path =
+        if filter.is_empty() { "/devices".to_owned() } else { format!("/devices?{}", filter.join("&")) };
+    let devices = client.list(&path).await?;
+    if json {
+        return Ok(output::json(&Value::Array(devices))?);
+    }
+    Ok(output::table(&devices, &COLUMNS)?)
+}
+
+async fn show(client: &Client, name: &str, json: bool) -> Done {
+    let mut record = device(client, name).await?;
+    let id = escape(text(&record, "id"));
+    // The full record may say more than its line in the list.
+    if let Ok(full) = client.fetch(&format!("/devices/{id}")).await {
+        record = full;
+    }
+    if json {
+        return Ok(output::json(&record)?);
+    }
+    let fields = record.as_object().into_iter().flatten();
+    for (field, value) in fields {
+        match value {
+            Value::Array(rows) => {
+                output::line(&format!("{field}:"))?;
+                output::table(
+                    rows,
+                    &[("  sensor", "sensor"), ("value", "value"), ("received", "time_received")],
+                )?;
+            }
+            _ => output::line(&format!("{field:<11} {}", output::cell(&record, field)))?,
+        }
+    }
+    Ok(())
+}
+
+async fn change(
+    client: &Client,
+    name: &str,
+    method: Method,
+    tail: &str,
+    body: Option<Value>,
+    done: &str,
+) -> Done {
+    let record = device(client, name).await?;
+    let id = escape(text(&record, "id"));
+    client.call(method, &format!("/devices/{id}{tail}"), body.as_ref()).await?;
+    Ok(output::line(&format!("{} {done}", output::cell(&record, "address")))?)
+}
+
+const COLUMNS: [(&str, &str); 6] = [
+    ("FAMILY", "family"),
+    ("ADDRESS", "address"),
+    ("NAME", "name"),
+    ("STATE", "state"),
+    ("ONLINE", "online"),
+    ("LAST SEEN", "last_seen"),
+];

@@ -1,0 +1,349 @@
+//! The composition root: puts the rooms together, once, and takes them apart in a written order.
+//!
+//! Start: data folder, control socket (a second server ends here), store, ports, certificates, hub, first
+//! administrator, routes, accept loops. Stop: 1. stop accepting, 2. finish requests, 3. end the server's own
+//! tasks, 4. drain the writer and close the store; all within `limits.shutdown_time_s`.
+
+mod error;
+mod first;
+mod hosts;
+mod life;
+mod logs;
+mod notify;
+mod shares;
+mod sockets;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use error::ServerError;
+pub use life::run;
+pub use sockets::{control_path, is_running};
+
+use crate::config::Config;
+use crate::core::Hub;
+use crate::family::{self, Family};
+use crate::http::{Dispatch, ListenerKind, Routes, Service};
+use crate::model::Clock;
+use crate::net::{self, BoundListener, Door};
+use crate::pki::{Resolver, Source};
+use crate::store::{self, Store, StoreError, Target};
+use sockets::Handed;
+
+/// A server that serves.
+pub struct Running {
+    config: Config,
+    addrs: BTreeMap<ListenerKind, SocketAddr>,
+    hosts: Vec<String>,
+    fingerprint: Option<String>,
+    first_admin: Option<(String, SecretString)>,
+    hub: Hub,
+    store: Store,
+    limits: Arc<ArcSwap<net::Limits>>,
+    resolver: Option<Arc<Resolver>>,
+    clock: Clock,
+    stop: CancellationToken,
+    doors: TaskTracker,
+    chores: TaskTracker,
+}
+
+/// Opens everything and begins to serve.
+///
+/// # Errors
+/// Whatever keeps the server from serving; nothing is left open then.
+pub async fn bind(config: Config) -> Result<Running, ServerError> {
+    bind_with(config, Clock::system(), Handed::default()).await
+}
+
+async fn bind_with(config: Config, clock: Clock, mut handed: Handed) -> Result<Running, ServerError> {
+    let families = families(&config)?;
+    sockets::data_folder(&config.data_dir)?;
+    let control = sockets::control(&config.data_dir)?;
+    let store = open_store(&config).await?;
+    match compose(&config, clock, &mut handed, families, control, store.clone()).await {
+        Ok(running) => Ok(running),
+        Err(error) => {
+            store.close().await;
+            Err(error)
+        }
+    }
+}
+
+async fn compose(
+    config: &Config,
+    clock: Clock,
+    handed: &mut Handed,
+    families: Vec<Arc<dyn Family>>,
+    control: BoundListener,
+    store: Store,
+) -> Result<Running, ServerError> {
+    let listen = &config.listen;
+    let mut bound = vec![(ListenerKind::Control, control)];
+    for (kind, address) in [
+        (ListenerKind::Https, listen.https),
+        (ListenerKind::Http, listen.http),
+        (ListenerKind::Ws, listen.ws),
+        (ListenerKind::Admin, listen.admin),
+    ] {
+        bound.extend(handed.open(kind, address.0)?.map(|socket| (kind, socket)));
+    }
+    let addrs: BTreeMap<_, _> =
+        bound.iter().filter_map(|(kind, socket)| socket.addr().map(|addr| (*kind, addr))).collect();
+    let hosts = hosts::names(&config.hosts);
+    let with_tls = addrs.keys().any(|kind| is_tls(*kind));
+    let resolver = if with_tls { Some(certificates(config, &hosts, &clock).await?) } else { None };
+    let tls = resolver.as_ref().map(|resolver| net::server_config(Arc::clone(resolver) as _)).transpose()?;
+
+    let hub = Hub::start(store.clone(), clock.clone(), shares::hub(config)).await?;
+    let first_admin = first::admin(&hub, &config.data_dir).await?;
+    let limits = Arc::new(ArcSwap::from_pointee(shares::net(&config.limits)));
+    let service = service(&hub, &families, &limits)?;
+
+    let running = Running {
+        fingerprint: resolver.as_ref().and_then(|_| fingerprint(config, &clock)),
+        config: config.clone(),
+        addrs,
+        hosts,
+        first_admin,
+        hub,
+        store,
+        limits,
+        resolver,
+        clock,
+        stop: CancellationToken::new(),
+        doors: TaskTracker::new(),
+        chores: TaskTracker::new(),
+    };
+    running.start_chores();
+    for (kind, socket) in bound {
+        let door = Door {
+            kind,
+            tls: tls.clone().filter(|_| is_tls(kind)),
+            service: Arc::clone(&service),
+            limits: Arc::clone(&running.limits),
+        };
+        running.doors.spawn(net::serve(socket, door, running.stop.child_token()));
+    }
+    running.doors.close();
+    Ok(running)
+}
+
+const fn is_tls(kind: ListenerKind) -> bool {
+    match kind {
+        ListenerKind::Https | ListenerKind::Admin => true,
+        ListenerKind::Http | ListenerKind::Ws | ListenerKind::Control => false,
+    }
+}
+
+async fn open_store(config: &Config) -> Result<Store, ServerError> {
+    let target = Target::parse(config.store.reveal(), &config.data_dir)
+        .map_err(|message| ServerError::Setting { section: "store".to_owned(), message })?;
+    match Store::open(&target, shares::writer(&config.limits)).await {
+        Ok(store) => Ok(store),
+        Err(StoreError::InUse(_)) => Err(ServerError::SecondServer(config.data_dir.clone())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn certificates(
+    config: &Config,
+    hosts: &[String],
+    clock: &Clock,
+) -> Result<Arc<Resolver>, ServerError> {
+    let source = match (&config.tls.certificate, &config.tls.key) {
+        (Some(cert), Some(key)) => Source::Files { cert: cert.clone(), key: key.clone() },
+        _ => Source::Own { dir: config.certs_dir.clone(), hosts: hosts.to_vec() },
+    };
+    let now_s = clock.now().seconds();
+    let opened = tokio::task::spawn_blocking(move || Resolver::open(source, now_s)).await;
+    let opened = opened.map_err(|cause| ServerError::System {
+        what: "making the certificates",
+        cause: std::io::Error::other(cause),
+    })?;
+    Ok(opened?)
+}
+
+/// What clients are shown first: the operator's certificate, else our RSA one.
+fn fingerprint(config: &Config, clock: &Clock) -> Option<String> {
+    let file = config.tls.certificate.clone().unwrap_or_else(|| config.certs_dir.join("rsa.pem"));
+    crate::pki::describe_file(&file, clock.now().seconds()).ok().map(|facts| facts.fingerprint)
+}
+
+fn service(
+    hub: &Hub,
+    families: &[Arc<dyn Family>],
+    limits: &Arc<ArcSwap<net::Limits>>,
+) -> Result<Service, ServerError> {
+    let mut routes = Routes::new();
+    for family in families {
+        Arc::clone(family).routes(hub.clone(), &mut routes)?;
+    }
+    let limits = Arc::clone(limits);
+    Ok(Dispatch::new(routes.into_table(), move || limits.load().body()).into_service())
+}
+
+impl Running {
+    /// Where a listener listens, with the port that was chosen; `None` when it is off.
+    pub fn addr(&self, kind: ListenerKind) -> Option<SocketAddr> {
+        self.addrs.get(&kind).copied()
+    }
+
+    /// The hub.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// The administrator that this start made, with the password.
+    pub fn first_admin(&self) -> Option<&(String, SecretString)> {
+        self.first_admin.as_ref()
+    }
+
+    /// Takes over what may change while running: certificates, limits, how devices are treated.
+    ///
+    /// # Errors
+    /// The certificates cannot be read; the old ones stay in use, all else is taken over.
+    pub async fn reload(&self, config: &Config) -> Result<(), ServerError> {
+        self.limits.store(Arc::new(shares::net(&config.limits)));
+        self.hub.settings_reload(shares::hub(config));
+        let Some(resolver) = self.resolver.clone() else { return Ok(()) };
+        let now_s = self.clock.now().seconds();
+        match tokio::task::spawn_blocking(move || resolver.reload(now_s)).await {
+            Ok(read) => Ok(read?),
+            Err(cause) => Err(ServerError::System {
+                what: "reading the certificates",
+                cause: std::io::Error::other(cause),
+            }),
+        }
+    }
+
+    /// Asks the server to stop; [`Running::join`] tells when it has.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits for the wish to stop, then stops in the written order.
+    pub async fn join(self) {
+        self.stop.cancelled().await;
+        let limit = Duration::from_secs(self.config.limits.shutdown_time_s);
+        let orderly = async {
+            // 1 and 2: each door stops accepting, then waits for its connections.
+            self.doors.wait().await;
+            tracing::info!("requests finished");
+            // 3
+            self.chores.close();
+            self.chores.wait().await;
+            // 4: whoever asked has been answered, so what waits now is ours.
+            self.store.close().await;
+            tracing::info!("store closed");
+        };
+        if tokio::time::timeout(limit, orderly).await.is_err() {
+            tracing::warn!(seconds = limit.as_secs(), "not everything finished in time; the rest is cut");
+        }
+    }
+
+    /// Stops and waits for it.
+    pub async fn shutdown(self) {
+        self.stop();
+        self.join().await;
+    }
+
+    fn start_chores(&self) {
+        let (hub, stop) = (self.hub.clone(), self.stop.clone());
+        self.chores.spawn(async move {
+            let mut ticks = tokio::time::interval(SWEEP_EVERY);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                if let Err(error) = hub.sweep().await {
+                    tracing::warn!(%error, "the sweep failed; the next one tries again");
+                }
+            }
+        });
+        let data_dir = self.config.data_dir.clone();
+        self.chores.spawn(first::forget_password(self.hub.password_changes(), data_dir, self.stop.clone()));
+        if let Some(resolver) = self.resolver.clone() {
+            let clock = self.clock.clone();
+            let now_s = move || clock.now().seconds();
+            self.chores.spawn(resolver.watch(now_s, CERTIFICATES_EVERY, self.stop.clone()));
+        }
+    }
+}
+
+/// Names of the sections that device families read themselves.
+pub fn family_names() -> Vec<String> {
+    toml::Table::try_from(family::FamilySettings::default())
+        .map(|sections| sections.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+/// The device families with their settings.
+///
+/// # Errors
+/// A section says something its family does not understand.
+pub fn families(config: &Config) -> Result<Vec<Arc<dyn Family>>, ServerError> {
+    for (section, table) in &config.families {
+        let alone = toml::Table::from_iter([(section.clone(), toml::Value::Table(table.clone()))]);
+        if let Err(error) = alone.try_into::<family::FamilySettings>() {
+            return Err(ServerError::Setting {
+                section: section.clone(),
+                message: error.message().to_owned(),
+            });
+        }
+    }
+    let sections: toml::Table = config
+        .families
+        .iter()
+        .map(|(name, table)| (name.clone(), toml::Value::Table(table.clone())))
+        .collect();
+    let settings: family::FamilySettings = sections.try_into().map_err(|error: toml::de::Error| {
+        ServerError::Setting { section: "families".to_owned(), message: error.message().to_owned() }
+    })?;
+    Ok(family::all(&settings))
+}
+
+/// Checks settings that other rooms read, without opening anything.
+///
+/// # Errors
+/// The first setting that is wrong.
+pub fn check(config: &Config) -> Result<(), ServerError> {
+    families(config)?;
+    logs::filter(&config.log.level)?;
+    Target::parse(config.store.reveal(), &config.data_dir)
+        .map_err(|message| ServerError::Setting { section: "store".to_owned(), message })?;
+    Ok(())
+}
+
+/// The file of our own root certificate.
+pub fn root_path(certs_dir: &Path) -> PathBuf {
+    certs_dir.join("root.pem")
+}
+
+/// The names a certificate gets: the operator's, else the machine's.
+pub fn host_names(config: &Config) -> Vec<String> {
+    hosts::names(&config.hosts)
+}
+
+/// Walks the ledger of a store that no server has open.
+///
+/// # Errors
+/// The store cannot be opened or read.
+pub async fn audit(
+    config: &Config,
+    progress: &mut (dyn FnMut(i64) + Send),
+) -> Result<store::audit::Findings, ServerError> {
+    sockets::data_folder(&config.data_dir)?;
+    let store = open_store(config).await?;
+    let findings = store::audit::check(store.read(), progress).await;
+    store.close().await;
+    Ok(findings?)
+}
+
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(10);

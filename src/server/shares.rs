@@ -1,0 +1,64 @@
+//! What each room gets of the settings.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::config::{Config, Limits, UnknownDevices};
+use crate::core::{HubSettings, UnknownPolicy};
+use crate::net;
+use crate::store::WriterSettings;
+
+pub(super) fn hub(config: &Config) -> HubSettings {
+    let (devices, sessions, limits) = (&config.devices, &config.sessions, &config.limits);
+    HubSettings {
+        unknown: match devices.unknown {
+            UnknownDevices::Accept => UnknownPolicy::Accept,
+            UnknownDevices::Hold => UnknownPolicy::Hold,
+            UnknownDevices::Refuse => UnknownPolicy::Refuse,
+        },
+        online_within: Duration::from_secs(devices.online_within_s),
+        lease_hold: Duration::from_secs(devices.lease_hold_s),
+        attempts_max: devices.attempts_max,
+        reply_window: Duration::from_secs(devices.reply_window_s),
+        command_life: Duration::from_secs(devices.command_life_s),
+        access_ttl: Duration::from_secs(sessions.access_ttl_s),
+        session_ttl: Duration::from_secs(sessions.session_ttl_s),
+        login_per_minute: NonZeroU32::new(limits.logins_max_per_minute).unwrap_or(NonZeroU32::MIN),
+        hash_parallel: limits.hashes_max_count,
+        feed_backlog: limits.feed_max_count,
+    }
+}
+
+pub(super) fn net(limits: &Limits) -> net::Limits {
+    net::Limits {
+        handshake_time_ms: limits.handshake_time_ms,
+        header_time_ms: limits.header_time_ms,
+        idle_time_s: limits.idle_time_s,
+        body_time_ms: limits.body_time_ms,
+        write_time_ms: limits.write_time_ms,
+        drain_time_ms: limits.drain_time_ms,
+        accept_pause_ms: limits.accept_pause_ms,
+        body_max_bytes: limits.body_max_bytes,
+        request_line_max_bytes: limits.request_line_max_bytes,
+        header_max_bytes: limits.header_max_bytes,
+        header_max_count: limits.header_max_count,
+        connections_max_count: limits.connections_max_count,
+        peer_connections_max_count: limits.peer_connections_max_count,
+    }
+}
+
+pub(super) fn writer(limits: &Limits) -> WriterSettings {
+    WriterSettings { queue_max: limits.writes_max_count, batch_max: limits.batch_max_count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_rooms() {
+        let config = Config::default();
+        assert_eq!(net(&config.limits), net::Limits::default());
+        assert_eq!(format!("{:?}", hub(&config)), format!("{:?}", HubSettings::default()));
+    }
+}
