@@ -41,7 +41,7 @@ impl Default for Devices {
         Self {
             unknown: UnknownDevices::Hold,
             online_within_s: 180,
-            lease_hold_s: 60,
+            lease_hold_s: 300,
             attempts_max: 3,
             reply_window_s: 600,
             command_life_s: 86_400,

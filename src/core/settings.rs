@@ -47,7 +47,7 @@ impl Default for HubSettings {
         Self {
             unknown: UnknownPolicy::Hold,
             online_within: Duration::from_mins(3),
-            lease_hold: Duration::from_mins(1),
+            lease_hold: Duration::from_mins(5),
             attempts_max: 3,
             reply_window: Duration::from_mins(10),
             command_life: Duration::from_hours(24),

@@ -303,3 +303,31 @@ async fn devices_are_made_found_renamed_and_forgotten() {
     assert!(bench.again().await.device_by_address(&kin(), "0a0b").is_none());
     bench.say("0a0b", "back again", vec![]).await;
 }
+
+#[tokio::test]
+async fn a_command_that_was_taken_and_not_yet_acknowledged_is_asked_about_and_not_sent_twice() {
+    let bench = Bench::new(policy(UnknownPolicy::Accept)).await;
+    let queued = bench.hub.enqueue(order("A1", None)).await.unwrap();
+    assert!(bench.say("A1", "one", Vec::new()).await.pending);
+    assert!(pull(&bench.hub, "A1", Acknowledgement::Taken).await.lease.is_some());
+    assert!(!bench.say("A1", "two", Vec::new()).await.pending, "it is on its way");
+    bench.pass(Duration::from_mins(1));
+    bench.hub.sweep().await.unwrap();
+    assert!(bench.say("A1", "three", Vec::new()).await.pending, "what became of it?");
+    assert_eq!(pull(&bench.hub, "A1", Acknowledgement::Taken).await, Pulled::default());
+    assert_eq!(bench.hub.command(&queued.id).await.unwrap().unwrap().state, CommandState::Accepted);
+    assert!(!bench.say("A1", "four", Vec::new()).await.pending);
+}
+
+#[tokio::test]
+async fn a_reply_to_an_earlier_try_settles_a_command_that_went_back_to_the_queue() {
+    let bench = Bench::new(policy(UnknownPolicy::Accept)).await;
+    let queued = bench.hub.enqueue(order("A1", None)).await.unwrap();
+    let lease = pull(&bench.hub, "A1", Acknowledgement::Taken).await.lease.unwrap();
+    bench.pass(Duration::from_mins(6));
+    bench.hub.sweep().await.unwrap();
+    assert_eq!(bench.hub.command(&queued.id).await.unwrap().unwrap().state, CommandState::Queued);
+    let reply = Event::Reply { wire_id: lease.wire_id, keys: vec!["port".to_owned()] };
+    assert!(!bench.say("A1", "done", vec![reply]).await.pending);
+    assert_eq!(bench.hub.command(&queued.id).await.unwrap().unwrap().state, CommandState::Answered);
+}

@@ -104,14 +104,14 @@ impl CommandState {
         }
     }
 
-    /// Checks a change of state.
+    /// Checks a change of state. `Queued` to `Answered` is the late reply to an earlier try.
     ///
     /// # Errors
     /// [`Illegal`] when the state machine has no such edge.
     pub const fn to(self, next: Self) -> Result<Self, Illegal> {
         use CommandState::{Accepted, Answered, Cancelled, Expired, Failed, Queued, Sent};
         match (self, next) {
-            (Queued, Sent | Expired | Cancelled | Failed)
+            (Queued, Sent | Answered | Expired | Cancelled | Failed)
             | (Sent, Queued | Accepted | Answered | Failed | Expired)
             | (Accepted, Answered | Failed) => Ok(next),
             _ => Err(Illegal { from: self, to: next }),

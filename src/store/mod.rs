@@ -21,7 +21,8 @@ pub use handle::{Store, Target, WriterSettings};
 
 pub use read::{CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, Stats};
 pub use write::{
-    Acknowledgement, Enqueued, Leased, Outcome, Reply, ReportWrite, Reported, Settled, UserWrite, Write,
+    ASK_AGAIN, Acknowledgement, Enqueued, Leased, Outcome, Reply, ReportWrite, Reported, Settled, UserWrite,
+    Write,
 };
 
 /// A future that a reader or an engine hands back.

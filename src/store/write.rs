@@ -1,5 +1,7 @@
 //! Everything that may be written, and what each write answers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::model::{
@@ -95,6 +97,12 @@ pub struct Reply {
     pub since: Timestamp,
 }
 
+/// A device that fetched a command and has not acknowledged it for so long is told to ask again, although
+/// nothing new waits: a CWM says only with its next question that it took the last answer
+/// (`cwm-oke.md §3.3`), and it asks only when told. Without this the command would be handed out twice.
+/// Shorter than the minute between two heartbeats.
+pub const ASK_AGAIN: Duration = Duration::from_secs(30);
+
 /// What a device that asks says of the command it got last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledgement {
@@ -159,7 +167,8 @@ pub struct Reported {
     pub seq: Seq,
     /// The verdict as stored.
     pub verdict: Verdict,
-    /// Whether a due command waits for `via` (only for an active device).
+    /// Whether `via` should ask: a due command waits for it, or one it fetched is not acknowledged after
+    /// [`ASK_AGAIN`] (only for an active device).
     pub pending: bool,
     /// The command it settled.
     pub settled: Option<Settled>,

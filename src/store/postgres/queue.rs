@@ -12,7 +12,7 @@ use crate::model::{
     CommandId, CommandRecord, CommandState, DeviceId, DeviceRef, Direction, Draft, Lease, Timestamp, Verdict,
     WireId,
 };
-use crate::store::{Acknowledgement, Enqueued, Leased, Reply, Settled, StoreError};
+use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, Reply, Settled, StoreError};
 
 /// A device's question for its oldest due command.
 pub(super) struct Ask<'a> {
@@ -153,7 +153,7 @@ pub(super) async fn settle(
     let rows = work
         .query(
             "SELECT c.id, c.state, c.payload FROM command c WHERE c.device = ANY($1) AND c.wire_id = $2 \
-             AND c.state IN ('sent', 'accepted') AND c.sent_at >= $3 ORDER BY c.sent_at DESC, c.id DESC",
+             AND c.state IN ('queued', 'sent', 'accepted') AND c.sent_at >= $3 ORDER BY c.sent_at DESC, c.id DESC",
             &[&from, &i32::from(reply.wire_id), &reply.since.micros()],
         )
         .await?;
@@ -179,9 +179,20 @@ pub(super) async fn settle(
 }
 
 /// Whether a due command waits for this device.
-pub(super) async fn is_pending(work: &Work<'_>, via: &DeviceId, at: Timestamp) -> Result<bool, Fault> {
+async fn is_pending(work: &Work<'_>, via: &DeviceId, at: Timestamp) -> Result<bool, Fault> {
     let sql = format!("SELECT 1 FROM {DUE} LIMIT 1");
     Ok(work.first(&sql, &[&via.as_str(), &at.micros()]).await?.is_some())
+}
+
+/// Whether a device should be told to ask: a command is due, or one it fetched is not acknowledged yet
+/// ([`ASK_AGAIN`]).
+pub(super) async fn announce(work: &Work<'_>, via: &DeviceId, at: Timestamp) -> Result<bool, Fault> {
+    if is_pending(work, via, at).await? {
+        return Ok(true);
+    }
+    let sql = "SELECT 1 FROM command c JOIN device v ON v.id = c.via AND v.state = 'active' \
+               WHERE c.state = 'sent' AND c.via = $1 AND c.sent_at <= $2 LIMIT 1";
+    Ok(work.first(sql, &[&via.as_str(), &at.minus(ASK_AGAIN).micros()]).await?.is_some())
 }
 
 /// The next number for a device after `last` that no open command has; `None` when all are taken.

@@ -35,7 +35,7 @@ pub(super) async fn store(work: &mut Work<'_>, report: &ReportWrite) -> Result<R
         }
     }
     let pending = match &report.via {
-        Some(via) => queue::is_pending(work, via, report.at).await?,
+        Some(via) => queue::announce(work, via, report.at).await?,
         None => false,
     };
     Ok(Reported { seq, verdict, pending, settled })

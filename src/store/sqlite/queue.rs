@@ -11,7 +11,7 @@ use crate::model::{
     CommandId, CommandRecord, CommandState, DeviceId, DeviceState, Direction, Draft, Lease, Timestamp,
     Verdict, WireId,
 };
-use crate::store::{Acknowledgement, Enqueued, Leased, StoreError};
+use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, StoreError};
 
 /// How long the number of a command that was taken is not used again: a reply may still come
 /// (`cwm-oke.md §7.3`).
@@ -99,6 +99,21 @@ pub(super) fn oldest_due(db: &Connection, via: &DeviceId, at: Timestamp) -> Resu
         .query_row((via.as_str(), at.micros()), |found| found.get(0))
         .optional()?;
     Ok(oldest)
+}
+
+/// Whether a device should be told to ask: a command is due, or one it fetched is not acknowledged yet
+/// ([`ASK_AGAIN`]).
+pub(super) fn announce(db: &Connection, via: &DeviceId, at: Timestamp) -> Result<bool, StoreError> {
+    if oldest_due(db, via, at)?.is_some() {
+        return Ok(true);
+    }
+    let open = db
+        .prepare_cached(
+            "SELECT 1 FROM command c JOIN device v ON v.id = c.via_id AND v.state = 'active'
+             WHERE c.state = 'sent' AND c.via_id = ?1 AND c.sent_us <= ?2",
+        )?
+        .exists((via.as_str(), at.minus(ASK_AGAIN).micros()))?;
+    Ok(open)
 }
 
 /// Takes what the device says of the command it got last, then hands out the oldest that is due.

@@ -45,7 +45,7 @@ pub(super) fn store(
         }
     }
     let pending = match &report.via {
-        Some(via) => queue::oldest_due(db, via, report.at)?.is_some(),
+        Some(via) => queue::announce(db, via, report.at)?,
         None => false,
     };
     Ok(Reported { seq, verdict, pending, settled })
@@ -93,7 +93,7 @@ fn keep_readings(db: &Connection, device: i64, seq: Seq, report: &ReportWrite) -
 fn settle(db: &Connection, reply: &Reply, report: &ReportWrite) -> Result<Option<Settled>, StoreError> {
     let mut candidates = db.prepare_cached(
         "SELECT key, payload, sent_us FROM command
-         WHERE device_id = ?1 AND wire_id = ?2 AND state IN ('sent', 'accepted') AND sent_us >= ?3",
+         WHERE device_id = ?1 AND wire_id = ?2 AND state IN ('queued', 'sent', 'accepted') AND sent_us >= ?3",
     )?;
     let mut best: Option<((bool, i64), i64)> = None;
     for device in &reply.from {
