@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{NamedGroup, SignatureScheme};
+use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 use tokio_util::sync::CancellationToken;
 
 use super::authority::{self, Material};
@@ -103,10 +103,26 @@ impl ResolvesServerCert for Resolver {
         let signs = hello.signature_schemes().contains(&SignatureScheme::ECDSA_NISTP256_SHA256);
         let curve = hello.named_groups().is_some_and(|groups| groups.contains(&NamedGroup::secp256r1));
         match &material.ecdsa {
-            Some(pair) if signs && curve => Some(Arc::clone(pair)),
+            Some(pair) if signs && curve && suite_for_ecdsa(hello.cipher_suites()) => Some(Arc::clone(pair)),
             _ => Some(Arc::clone(&material.rsa)),
         }
     }
+}
+
+/// Whether an ECDSA pair leaves a suite to agree on. rustls lets `ECDSA_NISTP256_SHA256` pass when a suite of TLS 1.3
+/// is offered, also by a client that then speaks TLS 1.2 with RSA suites only. With TLS 1.3 both pairs do.
+fn suite_for_ecdsa(offered: &[CipherSuite]) -> bool {
+    let ecdsa = [
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    ];
+    let rsa = [
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    ];
+    offered.iter().any(|suite| ecdsa.contains(suite)) || !offered.iter().any(|suite| rsa.contains(suite))
 }
 
 fn read(source: &Source, now_s: i64) -> Result<Material, PkiError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use homeport::http::{Dispatch, ListenerKind, Reply, Routes, handler};
+use homeport::model::Clock;
 use homeport::net::{BoundListener, Door, Limits, serve, server_config};
 use homeport::pki::{Resolver, Source};
 use hyper::StatusCode;
@@ -13,8 +14,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-const NOW_S: i64 = 1_790_000_000;
 
 struct Running {
     addr: SocketAddr,
@@ -41,7 +40,7 @@ async fn start(limits: Limits, certs: Option<&std::path::Path>) -> Running {
     let service = Dispatch::new(routes.into_table(), move || limits.body()).into_service();
     let tls = certs.map(|dir| {
         let source = Source::Own { dir: dir.to_owned(), hosts: vec!["localhost".into(), "127.0.0.1".into()] };
-        server_config(Resolver::open(source, NOW_S).unwrap()).unwrap()
+        server_config(Resolver::open(source, Clock::system().now().seconds()).unwrap()).unwrap()
     });
     let listener = BoundListener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.addr().unwrap();
@@ -166,4 +165,73 @@ async fn plain_http_and_garbage_on_the_tls_port() {
     assert!(answer.contains("use https://home.example:8443/"), "{answer}");
     assert_eq!(ask(server.addr, b"\x00\xff\x00\xff").await, "");
     assert_eq!(ask(server.addr, b"").await, "", "a silent client is let go");
+}
+
+/// One request over TLS; says which key the server showed.
+async fn ask_tls(
+    addr: SocketAddr,
+    root: &std::path::Path,
+    name: &str,
+    version: &'static rustls::SupportedProtocolVersion,
+    only_rsa: bool,
+) -> String {
+    use rustls::pki_types::pem::PemObject as _;
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    if only_rsa {
+        provider.cipher_suites.retain(|suite| !format!("{:?}", suite.suite()).contains("ECDSA"));
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_file(root).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let rsa = rustls::pki_types::CertificateDer::from_pem_file(root.with_file_name("rsa.pem")).unwrap();
+    let socket = TcpStream::connect(addr).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut socket = connector.connect(name, socket).await.unwrap();
+    let shown = socket.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned();
+    socket.write_all(b"GET /echo HTTP/1.0\r\n\r\n").await.unwrap();
+    let answer = read_all(&mut socket).await;
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    format!("{answer} {}", if shown == rsa { "RSA leaf" } else { "ECDSA leaf" })
+}
+
+#[tokio::test]
+async fn each_client_gets_the_certificate_it_can_verify() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(Limits::default(), Some(dir.path())).await;
+    let root = dir.path().join("root.pem");
+    let old = ask_tls(server.addr, &root, "localhost", &rustls::version::TLS12, true).await;
+    assert!(old.contains("TLS 1.2 TLS_ECDHE_RSA") && old.ends_with("RSA leaf"), "{old}");
+    let both = ask_tls(server.addr, &root, "127.0.0.1", &rustls::version::TLS12, false).await;
+    assert!(both.contains("TLS 1.2 TLS_ECDHE_ECDSA") && both.ends_with("ECDSA leaf"), "{both}");
+    let new = ask_tls(server.addr, &root, "localhost", &rustls::version::TLS13, false).await;
+    assert!(new.contains("TLS 1.3") && new.ends_with("ECDSA leaf"), "{new}");
+}
+
+#[tokio::test]
+async fn a_control_socket_is_the_owners_and_is_not_taken_from_a_living_server() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control");
+    let mut routes = Routes::new();
+    let who = handler(|exchange| async move { Reply::text(StatusCode::OK, exchange.peer.listener.name()) });
+    routes.add(ListenerKind::Control, "/who", who).unwrap();
+    let service = Dispatch::new(routes.into_table(), || Limits::default().body()).into_service();
+    let limits = Arc::new(ArcSwap::from_pointee(Limits::default()));
+    let listener = BoundListener::unix(&path).unwrap();
+    let stop = CancellationToken::new();
+    let door = Door { kind: ListenerKind::Control, tls: None, service, limits };
+    let task = tokio::spawn(serve(listener, door, stop.clone()));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(BoundListener::unix(&path).unwrap_err().to_string().contains("in use"));
+    let mut socket = tokio::net::UnixStream::connect(&path).await.unwrap();
+    socket.write_all(b"GET /who HTTP/1.0\r\n\r\n").await.unwrap();
+    assert!(read_all(&mut socket).await.ends_with("control"));
+    stop.cancel();
+    task.await.unwrap();
+    assert!(!path.exists());
 }
