@@ -35,3 +35,4 @@ pub mod net;
 pub mod pki;
 pub mod server;
 pub mod store;
+pub mod web;

@@ -1,0 +1,160 @@
+//! Commands: queue, look at, withdraw.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Answer, device};
+use crate::core::{CommandFilter, HubError, Order};
+use crate::family::{CommandText, DraftText};
+use crate::model::{CommandId, CommandState, Device, FamilyName};
+use crate::web::App;
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::params::{Body, Listed, Params};
+use crate::web::shape::{CommandShape, Exact};
+
+/// What is to be said to a device.
+#[derive(Deserialize)]
+pub(crate) struct Say {
+    cmd: Option<String>,
+    payload: Option<Box<RawValue>>,
+    dst: Option<Names>,
+    expires_in_s: Option<u64>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// One name or a list of names.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// What a device would get.
+#[derive(Serialize)]
+pub(crate) struct Rehearsal {
+    dry_run: bool,
+    size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+    #[serde(flatten)]
+    exact: Exact,
+}
+
+/// A queued command and what its maker should know.
+#[derive(Serialize)]
+pub(crate) struct Queued {
+    #[serde(flatten)]
+    command: CommandShape,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer<Listed<CommandShape>> {
+    let device = device(&app, &id)?;
+    let limit = params.limit()?;
+    let states = "queued, sent, accepted, answered, failed, expired, cancelled";
+    let commands = app
+        .hub
+        .commands(CommandFilter {
+            device: Some(device.names.id),
+            state: params.word("state", CommandState::parse, states)?,
+            before: params.cursor::<String>()?.as_deref().map(CommandId::new),
+            limit: limit + 1,
+        })
+        .await?;
+    let cursor = |command: &crate::model::CommandRecord| command.id.as_str().to_owned();
+    Ok(Json(Listed::page(commands, limit, cursor, CommandShape::from)))
+}
+
+pub(crate) async fn queue(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    By(caller): By,
+    Body(say): Body<Say>,
+) -> Result<Response, WebError> {
+    let device = device(&app, &id)?;
+    let cmd = say.cmd.ok_or_else(|| WebError::field("cmd", "cmd is missing"))?;
+    let payload = say.payload.map_or_else(|| "{}".to_owned(), |json| json.get().to_owned());
+    let dst = say.dst.map(|names| match names {
+        Names::One(name) => vec![name],
+        Names::Many(names) => names,
+    });
+    let text = text_for(&app, Some(&device), cmd, payload, dst);
+    let draft = draft(&app, &device.names.family, &text)?;
+    let warning = draft.warning.clone();
+    let order = order(draft, say.expires_in_s.map(Duration::from_secs), caller.by());
+    if say.dry_run {
+        let bytes = app.hub.dry_run(&order).await?;
+        let exact = Exact::new(&bytes);
+        return Ok(Json(Rehearsal { dry_run: true, size: bytes.len(), warning, exact }).into_response());
+    }
+    let command = CommandShape::from(app.hub.enqueue(order).await?);
+    Ok((StatusCode::CREATED, Json(Queued { command, warning })).into_response())
+}
+
+pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<CommandShape> {
+    let command = app.hub.command(&CommandId::new(&id)).await?;
+    Ok(Json(command.ok_or(WebError::NotFound("command"))?.into()))
+}
+
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    By(caller): By,
+) -> Answer<CommandShape> {
+    Ok(Json(app.hub.cancel(&CommandId::new(&id), &caller.by()).await?.into()))
+}
+
+/// An operator's words for a device, known or named in `dst` alone.
+pub(crate) fn text_for(
+    app: &App,
+    device: Option<&Device>,
+    cmd: String,
+    payload: String,
+    dst: Option<Vec<String>>,
+) -> CommandText {
+    let parent = device.and_then(|device| device.parent.as_ref()).and_then(|id| app.hub.device(id));
+    CommandText {
+        address: device.map(|device| device.names.address.clone()),
+        parent: parent.map(|parent| parent.names.address),
+        cmd,
+        payload,
+        dst,
+        at: app.hub.now(),
+    }
+}
+
+/// What the dialect makes of an operator's words.
+pub(crate) fn draft(app: &App, family: &FamilyName, text: &CommandText) -> Result<DraftText, WebError> {
+    let family = app.family(family).ok_or(WebError::NotFound("family"))?;
+    family
+        .draft(text)
+        .map_err(|invalid| HubError::Invalid { field: invalid.field, message: invalid.message }.into())
+}
+
+/// The order that queues a draft.
+pub(crate) fn order(draft: DraftText, expires_in: Option<Duration>, by: String) -> Order {
+    Order {
+        family: draft.family,
+        address: draft.address,
+        via: Some(draft.via),
+        cmd: draft.cmd,
+        payload: draft.payload,
+        encode: draft.encode,
+        expires_in,
+        by,
+    }
+}

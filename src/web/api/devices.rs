@@ -1,0 +1,113 @@
+//! The registry.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::{Answer, device};
+use crate::core::DeviceFilter;
+use crate::model::{DeviceId, DeviceState, FamilyName};
+use crate::web::App;
+use crate::web::error::WebError;
+use crate::web::params::{Body, Listed, Params};
+use crate::web::shape::DeviceShape;
+
+/// A device made by hand.
+#[derive(Deserialize)]
+pub(crate) struct Make {
+    family: Option<FamilyName>,
+    address: Option<String>,
+    name: Option<String>,
+}
+
+/// A device changed by hand.
+#[derive(Deserialize)]
+pub(crate) struct Edit {
+    name: Option<String>,
+}
+
+/// What a query asks of the registry, with one device more than fits the page.
+pub(crate) fn filter(params: &Params) -> Result<(DeviceFilter, u32), WebError> {
+    let limit = params.limit()?;
+    let filter = DeviceFilter {
+        q: params.text("q").map(str::to_owned),
+        family: params.text("family").map(FamilyName::new),
+        state: params.word("state", DeviceState::parse, "active, held, blocked")?,
+        after: params.cursor::<(String, DeviceId)>()?,
+        limit: limit + 1,
+    };
+    Ok((filter, limit))
+}
+
+pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<DeviceShape>> {
+    let (filter, limit) = filter(&params)?;
+    let devices = app.hub.devices(filter).await?;
+    Ok(Json(Listed::page(
+        devices,
+        limit,
+        |device| (device.names.name.clone(), device.names.id.clone()),
+        |device| DeviceShape::new(&app.hub, device),
+    )))
+}
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    Body(make): Body<Make>,
+) -> Result<(StatusCode, Json<DeviceShape>), WebError> {
+    let family = make.family.ok_or_else(|| WebError::field("family", "family is missing"))?;
+    let address = make.address.ok_or_else(|| WebError::field("address", "address is missing"))?;
+    let device = make_one(&app, &family, &address, make.name.as_deref()).await?;
+    Ok((StatusCode::CREATED, Json(DeviceShape::new(&app.hub, device))))
+}
+
+/// Makes a device of a dialect that this server speaks.
+pub(crate) async fn make_one(
+    app: &App,
+    family: &FamilyName,
+    address: &str,
+    name: Option<&str>,
+) -> Result<crate::model::Device, WebError> {
+    if app.family(family).is_none() {
+        let names: Vec<_> = app.family_names().iter().map(ToString::to_string).collect();
+        return Err(WebError::field("family", format!("family is one of {}", names.join(", "))));
+    }
+    Ok(app.hub.create(family, address, name).await?)
+}
+
+pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<DeviceShape> {
+    Ok(Json(DeviceShape::new(&app.hub, device(&app, &id)?)))
+}
+
+pub(crate) async fn edit(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Body(edit): Body<Edit>,
+) -> Answer<serde_json::Value> {
+    let before = device(&app, &id)?;
+    let name =
+        edit.name.ok_or_else(|| WebError::field("name", "name is missing: it is what can be changed"))?;
+    let unchanged = name.trim() == before.names.name;
+    let device = if unchanged { before } else { app.hub.rename(&before.names.id, &name).await? };
+    let mut shape = serde_json::to_value(DeviceShape::new(&app.hub, device))
+        .map_err(|error| WebError::Unreadable(error.to_string()))?;
+    if let (true, Some(object)) = (unchanged, shape.as_object_mut()) {
+        object.insert("unchanged".to_owned(), true.into());
+    }
+    Ok(Json(shape))
+}
+
+pub(crate) async fn forget(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, WebError> {
+    app.hub.forget(&DeviceId::new(&id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn adopt(State(app): State<App>, Path(id): Path<String>) -> Answer<DeviceShape> {
+    let device = app.hub.adopt(&DeviceId::new(&id)).await?;
+    Ok(Json(DeviceShape::new(&app.hub, device)))
+}
+
+pub(crate) async fn block(State(app): State<App>, Path(id): Path<String>) -> Answer<DeviceShape> {
+    let device = app.hub.block(&DeviceId::new(&id)).await?;
+    Ok(Json(DeviceShape::new(&app.hub, device)))
+}

@@ -1,0 +1,241 @@
+//! Everything measured, as one stream: CSV in long form, or a JSON object a line.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::header;
+use hyper::body::Frame;
+use serde_json::json;
+
+use super::device;
+use crate::core::{DataFilter, HubError, StoreError};
+use crate::model::{Datum, DeviceId, Seq, Value};
+use crate::web::App;
+use crate::web::error::WebError;
+use crate::web::params::{Params, percent};
+
+/// Values read from the store at a time; what a slow reader holds in memory.
+const PAGE_VALUES: u32 = 2000;
+
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    Csv,
+    Jsonl,
+}
+
+impl Format {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "csv" => Some(Self::Csv),
+            "jsonl" => Some(Self::Jsonl),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) async fn all(State(app): State<App>, params: Params) -> Result<Response, WebError> {
+    let device = params.text("device").map(|id| device(&app, id)).transpose()?;
+    export(app, &params, device.map(|device| device.names.id), "data")
+}
+
+pub(crate) async fn one(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Result<Response, WebError> {
+    let device = device(&app, &id)?;
+    export(app, &params, Some(device.names.id), &device.names.name)
+}
+
+fn export(app: App, params: &Params, device: Option<DeviceId>, name: &str) -> Result<Response, WebError> {
+    let format = params.word("format", Format::parse, "csv, jsonl")?.unwrap_or(Format::Csv);
+    let filter = DataFilter {
+        device,
+        sensor: params.text("sensor").map(str::to_owned),
+        from: params.time("from")?,
+        // What arrives while the stream runs belongs to the next one, or it might never end.
+        to: Some(params.time("to")?.unwrap_or_else(|| app.hub.now())),
+        after: None,
+        limit: PAGE_VALUES,
+    };
+    let (kind, ending) = match format {
+        Format::Csv => ("text/csv; charset=utf-8", "csv"),
+        Format::Jsonl => ("application/jsonl", "jsonl"),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_DISPOSITION, attachment(name, ending)),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    Ok((headers, Body::new(Rows::new(app, filter, format))).into_response())
+}
+
+/// The file's name, plain for old programs and exact for the others (RFC 6266).
+fn attachment(name: &str, ending: &str) -> String {
+    let keep = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let plain: String = name.chars().map(|letter| if keep(letter) { letter } else { '_' }).collect();
+    format!("attachment; filename=\"{plain}.{ending}\"; filename*=UTF-8''{}.{ending}", percent(name))
+}
+
+type After = (Seq, String);
+type Page = Pin<Box<dyn Future<Output = Result<(Vec<u8>, Option<After>), HubError>> + Send>>;
+
+/// The body: reads a page when the one before has gone out, so a slow reader costs one page of memory.
+struct Rows {
+    read: Arc<dyn Fn(Option<After>) -> Page + Send + Sync>,
+    head: Option<Bytes>,
+    next: Option<Page>,
+}
+
+impl Rows {
+    fn new(app: App, filter: DataFilter, format: Format) -> Self {
+        let read: Arc<dyn Fn(Option<After>) -> Page + Send + Sync> = Arc::new(move |after| {
+            let (app, filter) = (app.clone(), DataFilter { after, ..filter.clone() });
+            Box::pin(page(app, filter, format))
+        });
+        let head = match format {
+            Format::Csv => {
+                Some(Bytes::from_static(b"device,sensor,value,unit,time_received,time_created\r\n"))
+            }
+            Format::Jsonl => None,
+        };
+        Self { next: Some(read(None)), read, head }
+    }
+}
+
+impl HttpBody for Rows {
+    type Data = Bytes;
+    type Error = HubError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HubError>>> {
+        if let Some(head) = self.head.take() {
+            return Poll::Ready(Some(Ok(Frame::data(head))));
+        }
+        let Some(page) = self.next.as_mut() else { return Poll::Ready(None) };
+        let read = ready!(page.as_mut().poll(cx));
+        self.next = None;
+        match read {
+            // The connection breaks off, so that nobody takes half a file for a whole one.
+            Err(error) => {
+                tracing::error!(%error, "an export broke off");
+                Poll::Ready(Some(Err(error)))
+            }
+            Ok((bytes, after)) => {
+                self.next = after.map(|after| (self.read)(Some(after)));
+                Poll::Ready(
+                    Some(bytes).filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes.into()))),
+                )
+            }
+        }
+    }
+}
+
+async fn page(app: App, filter: DataFilter, format: Format) -> Result<(Vec<u8>, Option<After>), HubError> {
+    let full = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    let values = app.hub.data(filter).await?;
+    let after =
+        values.last().filter(|_| values.len() >= full).map(|(_, datum)| (datum.seq, datum.sensor.clone()));
+    let rows = values.iter().map(|(id, datum)| (name_of(&app, id), datum));
+    let bytes = match format {
+        Format::Csv => csv_rows(rows),
+        Format::Jsonl => jsonl_rows(rows),
+    };
+    let bytes =
+        bytes.ok_or_else(|| HubError::Store(StoreError::Failed("a row has no text form".to_owned())))?;
+    Ok((bytes, after))
+}
+
+fn name_of(app: &App, id: &DeviceId) -> String {
+    app.hub.device(id).map_or_else(|| id.to_string(), |device| device.names.name)
+}
+
+fn csv_rows<'d>(rows: impl Iterator<Item = (String, &'d Datum)>) -> Option<Vec<u8>> {
+    let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for (device, datum) in rows {
+        let created = datum.time_created.map(|at| at.to_string()).unwrap_or_default();
+        let cells = [
+            inert(device),
+            inert(datum.sensor.clone()),
+            cell(&datum.value),
+            String::new(),
+            datum.time_received.to_string(),
+            created,
+        ];
+        out.write_record(cells).ok()?;
+    }
+    out.into_inner().ok()
+}
+
+fn jsonl_rows<'d>(rows: impl Iterator<Item = (String, &'d Datum)>) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    for (device, datum) in rows {
+        let line = json!({
+            "device": device,
+            "sensor": datum.sensor,
+            "value": datum.value,
+            "unit": null,
+            "time_received": datum.time_received,
+            "time_created": datum.time_created,
+        });
+        serde_json::to_writer(&mut out, &line).ok()?;
+        out.push(b'\n');
+    }
+    Some(out)
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Real(value) => value.to_string(),
+        Value::Text(value) => inert(value.clone()),
+        Value::Gap(_) => String::new(),
+    }
+}
+
+/// Text that a spreadsheet would carry out becomes text that it shows.
+fn inert(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn formulas_are_inert_and_numbers_stay() {
+        let at = Timestamp::from_micros(0);
+        let datum = |value| Datum {
+            sensor: "s".to_owned(),
+            value,
+            time_received: at,
+            time_created: None,
+            seq: Seq(1),
+        };
+        let data = [
+            datum(Value::Text("=1+1".to_owned())),
+            datum(Value::Integer(-5)),
+            datum(Value::Text("a,\"b".to_owned())),
+        ];
+        let rows = csv_rows(data.iter().map(|datum| ("@d".to_owned(), datum))).unwrap();
+        let text = String::from_utf8(rows).unwrap();
+        let want = "'@d,s,'=1+1,,1970-01-01T00:00:00.000000Z,\r\n'@d,s,-5,,1970-01-01T00:00:00.000000Z,\r\n\
+                    '@d,s,\"a,\"\"b\",,1970-01-01T00:00:00.000000Z,\r\n";
+        assert_eq!(text, want);
+    }
+
+    #[test]
+    fn a_file_name_cannot_leave_its_quotes() {
+        assert_eq!(attachment("a\"b", "csv"), "attachment; filename=\"a_b.csv\"; filename*=UTF-8''a%22b.csv");
+    }
+}

@@ -1,0 +1,23 @@
+//! The JSON API, a file per resource (`interface.md §4`).
+
+pub(crate) mod commands;
+pub(crate) mod data;
+pub(crate) mod devices;
+pub(crate) mod export;
+pub(crate) mod health;
+pub(crate) mod ledger;
+pub(crate) mod messages;
+pub(crate) mod people;
+pub(crate) mod sign_in;
+
+use super::App;
+use super::error::WebError;
+use crate::model::{Device, DeviceId};
+
+/// A JSON answer or an error's.
+pub(crate) type Answer<T> = Result<axum::Json<T>, WebError>;
+
+/// The device with an id.
+pub(crate) fn device(app: &App, id: &str) -> Result<Device, WebError> {
+    app.hub.device(&DeviceId::new(id)).ok_or(WebError::NotFound("device"))
+}

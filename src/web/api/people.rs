@@ -1,0 +1,145 @@
+//! Users and API tokens, for administrators.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::Answer;
+use crate::core::{Caller, How};
+use crate::model::{Role, User, UserId};
+use crate::web::App;
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::params::{Body, Listed};
+use crate::web::shape::{TokenShape, UserShape};
+
+/// A user to be.
+#[derive(Deserialize)]
+pub(crate) struct Add {
+    #[serde(alias = "username")]
+    name: Option<String>,
+    password: Option<SecretString>,
+    role: Option<Role>,
+}
+
+/// A change of a user.
+#[derive(Deserialize)]
+pub(crate) struct Edit {
+    password: Option<SecretString>,
+    role: Option<Role>,
+}
+
+/// A token to be.
+#[derive(Deserialize)]
+pub(crate) struct Create {
+    name: Option<String>,
+    role: Option<Role>,
+    user: Option<String>,
+    expires_in_s: Option<u64>,
+}
+
+/// A new token; its secret is told here and never again.
+#[derive(Serialize)]
+pub(crate) struct Created {
+    #[serde(flatten)]
+    about: TokenShape,
+    token: String,
+}
+
+pub(crate) async fn users(State(app): State<App>) -> Answer<Listed<UserShape>> {
+    let users = app.hub.users().await?;
+    Ok(Json(Listed::whole(users.into_iter().map(UserShape::from).collect())))
+}
+
+pub(crate) async fn add_user(
+    State(app): State<App>,
+    Body(add): Body<Add>,
+) -> Result<(StatusCode, Json<UserShape>), WebError> {
+    let name = add.name.ok_or_else(|| WebError::field("name", "name is missing"))?;
+    let password = add.password.ok_or_else(|| WebError::field("password", "password is missing"))?;
+    let user = app.hub.add_user(&name, password, add.role.unwrap_or(Role::Viewer)).await?;
+    Ok((StatusCode::CREATED, Json(user.into())))
+}
+
+pub(crate) async fn edit_user(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Body(edit): Body<Edit>,
+) -> Answer<UserShape> {
+    let user = user(&app, &id).await?;
+    if edit.role.is_none() && edit.password.is_none() {
+        return Err(WebError::field("role", "nothing to change: give role or password"));
+    }
+    if let Some(role) = edit.role {
+        app.hub.set_role(&user.id, role).await?;
+    }
+    if let Some(password) = edit.password {
+        app.hub.passwd(&user.id, password).await?;
+    }
+    let role = edit.role.unwrap_or(user.role);
+    Ok(Json(User { role, ..user }.into()))
+}
+
+pub(crate) async fn remove_user(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, WebError> {
+    app.hub.remove_user(&user(&app, &id).await?.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn tokens(State(app): State<App>) -> Answer<Listed<TokenShape>> {
+    let tokens = app.hub.tokens(None).await?;
+    Ok(Json(Listed::whole(tokens.into_iter().map(TokenShape::from).collect())))
+}
+
+pub(crate) async fn create_token(
+    State(app): State<App>,
+    By(caller): By,
+    Body(create): Body<Create>,
+) -> Result<(StatusCode, Json<Created>), WebError> {
+    let name = create.name.ok_or_else(|| WebError::field("name", "name is missing"))?;
+    let owner = match &create.user {
+        Some(text) => app.hub.find_user(text).await?,
+        None => owner(&app, caller).await?,
+    };
+    let role = create.role.unwrap_or(Role::Viewer);
+    let life = create.expires_in_s.map(Duration::from_secs);
+    let (token, secret) = app.hub.create_token(&owner.id, &name, role, life).await?;
+    let created = Created { about: token.into(), token: secret.expose_secret().to_owned() };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+pub(crate) async fn revoke_token(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, WebError> {
+    let known = app.hub.tokens(None).await?.into_iter().any(|token| token.id == id);
+    if !known {
+        return Err(WebError::NotFound("token"));
+    }
+    app.hub.revoke_token(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn user(app: &App, id: &str) -> Result<User, WebError> {
+    let users = app.hub.users().await?;
+    users.into_iter().find(|user| user.id == UserId::new(id)).ok_or(WebError::NotFound("user"))
+}
+
+/// Whose a token is when its maker does not say: the maker's; made at the control socket, where nobody has
+/// a name, the oldest administrator's.
+async fn owner(app: &App, caller: Caller) -> Result<User, WebError> {
+    match caller.how {
+        How::Session { .. } | How::Token { .. } => Ok(caller.user),
+        How::Local => {
+            let users = app.hub.users().await?;
+            let admins = users.into_iter().filter(|user| user.role == Role::Admin);
+            admins.min_by_key(|user| user.created).ok_or(WebError::NotFound("user"))
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What goes wrong on the operator plane, and the one place that turns it into an answer.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use crate::core::{HubError, StoreError};
+use crate::model::Role;
+
+/// Why a person or a script did not get what it asked for. Each text may be shown to the asker.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WebError {
+    /// The hub said no.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// Nobody is signed in.
+    #[error("sign in first: send `Authorization: Bearer TOKEN`, or POST /api/v1/auth/login")]
+    SignIn,
+    /// The caller's role does not reach.
+    #[error("this needs the role {0}")]
+    Role(Role),
+    /// There is no such thing, or not for this caller.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// A field of the request makes no sense.
+    #[error("{message}")]
+    Field {
+        /// Which field.
+        field: String,
+        /// The sentence.
+        message: String,
+    },
+    /// The request cannot be read at all.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The body is longer than is taken.
+    #[error("the body is longer than {limit_bytes} bytes")]
+    TooLarge {
+        /// How much is taken.
+        limit_bytes: usize,
+    },
+    /// The path exists, but not for this method.
+    #[error("this path does not take that method")]
+    Method,
+    /// A browser sent this on behalf of another site.
+    #[error("this request came from another site and was not carried out")]
+    CrossSite,
+    /// A page could not be made.
+    #[error("the page could not be made")]
+    Page(#[from] askama::Error),
+}
+
+/// An error as its answer shows it.
+pub(crate) struct Shown {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The word for scripts.
+    pub(crate) code: &'static str,
+    /// The sentence for people.
+    pub(crate) message: String,
+    /// The field at fault.
+    pub(crate) field: Option<String>,
+    /// Seconds to wait before trying again.
+    pub(crate) retry_after_s: Option<u64>,
+}
+
+impl WebError {
+    /// A complaint about one field.
+    pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::Field { field: field.to_owned(), message: message.into() }
+    }
+
+    /// What the asker is told; a failure on our side is logged here, once.
+    pub(crate) fn shown(&self) -> Shown {
+        let (status, code, field) = match self {
+            Self::Hub(error) => return shown_hub(error),
+            Self::SignIn => (StatusCode::UNAUTHORIZED, "not_signed_in", None),
+            Self::Role(_) => (StatusCode::FORBIDDEN, "role_too_low", None),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None),
+            Self::Field { field, .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", Some(field.clone()))
+            }
+            Self::Unreadable(_) => (StatusCode::BAD_REQUEST, "unreadable", None),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site", None),
+            Self::Page(error) => {
+                tracing::error!(%error, "a page could not be made");
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", None)
+            }
+        };
+        Shown { status, code, message: self.to_string(), field, retry_after_s: None }
+    }
+}
+
+fn shown_hub(error: &HubError) -> Shown {
+    let named = |field: &&'static str| Some((*field).to_owned()).filter(|field| !field.is_empty());
+    let (status, code, field, retry_after_s) = match error {
+        HubError::Refused(_) => (StatusCode::FORBIDDEN, "refused", None, None),
+        HubError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None, None),
+        HubError::Conflict { field, .. } => (StatusCode::CONFLICT, "conflict", named(field), None),
+        HubError::Invalid { field, .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", named(field), None)
+        }
+        HubError::Unauthorized => (StatusCode::UNAUTHORIZED, "bad_credentials", None, None),
+        HubError::TooMany { retry_after_s } => {
+            (StatusCode::TOO_MANY_REQUESTS, "too_many", None, Some(*retry_after_s))
+        }
+        HubError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", None, Some(1)),
+        HubError::Store(cause) => return shown_store(cause),
+    };
+    Shown { status, code, message: error.to_string(), field, retry_after_s }
+}
+
+/// The asker learns that nothing was stored; paths and the database's own words go to the log only.
+fn shown_store(error: &StoreError) -> Shown {
+    tracing::error!(%error, "the store failed a request");
+    Shown {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        code: "store_failed",
+        message: "the store cannot do this now and nothing was changed; the server's log has the cause"
+            .into(),
+        field: None,
+        retry_after_s: Some(5),
+    }
+}
+
+impl IntoResponse for WebError {
+    fn into_response(self) -> Response {
+        let shown = self.shown();
+        let mut error = json!({"code": shown.code, "message": shown.message});
+        if let (Some(field), Some(object)) = (&shown.field, error.as_object_mut()) {
+            object.insert("field".to_owned(), json!(field));
+        }
+        let mut response = (shown.status, Json(json!({"error": error}))).into_response();
+        retry_after(&mut response, shown.retry_after_s);
+        if shown.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// Tells the asker when to come back.
+pub(crate) fn retry_after(response: &mut Response, seconds: Option<u64>) {
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}

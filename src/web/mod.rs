@@ -1,0 +1,85 @@
+//! Pages and API for people and scripts: one axum router, mounted behind the device table.
+//!
+//! Talks to the hub and to families through their trait; knows no store, no socket and no dialect's inside.
+
+mod api;
+mod auth;
+mod error;
+mod page;
+mod params;
+mod routes;
+mod shape;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse as _, Response};
+use http::{Method, Uri};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+
+use self::error::WebError;
+use crate::core::Hub;
+use crate::family::Family;
+use crate::model::FamilyName;
+
+/// What an operator may set about pages and API.
+#[derive(Clone, Debug, Default)]
+pub struct WebSettings {
+    /// Other origins whose pages may call with the session cookie, such as `https://panel.example`.
+    pub trusted_origins: Vec<String>,
+}
+
+/// What every handler works with.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) hub: Hub,
+    families: Arc<[Arc<dyn Family>]>,
+}
+
+impl App {
+    /// The dialect with a name.
+    pub(crate) fn family(&self, name: &FamilyName) -> Option<&Arc<dyn Family>> {
+        self.families.iter().find(|family| family.name() == *name)
+    }
+
+    /// Every dialect's name, in the order of the list.
+    pub(crate) fn family_names(&self) -> Vec<FamilyName> {
+        self.families.iter().map(|family| family.name()).collect()
+    }
+}
+
+/// The operator plane. Requests should carry a [`crate::http::Peer`] in their extensions; without one the
+/// caller is a stranger from nowhere.
+pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> Router {
+    let app = App { hub, families: families.into() };
+    let mut csrf = CsrfLayer::new();
+    for origin in &settings.trusted_origins {
+        match csrf.clone().add_trusted_origin(origin) {
+            Ok(more) => csrf = more,
+            Err(error) => tracing::warn!(%origin, %error, "an origin that cannot be trusted is left out"),
+        }
+    }
+    routes::table()
+        .into_iter()
+        .fold(Router::new(), |router, row| row.mount(router, &app))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(params::BODY_MAX_BYTES))
+        .layer(csrf.with_rejection_response(|_: ProtectionError| WebError::CrossSite.into_response()))
+        .with_state(app)
+}
+
+async fn nothing_here(uri: Uri) -> Response {
+    refuse(&uri, WebError::NotFound("page"))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    tracing::debug!(%method, %uri, "method not taken");
+    refuse(&uri, WebError::Method)
+}
+
+/// The answer in the asker's own language: JSON below `/api`, a page elsewhere.
+fn refuse(uri: &Uri, error: WebError) -> Response {
+    if uri.path().starts_with("/api/") { error.into_response() } else { page::failed(&error, None) }
+}

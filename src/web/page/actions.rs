@@ -1,0 +1,91 @@
+//! What forms do to devices and commands. Each leads back to the page it came from.
+
+use std::time::Duration;
+
+use axum::extract::{Form, Path, State};
+use axum::response::{IntoResponse as _, Redirect};
+use serde::Deserialize;
+
+use super::Page;
+use crate::model::{CommandId, DeviceId, FamilyName};
+use crate::web::App;
+use crate::web::api::{self, commands, devices};
+use crate::web::auth::By;
+use crate::web::error::WebError;
+
+/// A device made by hand.
+#[derive(Deserialize)]
+pub(crate) struct Make {
+    family: FamilyName,
+    address: String,
+    #[serde(default)]
+    name: String,
+}
+
+/// A new name.
+#[derive(Deserialize)]
+pub(crate) struct Rename {
+    name: String,
+}
+
+/// A command.
+#[derive(Deserialize)]
+pub(crate) struct Say {
+    cmd: String,
+    payload: String,
+    #[serde(default)]
+    expires_in_s: String,
+}
+
+pub(crate) async fn create(State(app): State<App>, Form(make): Form<Make>) -> Page {
+    let name = Some(make.name.trim()).filter(|name| !name.is_empty());
+    let device = devices::make_one(&app, &make.family, make.address.trim(), name).await?;
+    Ok(to_device(&device.names.id))
+}
+
+pub(crate) async fn adopt(State(app): State<App>, Path(id): Path<String>) -> Page {
+    let device = app.hub.adopt(&DeviceId::new(&id)).await?;
+    Ok(to_device(&device.names.id))
+}
+
+pub(crate) async fn block(State(app): State<App>, Path(id): Path<String>) -> Page {
+    let device = app.hub.block(&DeviceId::new(&id)).await?;
+    Ok(to_device(&device.names.id))
+}
+
+pub(crate) async fn rename(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Form(rename): Form<Rename>,
+) -> Page {
+    let device = app.hub.rename(&DeviceId::new(&id), &rename.name).await?;
+    Ok(to_device(&device.names.id))
+}
+
+pub(crate) async fn queue(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    By(caller): By,
+    Form(say): Form<Say>,
+) -> Page {
+    let device = api::device(&app, &id)?;
+    let life = match say.expires_in_s.trim() {
+        "" => None,
+        text => Some(text.parse().map(Duration::from_secs).map_err(|_| {
+            WebError::field("expires_in_s", "the time to expire is a whole number of seconds")
+        })?),
+    };
+    let text = commands::text_for(&app, Some(&device), say.cmd, say.payload, None);
+    let draft = commands::draft(&app, &device.names.family, &text)?;
+    app.hub.enqueue(commands::order(draft, life, caller.by())).await?;
+    Ok(to_device(&device.names.id))
+}
+
+pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>, By(caller): By) -> Page {
+    let command = app.hub.cancel(&CommandId::new(&id), &caller.by()).await?;
+    Ok(to_device(&command.device.id))
+}
+
+fn to_device(id: &DeviceId) -> axum::response::Response {
+    Redirect::to(&format!("/devices/{id}")).into_response()
+}

@@ -1,0 +1,21 @@
+//! Style and icon, built into the program.
+
+use axum::extract::Path;
+use axum::response::{IntoResponse as _, Response};
+use http::header;
+
+use crate::web::error::WebError;
+
+pub(crate) async fn serve(Path(name): Path<String>) -> Response {
+    let (kind, text) = match name.as_str() {
+        "homeport.css" => ("text/css; charset=utf-8", include_str!("../assets/homeport.css")),
+        "icon.svg" => ("image/svg+xml", include_str!("../assets/icon.svg")),
+        _ => return WebError::NotFound("asset").into_response(),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, text).into_response()
+}

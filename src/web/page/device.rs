@@ -1,0 +1,118 @@
+//! One device: its values, its commands with every transition, its last messages with their verdicts.
+
+use askama::Template;
+use axum::extract::{Path, State};
+
+use super::{Frame, Page, brief, brief_or_never, render};
+use crate::core::{CommandFilter, MessageFilter};
+use crate::model::{CommandRecord, CommandState, Datum, Device, DeviceState, MessageRecord, Value};
+use crate::web::App;
+use crate::web::api;
+use crate::web::auth::By;
+
+/// Commands and messages that the page shows.
+const SHOWN: u32 = 20;
+/// A message's text is cut here; the whole is a link away.
+const TEXT_SHOWN_CHARS: usize = 600;
+
+#[derive(Template)]
+#[template(path = "device.html")]
+struct DevicePage {
+    frame: Frame,
+    device: Device,
+    online: bool,
+    seen: String,
+    parent: Option<Device>,
+    children: Vec<Device>,
+    values: Vec<ValueLine>,
+    commands: Vec<CommandLine>,
+    messages: Vec<MessageLine>,
+    templates: Vec<crate::family::Template>,
+}
+
+struct ValueLine {
+    sensor: String,
+    value: String,
+    received: String,
+    created: String,
+}
+
+struct CommandLine {
+    command: CommandRecord,
+    bytes: String,
+    reply: Option<String>,
+    can_cancel: bool,
+    steps: Vec<Step>,
+}
+
+struct Step {
+    at: String,
+    state: CommandState,
+    reason: String,
+    by: String,
+}
+
+struct MessageLine {
+    message: MessageRecord,
+    at: String,
+    text: String,
+}
+
+pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>, By(caller): By) -> Page {
+    let device = api::device(&app, &id)?;
+    let id = device.names.id.clone();
+    let values = app.hub.latest(&id).await?;
+    let commands = CommandFilter { device: Some(id.clone()), limit: SHOWN, ..CommandFilter::default() };
+    let commands = app.hub.commands(commands).await?;
+    let messages = MessageFilter { device: Some(id.clone()), limit: SHOWN, ..MessageFilter::default() };
+    let messages = app.hub.messages(messages).await?;
+    render(&DevicePage {
+        frame: Frame::new(device.names.name.clone(), Some(&caller)),
+        online: app.hub.online(&device),
+        seen: brief_or_never(device.last_seen),
+        parent: device.parent.as_ref().and_then(|id| app.hub.device(id)),
+        children: app.hub.children(&id),
+        values: values.into_iter().map(value_line).collect(),
+        commands: commands.into_iter().map(command_line).collect(),
+        messages: messages.into_iter().map(message_line).collect(),
+        templates: app.family(&device.names.family).map(|family| family.templates()).unwrap_or_default(),
+        device,
+    })
+}
+
+fn value_line(datum: Datum) -> ValueLine {
+    let value = match datum.value {
+        Value::Bool(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Real(value) => value.to_string(),
+        Value::Text(value) => value,
+        Value::Gap(_) => "–".to_owned(),
+    };
+    let created = datum.time_created.map(brief).unwrap_or_default();
+    ValueLine { sensor: datum.sensor, value, received: brief(datum.time_received), created }
+}
+
+fn command_line(command: CommandRecord) -> CommandLine {
+    let steps = command.transitions.iter().map(|step| Step {
+        at: brief(step.at),
+        state: step.state,
+        reason: step.reason.clone(),
+        by: step.by.clone(),
+    });
+    CommandLine {
+        steps: steps.collect(),
+        bytes: String::from_utf8_lossy(&command.bytes).into_owned(),
+        reply: command.reply.as_ref().map(|reply| String::from_utf8_lossy(reply).into_owned()),
+        can_cancel: command.state == CommandState::Queued,
+        command,
+    }
+}
+
+fn message_line(message: MessageRecord) -> MessageLine {
+    let text = String::from_utf8_lossy(&message.raw);
+    let mut shown: String = text.chars().take(TEXT_SHOWN_CHARS).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    MessageLine { at: brief(message.at), text: shown, message }
+}

@@ -1,0 +1,49 @@
+//! The list of devices.
+
+use askama::Template;
+use axum::extract::State;
+
+use super::{Frame, Page, brief_or_never, render};
+use crate::core::{DeviceFilter, HubError};
+use crate::model::{Device, DeviceId};
+use crate::web::App;
+use crate::web::api;
+use crate::web::auth::By;
+use crate::web::params::{Listed, Params, percent};
+
+/// A line of the list.
+struct Line {
+    device: Device,
+    online: bool,
+    seen: String,
+    parent: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "devices.html")]
+struct DevicesPage {
+    frame: Frame,
+    q: String,
+    state: String,
+    lines: Vec<Line>,
+    more: Option<String>,
+    families: Vec<String>,
+}
+
+pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params) -> Page {
+    let (filter, limit): (DeviceFilter, u32) = api::devices::filter(&params)?;
+    let devices: Result<Vec<Device>, HubError> = app.hub.devices(filter).await;
+    let cursor =
+        |device: &Device| -> (String, DeviceId) { (device.names.name.clone(), device.names.id.clone()) };
+    let line = |device: Device| Line {
+        online: app.hub.online(&device),
+        seen: brief_or_never(device.last_seen),
+        parent: device.parent.as_ref().and_then(|id| app.hub.device(id)).map(|parent| parent.names.name),
+        device,
+    };
+    let (lines, next) = Listed::page(devices?, limit, cursor, line).into_parts();
+    let [q, state] = ["q", "state"].map(|name| params.text(name).unwrap_or_default().to_owned());
+    let more = next.map(|next| format!("/?q={}&state={}&cursor={next}", percent(&q), percent(&state)));
+    let families = app.family_names().iter().map(ToString::to_string).collect();
+    render(&DevicesPage { frame: Frame::new("Devices", Some(&caller)), q, state, lines, more, families })
+}

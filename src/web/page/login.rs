@@ -1,0 +1,108 @@
+//! Signing in and out with a browser.
+
+use askama::Template;
+use axum::extract::{Form, Request, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::{Frame, Page, render, render_with, secure};
+use crate::core::HubError;
+use crate::web::App;
+use crate::web::auth::{self, COOKIE, From};
+use crate::web::error::{WebError, retry_after};
+use crate::web::params::{Params, percent};
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    frame: Frame,
+    next: String,
+    name: String,
+    error: Option<String>,
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub(crate) struct SignIn {
+    #[serde(default)]
+    name: String,
+    password: SecretString,
+    #[serde(default)]
+    next: String,
+}
+
+pub(crate) async fn form(params: Params) -> Page {
+    let next = local(params.text("next").unwrap_or_default()).to_owned();
+    render(&LoginPage { frame: Frame::new("Sign in", None), next, name: String::new(), error: None })
+}
+
+pub(crate) async fn submit(State(app): State<App>, From(peer): From, Form(sent): Form<SignIn>) -> Page {
+    let next = local(&sent.next).to_owned();
+    let opened = match app.hub.login(&sent.name, &sent.password, peer).await {
+        Ok(opened) => opened,
+        Err(error @ (HubError::Unauthorized | HubError::TooMany { .. })) => {
+            let shown = WebError::Hub(error).shown();
+            let frame = Frame::new("Sign in", None);
+            let page = LoginPage { frame, next, name: sent.name, error: Some(shown.message) };
+            let mut response = render_with(shown.status, &page)?;
+            retry_after(&mut response, shown.retry_after_s);
+            return Ok(response);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let life = app.hub.settings().session_ttl.as_secs();
+    let secret = opened.secret.expose_secret();
+    let cookie = format!("{COOKIE}={secret}; Path=/; Max-Age={life}; Secure; HttpOnly; SameSite=Lax");
+    let mut response = Redirect::to(&next).into_response();
+    set_cookie(&mut response, &cookie);
+    Ok(response)
+}
+
+pub(crate) async fn leave(State(app): State<App>, headers: HeaderMap) -> Page {
+    if let Some(secret) = auth::secret(&headers) {
+        app.hub.logout(secret.expose_secret()).await?;
+    }
+    let mut response = Redirect::to("/login").into_response();
+    set_cookie(&mut response, &format!("{COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax"));
+    Ok(response)
+}
+
+/// Sends somebody who is not signed in to the form, and back afterwards if it was a page to look at.
+pub(crate) fn lead_to(request: &Request) -> Response {
+    let back = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let to = match *request.method() {
+        Method::GET | Method::HEAD => format!("/login?next={}", percent(back)),
+        _ => "/login".to_owned(),
+    };
+    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
+    secure(&mut response);
+    response
+}
+
+fn set_cookie(response: &mut Response, cookie: &str) {
+    // A session's secret is URL-safe text, so this holds for every cookie of ours.
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+}
+
+/// A path on this server; anything else means the first page, so that no link leads through us elsewhere.
+fn local(next: &str) -> &str {
+    let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if plain && next.starts_with('/') && !next.starts_with("//") { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_led_elsewhere() {
+        assert_eq!(local("/devices/1?a=b"), "/devices/1?a=b");
+        for next in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb"] {
+            assert_eq!(local(next), "/", "{next:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Pages: server-made HTML that works without script.
+
+pub(crate) mod actions;
+pub(crate) mod assets;
+pub(crate) mod device;
+pub(crate) mod devices;
+pub(crate) mod login;
+pub(crate) mod pullform;
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use super::error::{WebError, retry_after};
+use crate::core::Caller;
+use crate::model::{Role, Timestamp};
+
+/// What every page shows around its own part.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    title: String,
+    who: Option<String>,
+    operator: bool,
+}
+
+impl Frame {
+    pub(crate) fn new(title: impl Into<String>, caller: Option<&Caller>) -> Self {
+        Self {
+            title: title.into(),
+            who: caller.map(|caller| caller.user.name.clone()),
+            operator: caller.is_some_and(|caller| caller.role >= Role::Operator),
+        }
+    }
+}
+
+/// A page, or the page that says why there is none.
+pub(crate) type Page = Result<Response, PageError>;
+
+/// An error that answers as a page.
+pub(crate) struct PageError(WebError);
+
+impl<E: Into<WebError>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        failed(&self.0, None)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct Failed {
+    frame: Frame,
+    status: u16,
+    message: String,
+}
+
+/// The page that says what went wrong.
+pub(crate) fn failed(error: &WebError, caller: Option<&Caller>) -> Response {
+    let shown = error.shown();
+    let title = shown.status.canonical_reason().unwrap_or("Error");
+    let page =
+        Failed { frame: Frame::new(title, caller), status: shown.status.as_u16(), message: shown.message };
+    let mut response = match page.render() {
+        Ok(html) => (shown.status, Html(html)).into_response(),
+        Err(_) => (shown.status, "the page could not be made").into_response(),
+    };
+    retry_after(&mut response, shown.retry_after_s);
+    secure(&mut response);
+    response
+}
+
+/// Renders a page.
+pub(crate) fn render(page: &impl Template) -> Page {
+    Ok(Html(page.render()?).into_response())
+}
+
+/// Renders a page with a status that says that the form was not taken.
+pub(crate) fn render_with(status: StatusCode, page: &impl Template) -> Page {
+    Ok((status, Html(page.render()?)).into_response())
+}
+
+/// Adds what browsers should know about our pages. Never on device routes.
+pub(crate) fn secure(response: &mut Response) {
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+         base-uri 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    // Not `no-referrer`: with it browsers send `Origin: null` with our own forms.
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// A time as a table shows it.
+fn brief(at: Timestamp) -> String {
+    at.civil_seconds().replace('T', " ")
+}
+
+/// A time that may be missing.
+fn brief_or_never(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), brief)
+}

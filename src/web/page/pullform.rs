@@ -1,0 +1,88 @@
+//! `/pullform`: the vendor's form with its three fields, behind a login (`cwm-oke.md §3.6`).
+
+use askama::Template;
+use axum::extract::{Form, State};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::{Frame, Page, render, render_with};
+use crate::model::{CommandRecord, FamilyName};
+use crate::web::App;
+use crate::web::api::commands;
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::params::Params;
+
+/// The dialect whose maker documents this form.
+const FAMILY: &str = "cwm";
+
+/// The three fields, named as in the vendor's instructions.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Fields {
+    #[serde(default, rename = "_dst")]
+    dst: String,
+    #[serde(default, rename = "_cmd")]
+    cmd: String,
+    #[serde(default, rename = "_pld")]
+    pld: String,
+}
+
+#[derive(Template)]
+#[template(path = "pullform.html")]
+struct PullForm {
+    frame: Frame,
+    fields: Fields,
+    error: Option<String>,
+    queued: Option<Queued>,
+    templates: Vec<crate::family::Template>,
+}
+
+struct Queued {
+    command: CommandRecord,
+    bytes: String,
+    warning: Option<String>,
+}
+
+pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params) -> Page {
+    let field = |name| params.text(name).unwrap_or_default().to_owned();
+    let fields = Fields { dst: field("_dst"), cmd: field("_cmd"), pld: field("_pld") };
+    render(&page(&app, Frame::new("Pull form", Some(&caller)), fields))
+}
+
+pub(crate) async fn submit(State(app): State<App>, By(caller): By, Form(fields): Form<Fields>) -> Page {
+    let mut page = page(&app, Frame::new("Pull form", Some(&caller)), fields.clone());
+    match queue(&app, fields, caller.by()).await {
+        Ok(queued) => {
+            page.queued = Some(queued);
+            render(&page)
+        }
+        Err(error) => {
+            let shown = error.shown();
+            page.error = Some(shown.message);
+            // The form stays filled in, whatever was wrong with it.
+            render_with(if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status }, &page)
+        }
+    }
+}
+
+async fn queue(app: &App, fields: Fields, by: String) -> Result<Queued, WebError> {
+    let dst = fields.dst.trim().to_owned();
+    if dst.is_empty() {
+        return Err(WebError::field(
+            "_dst",
+            "_dst is empty: it names the module, or the equipment and its module",
+        ));
+    }
+    let text = commands::text_for(app, None, fields.cmd.trim().to_owned(), fields.pld, Some(vec![dst]));
+    let draft = commands::draft(app, &FamilyName::new(FAMILY), &text)?;
+    let warning = draft.warning.clone();
+    let command = app.hub.enqueue(commands::order(draft, None, by)).await?;
+    let bytes = String::from_utf8_lossy(&command.bytes).into_owned();
+    Ok(Queued { command, bytes, warning })
+}
+
+fn page(app: &App, frame: Frame, fields: Fields) -> PullForm {
+    let family = app.family(&FamilyName::new(FAMILY));
+    let templates = family.map(|family| family.templates()).unwrap_or_default();
+    PullForm { frame, fields, error: None, queued: None, templates }
+}

@@ -1,0 +1,206 @@
+//! Reading requests: query, JSON body, cursors. Every complaint names its field.
+
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::WebError;
+use crate::model::Timestamp;
+
+/// The longest body the API takes.
+pub(crate) const BODY_MAX_BYTES: usize = 1024 * 1024;
+/// The longest page of most lists.
+const PAGE_MAX_ITEMS: u32 = 1000;
+/// A page when the asker does not say.
+const PAGE_ITEMS: u32 = 100;
+
+/// The query, as pairs. Names that a call does not know are ignored.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebError> {
+        Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map(|Query(pairs)| Self(pairs))
+            .map_err(|error| WebError::Unreadable(format!("the query cannot be read: {error}")))
+    }
+}
+
+impl Params {
+    /// A parameter's text; an empty one counts as absent.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A word out of a closed list.
+    pub(crate) fn word<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        words: &str,
+    ) -> Result<Option<T>, WebError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| WebError::field(name, format!("{name} is one of {words}")))
+    }
+
+    /// A point in time.
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, WebError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        // A `+` of a zone that was not percent-encoded arrives as a space.
+        Timestamp::parse(&text.trim().replace(' ', "+"))
+            .or_else(|| Timestamp::parse(text))
+            .map(Some)
+            .ok_or_else(|| WebError::field(name, format!("{name} is a time such as 2024-03-01T12:00:00Z")))
+    }
+
+    /// How many items a page shall have: more than the longest page means the longest page.
+    pub(crate) fn limit(&self) -> Result<u32, WebError> {
+        let Some(text) = self.text("limit") else { return Ok(PAGE_ITEMS) };
+        match text.parse::<u64>() {
+            Ok(count) if count > 0 => Ok(u32::try_from(count).unwrap_or(u32::MAX).min(PAGE_MAX_ITEMS)),
+            Ok(_) | Err(_) => Err(WebError::field("limit", "limit is a whole number from 1 up")),
+        }
+    }
+
+    /// Where the page before ended.
+    pub(crate) fn cursor<T: DeserializeOwned>(&self) -> Result<Option<T>, WebError> {
+        let Some(text) = self.text("cursor") else { return Ok(None) };
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        bytes
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .map(Some)
+            .ok_or_else(|| WebError::field("cursor", "cursor is the `next` of the page before, unchanged"))
+    }
+}
+
+/// A page of a list. `next` is the cursor of the following page.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listed<T> {
+    items: Vec<T>,
+    next: Option<String>,
+}
+
+impl<T> Listed<T> {
+    /// A list that is always whole.
+    pub(crate) fn whole(items: Vec<T>) -> Self {
+        Self { items, next: None }
+    }
+
+    /// A page out of `limit + 1` records that were asked for: the last one only says that there is more.
+    pub(crate) fn page<R, C: Serialize>(
+        mut records: Vec<R>,
+        limit: u32,
+        cursor: impl Fn(&R) -> C,
+        item: impl FnMut(R) -> T,
+    ) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = records.len() > limit;
+        records.truncate(limit);
+        let next = records.last().filter(|_| more).and_then(|last| seal(&cursor(last)));
+        Self { items: records.into_iter().map(item).collect(), next }
+    }
+
+    /// The items.
+    pub(crate) fn into_parts(self) -> (Vec<T>, Option<String>) {
+        (self.items, self.next)
+    }
+}
+
+fn seal(cursor: &impl Serialize) -> Option<String> {
+    Some(URL_SAFE_NO_PAD.encode(serde_json::to_vec(cursor).ok()?))
+}
+
+/// A JSON body, whatever its `Content-Type` says. An empty body is `{}`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = WebError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, WebError> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                WebError::TooLarge { limit_bytes: BODY_MAX_BYTES }
+            } else {
+                WebError::Unreadable("the body did not arrive whole".to_owned())
+            }
+        })?;
+        parse(&bytes).map(Body)
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WebError> {
+    let bytes = bytes.trim_ascii();
+    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(bytes).map_err(|error| {
+        if error.is_data() {
+            WebError::field("", format!("the body does not fit this call: {error}"))
+        } else {
+            WebError::Unreadable(format!("the body is not JSON: {error}"))
+        }
+    })
+}
+
+/// Percent-encodes everything but unreserved characters.
+pub(crate) fn percent(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(pairs: &[(&str, &str)]) -> Params {
+        Params(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was_and_a_made_up_one_is_refused() {
+        let page = Listed::page(vec![1, 2, 3], 2, |last| *last, |item| item);
+        let (items, next) = page.into_parts();
+        assert_eq!(items, [1, 2]);
+        let next = next.unwrap();
+        assert_eq!(params(&[("cursor", &next)]).cursor::<i64>().unwrap(), Some(2));
+        assert!(params(&[("cursor", "made-up")]).cursor::<i64>().is_err());
+    }
+
+    #[test]
+    fn the_last_page_has_no_next() {
+        let (items, next) = Listed::page(vec![1, 2], 2, |last| *last, |item| item).into_parts();
+        assert_eq!((items.len(), next), (2, None));
+    }
+
+    #[test]
+    fn limits_are_whole_numbers_and_capped() {
+        assert_eq!(params(&[("limit", "999999999999")]).limit().unwrap(), PAGE_MAX_ITEMS);
+        for text in ["0", "-1", "x", "1.5"] {
+            assert!(params(&[("limit", text)]).limit().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zone_whose_plus_became_a_space_is_read() {
+        let at = params(&[("from", "2024-03-01T13:00:00 01:00")]).time("from").unwrap();
+        assert_eq!(at, Timestamp::parse("2024-03-01T12:00:00Z"));
+    }
+
+    #[test]
+    fn only_unreserved_characters_stay() {
+        assert_eq!(percent("/a b?é"), "%2Fa%20b%3F%C3%A9");
+    }
+}

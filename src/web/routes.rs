@@ -1,0 +1,148 @@
+//! The one table of routes: method, path, and the least role that may call it.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, delete, get, patch, post};
+
+use super::App;
+use super::api::{commands, data, devices, export, health, ledger, messages, people, sign_in};
+use super::auth::Proof;
+use super::error::WebError;
+use super::page::{self, assets, login, pullform};
+use crate::model::Role;
+
+/// One route.
+pub(crate) struct Row {
+    /// The method, as sent.
+    pub(crate) method: &'static str,
+    /// The path, as axum writes it.
+    pub(crate) path: &'static str,
+    /// The least role that may call it; `None` is everybody.
+    pub(crate) need: Option<Role>,
+    /// Whether people look at it, so that it carries security headers and leads to the sign-in.
+    pub(crate) plane: Plane,
+    handler: MethodRouter<App>,
+}
+
+/// Who a route speaks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plane {
+    /// Scripts: JSON.
+    Api,
+    /// People: HTML.
+    Page,
+}
+
+/// Every route there is.
+pub(crate) fn table() -> Vec<Row> {
+    let open = None;
+    let viewer = Some(Role::Viewer);
+    let operator = Some(Role::Operator);
+    let admin = Some(Role::Admin);
+    vec![
+        api("GET", "/health/live", open, get(health::live)),
+        api("GET", "/health/ready", open, get(health::ready)),
+        api("POST", "/api/v1/auth/login", open, post(sign_in::login)),
+        api("POST", "/api/v1/auth/logout", viewer, post(sign_in::logout)),
+        api("GET", "/api/v1/me", viewer, get(sign_in::me)),
+        api("GET", "/api/v1/devices", viewer, get(devices::list)),
+        api("POST", "/api/v1/devices", operator, post(devices::create)),
+        api("GET", "/api/v1/devices/{id}", viewer, get(devices::show)),
+        api("PATCH", "/api/v1/devices/{id}", operator, patch(devices::edit)),
+        api("DELETE", "/api/v1/devices/{id}", operator, delete(devices::forget)),
+        api("POST", "/api/v1/devices/{id}/adopt", operator, post(devices::adopt)),
+        api("POST", "/api/v1/devices/{id}/block", operator, post(devices::block)),
+        api("GET", "/api/v1/devices/{id}/commands", viewer, get(commands::list)),
+        api("POST", "/api/v1/devices/{id}/commands", operator, post(commands::queue)),
+        api("GET", "/api/v1/commands/{id}", viewer, get(commands::show)),
+        api("POST", "/api/v1/commands/{id}/cancel", operator, post(commands::cancel)),
+        api("GET", "/api/v1/devices/{id}/series", viewer, get(data::series)),
+        api("GET", "/api/v1/devices/{id}/data", viewer, get(data::list)),
+        api("GET", "/api/v1/devices/{id}/export.csv", viewer, get(export::one)),
+        api("GET", "/api/v1/export.csv", viewer, get(export::all)),
+        api("GET", "/api/v1/messages", viewer, get(messages::list)),
+        api("GET", "/api/v1/messages/{seq}", viewer, get(messages::show)),
+        api("GET", "/api/v1/messages/{seq}/raw", viewer, get(messages::raw)),
+        api("GET", "/api/v1/users", admin, get(people::users)),
+        api("POST", "/api/v1/users", admin, post(people::add_user)),
+        api("PATCH", "/api/v1/users/{id}", admin, patch(people::edit_user)),
+        api("DELETE", "/api/v1/users/{id}", admin, delete(people::remove_user)),
+        api("GET", "/api/v1/tokens", admin, get(people::tokens)),
+        api("POST", "/api/v1/tokens", admin, post(people::create_token)),
+        api("DELETE", "/api/v1/tokens/{id}", admin, delete(people::revoke_token)),
+        api("GET", "/api/v1/ledger/check", admin, get(ledger::check)),
+        api("GET", "/assets/{name}", open, get(assets::serve)),
+        page("GET", "/login", open, get(login::form)),
+        page("POST", "/login", open, post(login::submit)),
+        page("POST", "/logout", open, post(login::leave)),
+        page("GET", "/", viewer, get(page::devices::list)),
+        page("POST", "/devices", operator, post(page::actions::create)),
+        page("GET", "/devices/{id}", viewer, get(page::device::show)),
+        page("POST", "/devices/{id}/adopt", operator, post(page::actions::adopt)),
+        page("POST", "/devices/{id}/block", operator, post(page::actions::block)),
+        page("POST", "/devices/{id}/rename", operator, post(page::actions::rename)),
+        page("POST", "/devices/{id}/commands", operator, post(page::actions::queue)),
+        page("POST", "/commands/{id}/cancel", operator, post(page::actions::cancel)),
+        page("GET", "/pullform", operator, get(pullform::form)),
+        page("POST", "/pullform", operator, post(pullform::submit)),
+    ]
+}
+
+fn api(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
+    Row { method, path, need, plane: Plane::Api, handler }
+}
+
+fn page(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
+    Row { method, path, need, plane: Plane::Page, handler }
+}
+
+impl Row {
+    /// Adds the route with its guard; there is no other way into the router.
+    pub(crate) fn mount(self, router: Router<App>, app: &App) -> Router<App> {
+        tracing::trace!(method = self.method, path = self.path, "route");
+        let guard = Guard { app: app.clone(), need: self.need, plane: self.plane };
+        router.route(self.path, self.handler.route_layer(middleware::from_fn_with_state(guard, admit)))
+    }
+}
+
+#[derive(Clone)]
+struct Guard {
+    app: App,
+    need: Option<Role>,
+    plane: Plane,
+}
+
+/// Finds out who calls, and lets in whoever may.
+async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let caller = match Proof::of(&request).caller(&guard.app.hub).await {
+        Ok(caller) => caller,
+        Err(error) => return guard.refuse(&request, error.into()),
+    };
+    let role = caller.as_ref().map(|caller| caller.role);
+    match (guard.need, role) {
+        (None, _) => {}
+        (Some(_), None) => return guard.refuse(&request, WebError::SignIn),
+        (Some(need), Some(role)) if role < need => return guard.refuse(&request, WebError::Role(need)),
+        (Some(_), Some(_)) => {}
+    }
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
+    let mut response = next.run(request).await;
+    if guard.plane == Plane::Page {
+        page::secure(&mut response);
+    }
+    response
+}
+
+impl Guard {
+    fn refuse(&self, request: &Request, error: WebError) -> Response {
+        match (self.plane, &error) {
+            (Plane::Api, _) => error.into_response(),
+            (Plane::Page, WebError::SignIn) => login::lead_to(request),
+            (Plane::Page, _) => page::failed(&error, None),
+        }
+    }
+}

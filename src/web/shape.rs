@@ -1,0 +1,201 @@
+//! What things look like in the API's JSON (`interface.md §4`, fields).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::core::Hub;
+use crate::model::{
+    CommandRecord, CommandState, Device, DeviceId, DeviceRef, DeviceState, Direction, MessageRecord, Role,
+    Seq, Timestamp, Token, Transition, User, Verdict, WireId,
+};
+
+/// A device.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeviceShape {
+    #[serde(flatten)]
+    names: DeviceRef,
+    state: DeviceState,
+    online: bool,
+    last_seen: Option<Timestamp>,
+    parent: Option<DeviceId>,
+    created: Timestamp,
+}
+
+impl DeviceShape {
+    /// A device as it is now.
+    pub(crate) fn new(hub: &Hub, device: Device) -> Self {
+        Self {
+            online: hub.online(&device),
+            names: device.names,
+            state: device.state,
+            last_seen: device.last_seen,
+            parent: device.parent,
+            created: device.created,
+        }
+    }
+}
+
+/// A message with its exact text; bytes that are no text come base64-coded.
+#[derive(Debug, Serialize)]
+pub(crate) struct MessageShape {
+    seq: Seq,
+    at: Timestamp,
+    device: Option<DeviceRef>,
+    direction: Direction,
+    verdict: Verdict,
+    size: usize,
+    peer: String,
+    #[serde(flatten)]
+    exact: Exact,
+}
+
+impl From<MessageRecord> for MessageShape {
+    fn from(message: MessageRecord) -> Self {
+        Self {
+            seq: message.seq,
+            at: message.at,
+            device: message.device,
+            direction: message.direction,
+            verdict: message.verdict,
+            size: message.raw.len(),
+            peer: message.peer,
+            exact: Exact::new(&message.raw),
+        }
+    }
+}
+
+/// Bytes without loss: `raw` when they are text, else `raw_base64`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Exact {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_base64: Option<String>,
+}
+
+impl Exact {
+    /// Picks the spelling that loses nothing.
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self { raw: Some(text.to_owned()), raw_base64: None },
+            Err(_) => Self { raw: None, raw_base64: Some(STANDARD.encode(bytes)) },
+        }
+    }
+}
+
+/// A command with every change of its state.
+#[derive(Debug, Serialize)]
+pub(crate) struct CommandShape {
+    id: String,
+    device: DeviceRef,
+    cmd: String,
+    payload: Text,
+    state: CommandState,
+    transitions: Vec<Transition>,
+    reply: Option<Text>,
+    wire_id: WireId,
+    attempts: u32,
+    created: Timestamp,
+    expires: Timestamp,
+    #[serde(flatten)]
+    exact: Exact,
+}
+
+impl From<CommandRecord> for CommandShape {
+    fn from(command: CommandRecord) -> Self {
+        Self {
+            id: command.id.as_str().to_owned(),
+            device: command.device,
+            cmd: command.cmd,
+            payload: Text::new(command.payload),
+            state: command.state,
+            transitions: command.transitions,
+            reply: command.reply.map(|reply| Text::new(String::from_utf8_lossy(&reply).into_owned())),
+            wire_id: command.wire_id,
+            attempts: command.attempts,
+            created: command.created,
+            expires: command.expires,
+            exact: Exact::new(&command.bytes),
+        }
+    }
+}
+
+/// JSON that is passed on as it was written; text that is no JSON becomes a string.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Text {
+    /// As it was written.
+    Json(Box<RawValue>),
+    /// Not JSON.
+    Plain(String),
+}
+
+impl Text {
+    fn new(text: String) -> Self {
+        match RawValue::from_string(text.clone()) {
+            Ok(json) => Self::Json(json),
+            Err(_) => Self::Plain(text),
+        }
+    }
+}
+
+/// A person who may sign in.
+#[derive(Debug, Serialize)]
+pub(crate) struct UserShape {
+    id: String,
+    name: String,
+    role: Role,
+    created: Timestamp,
+}
+
+impl From<User> for UserShape {
+    fn from(user: User) -> Self {
+        Self { id: user.id.as_str().to_owned(), name: user.name, role: user.role, created: user.created }
+    }
+}
+
+/// An API token, without its secret.
+#[derive(Debug, Serialize)]
+pub(crate) struct TokenShape {
+    id: String,
+    name: String,
+    user: String,
+    role: Role,
+    created: Timestamp,
+    last_used: Option<Timestamp>,
+    expires: Option<Timestamp>,
+}
+
+impl From<Token> for TokenShape {
+    fn from(token: Token) -> Self {
+        Self {
+            id: token.id,
+            name: token.name,
+            user: token.user.as_str().to_owned(),
+            role: token.role,
+            created: token.created,
+            last_used: token.last_used,
+            expires: token.expires,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_without_loss() {
+        let text = serde_json::to_string(&Exact::new("{\"a\":\"é\"}".as_bytes())).unwrap();
+        assert_eq!(text, r#"{"raw":"{\"a\":\"é\"}"}"#);
+        assert_eq!(serde_json::to_string(&Exact::new(&[0xff, 0])).unwrap(), r#"{"raw_base64":"/wA="}"#);
+    }
+
+    #[test]
+    fn json_is_passed_on_as_it_was_written() {
+        assert_eq!(serde_json::to_string(&Text::new("{\"a\": 1.50}".to_owned())).unwrap(), "{\"a\": 1.50}");
+        assert_eq!(serde_json::to_string(&Text::new("{half".to_owned())).unwrap(), "\"{half\"");
+    }
+}
