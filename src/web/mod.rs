@@ -51,6 +51,7 @@ impl App {
 
 /// The operator plane. Requests should carry a [`crate::http::Peer`] in their extensions; without one the
 /// caller is a stranger from nowhere.
+#[expect(clippy::needless_pass_by_value, reason = "settings are given away, as everywhere else")]
 pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> Router {
     let app = App { hub, families: families.into() };
     let mut csrf = CsrfLayer::new();

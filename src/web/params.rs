@@ -108,7 +108,7 @@ impl<T> Listed<T> {
         Self { items: records.into_iter().map(item).collect(), next }
     }
 
-    /// The items.
+    /// The items and the cursor of what follows them.
     pub(crate) fn into_parts(self) -> (Vec<T>, Option<String>) {
         (self.items, self.next)
     }
@@ -151,14 +151,17 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WebError> {
 
 /// Percent-encodes everything but unreserved characters.
 pub(crate) fn percent(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |four: u8| DIGITS.get(usize::from(four & 15)).map_or('0', |digit| char::from(*digit));
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.extend(['%', digit(byte >> 4), digit(byte)]);
         }
-        out
-    })
+    }
+    out
 }
 
 #[cfg(test)]

@@ -120,12 +120,12 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
         Ok(caller) => caller,
         Err(error) => return guard.refuse(&request, error.into()),
     };
-    let role = caller.as_ref().map(|caller| caller.role);
-    match (guard.need, role) {
-        (None, _) => {}
-        (Some(_), None) => return guard.refuse(&request, WebError::SignIn),
-        (Some(need), Some(role)) if role < need => return guard.refuse(&request, WebError::Role(need)),
-        (Some(_), Some(_)) => {}
+    if let Some(need) = guard.need {
+        match caller.as_ref().map(|caller| caller.role) {
+            None => return guard.refuse(&request, WebError::SignIn),
+            Some(role) if role < need => return guard.refuse(&request, WebError::Role(need)),
+            Some(_) => {}
+        }
     }
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);

@@ -24,7 +24,8 @@ pub(crate) struct Login {
 /// What a sign-in gives.
 #[derive(Serialize)]
 pub(crate) struct Access {
-    access_token: String,
+    #[serde(rename = "access_token")]
+    secret: String,
     token_type: &'static str,
     expires_in: u64,
 }
@@ -54,7 +55,7 @@ pub(crate) async fn login(
     let life = app.hub.settings().access_ttl;
     let opened = app.hub.login_for(&name, &password, peer, life).await?;
     Ok(Json(Access {
-        access_token: opened.secret.expose_secret().to_owned(),
+        secret: opened.secret.expose_secret().to_owned(),
         token_type: "Bearer",
         expires_in: life.as_secs(),
     }))
