@@ -1,4 +1,81 @@
-//! The store.
+//! The store's tests: one list of cases, which every engine must pass, and what only one engine has.
 
+mod cases;
+#[cfg(feature = "postgres")]
+mod on_postgres;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod sqlite;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use homeport::store::Store;
+
+type Opening = Pin<Box<dyn Future<Output = Store> + Send>>;
+type Winding = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A database of a test's own, which can be opened again after it was closed.
+pub(crate) struct Base {
+    open: Box<dyn Fn() -> Opening + Send + Sync>,
+    wind: Box<dyn Fn(u16) -> Winding + Send + Sync>,
+}
+
+impl Base {
+    /// `open` opens the same database each time; `wind` sets, from outside, the number of the newest command of
+    /// every device, so that a test need not make 65,535 commands.
+    pub(crate) fn new<O, W>(
+        open: impl Fn() -> O + Send + Sync + 'static,
+        wind: impl Fn(u16) -> W + Send + Sync + 'static,
+    ) -> Self
+    where
+        O: Future<Output = Store> + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        Self {
+            open: Box::new(move || Box::pin(open())),
+            wind: Box::new(move |number| Box::pin(wind(number))),
+        }
+    }
+
+    /// Opens the database.
+    pub(crate) async fn open(&self) -> Store {
+        (self.open)().await
+    }
+
+    /// Sets the number of the newest command of every device.
+    pub(crate) async fn wind(&self, number: u16) {
+        (self.wind)(number).await;
+    }
+}
+
+/// Every case as a test of its own. `$run` takes the case and gives it a fresh [`Base`].
+macro_rules! battery {
+    ($run:path) => {
+        $crate::store::battery! { $run;
+            devices: devices_are_made_changed_and_listed, an_address_belongs_to_one_device,
+                forgetting_leaves_the_ledger;
+            reports: a_report_is_kept_with_its_bytes, the_same_message_is_kept_once,
+                bad_messages_are_never_duplicates_unless_they_may_be, all_kinds_of_values_come_back,
+                values_come_in_pages, sequence_has_no_gaps_under_many_writers,
+                a_refused_write_rejects_no_neighbour, last_seen_never_goes_back;
+            queue: a_command_is_fetched_taken_and_answered, first_in_first_out_one_on_its_way,
+                not_taken_comes_back_at_once_with_the_same_bytes, silence_brings_it_back_later_then_fails_it,
+                commands_expire, illegal_changes_are_refused, held_devices_are_adopted_blocked_ones_refuse,
+                replies_find_their_command, numbers_skip_open_commands, a_draft_that_cannot_be_encoded,
+                a_panic_is_contained, restart_with_commands_in_every_state;
+            people: users_are_unique_whatever_the_letter_case, sessions_open_and_end, tokens_are_kept_as_hashes,
+                the_last_administrator_stays;
+            ledger: a_sound_ledger_has_no_faults, a_closed_store_takes_nothing;
+        }
+    };
+    ($run:path; $($file:ident: $($case:ident),+;)+) => {
+        $($(
+            #[test]
+            fn $case() {
+                $run(|base| Box::pin($crate::store::cases::$file::$case(base)));
+            }
+        )+)+
+    };
+}
+pub(crate) use battery;

@@ -1,0 +1,170 @@
+//! The battery on SQLite, and what only a file has: locks, full disks, tampering, schema versions.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use homeport::model::Seq;
+use homeport::store::audit::{self, Fault};
+use homeport::store::sqlite::{Sqlite, SqliteSettings};
+use homeport::store::{Outcome, Store, StoreError, Target, Write, WriterSettings};
+
+use super::Base;
+use super::cases::{at, device, report};
+
+super::battery!(run);
+
+fn run(case: impl FnOnce(Base) -> Pin<Box<dyn Future<Output = ()>>>) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("homeport.db");
+    let target = Target::Sqlite(path.clone());
+    let base = Base::new(
+        move || {
+            let target = target.clone();
+            async move { Store::open(&target, WriterSettings::default()).await.unwrap() }
+        },
+        move |number| {
+            let db = rusqlite::Connection::open(&path).unwrap();
+            db.execute("UPDATE device SET wire_id = ?", [number]).unwrap();
+            std::future::ready(())
+        },
+    );
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(case(base));
+}
+
+async fn open(path: &Path) -> Result<Store, StoreError> {
+    Store::open(&Target::Sqlite(path.to_owned()), WriterSettings::default()).await
+}
+
+fn file() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("homeport.db");
+    (dir, path)
+}
+
+#[tokio::test]
+async fn a_second_server_is_refused_until_the_first_is_gone() {
+    let (_dir, path) = file();
+    let first = open(&path).await.unwrap();
+    let Err(StoreError::InUse(text)) = open(&path).await else { panic!("two servers on one folder") };
+    assert!(text.contains(&format!("process {}", std::process::id())) && text.contains("stop it"), "{text}");
+    first.close().await;
+    open(&path).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let (_dir, path) = file();
+    open(&path).await.unwrap().close().await;
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    assert_eq!(open(&path).await.unwrap_err(), StoreError::TooNew { found: 99, known: 1 });
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_has_a_sentence() {
+    let error = open(Path::new("/dev/null/homeport.db")).await.unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly(_)), "{error}");
+    assert!(error.to_string().contains("/dev/null"), "{error}");
+}
+
+#[tokio::test]
+async fn the_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_dir, path) = file();
+    let store = open(&path).await.unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_nothing_and_later_works_again() {
+    let (_dir, path) = file();
+    let engine = Sqlite::open(&path, SqliteSettings { max_pages: Some(120) }).unwrap();
+    let store = Store::start(engine, WriterSettings::default()).unwrap();
+    let mut big = device("a", "A");
+    store.write(Write::Device(Box::new(big.clone()))).await.unwrap();
+    let mut kept = 0;
+    let error = loop {
+        let mut message = report(&big, at(kept), &format!("message {kept}"));
+        message.readings = (0..200).map(|n| super::cases::text_reading(&format!("s{n}"), "x")).collect();
+        match store.write(Write::Report(Box::new(message))).await {
+            Ok(Outcome::Reported(reported)) => kept = reported.seq.0,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Full(_)), "{error}");
+    assert!(kept > 0);
+    assert_eq!(store.read().stats().await.unwrap().messages, kept, "only what was acknowledged is there");
+    // Room is made: the next one follows without a gap.
+    store.write(Write::Forget(big.names.id.clone())).await.unwrap();
+    big = device("b", "B");
+    let outcome = store.write(Write::Report(Box::new(report(&big, at(kept), "after")))).await.unwrap();
+    assert!(matches!(outcome, Outcome::Reported(reported) if reported.seq == Seq(kept + 1)));
+    assert!(audit::check(store.read(), &mut |_| ()).await.unwrap().is_sound());
+    store.close().await;
+}
+
+async fn faults_after(sql: &str) -> Vec<Fault> {
+    let (_dir, path) = file();
+    let store = open(&path).await.unwrap();
+    for n in 1..=9 {
+        let message = report(&device("a", "A"), at(n), &format!("message {n}"));
+        store.write(Write::Report(Box::new(message))).await.unwrap();
+    }
+    store.close().await;
+    rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let store = open(&path).await.unwrap();
+    let findings = audit::check(store.read(), &mut |_| ()).await.unwrap();
+    store.close().await;
+    findings.faults
+}
+
+#[tokio::test]
+async fn tampering_is_found() {
+    assert_eq!(faults_after("UPDATE message SET raw = x'00' WHERE seq = 4").await, [Fault::Body(Seq(4))]);
+    assert_eq!(
+        faults_after("UPDATE message SET verdict = 'bad_crc' WHERE seq = 4").await,
+        [Fault::Hash(Seq(4))]
+    );
+    assert_eq!(
+        faults_after("DELETE FROM message WHERE seq IN (1, 4, 5)").await,
+        [Fault::Gap { from: Seq(1), to: Seq(1) }, Fault::Gap { from: Seq(4), to: Seq(5) }]
+    );
+    assert_eq!(
+        faults_after("UPDATE message SET hash = zeroblob(32) WHERE seq = 4").await,
+        [Fault::Hash(Seq(4)), Fault::Hash(Seq(5))]
+    );
+    assert_eq!(faults_after("UPDATE message SET raw = NULL WHERE seq < 4").await, [], "bodies may be pruned");
+}
+
+#[tokio::test]
+async fn a_full_queue_answers_at_once() {
+    let (_dir, path) = file();
+    let engine = Sqlite::open(&path, SqliteSettings::default()).unwrap();
+    let store = Store::start(engine, WriterSettings { queue_max: 2, batch_max: 1 }).unwrap();
+    // Another program has the file: the writer waits, and what comes meanwhile must not.
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let waiting = super::cases::flood(&store, 50);
+    tokio::task::yield_now().await;
+    let last = store.write(Write::Device(Box::new(device("z", "Z")))).await;
+    assert_eq!(last.unwrap_err(), StoreError::Busy);
+    db.execute_batch("ROLLBACK").unwrap();
+    let mut stored = 0;
+    for one in waiting {
+        match one.await.unwrap() {
+            Ok(_) => stored += 1,
+            Err(error) => assert_eq!(error, StoreError::Busy),
+        }
+    }
+    assert!((1..=3).contains(&stored), "{stored}");
+    assert_eq!(store.read().stats().await.unwrap().messages, stored);
+    store.close().await;
+}
