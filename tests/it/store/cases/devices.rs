@@ -15,7 +15,7 @@ pub(crate) async fn devices_are_made_changed_and_listed(base: Base) {
     make(&store, &[&b]).await;
     assert_eq!(store.read().all_devices().await.unwrap(), [a.clone(), b.clone()]);
 
-    a.names.name = "Pump".to_owned();
+    "Pump".clone_into(&mut a.names.name);
     a.state = DeviceState::Held;
     make(&store, &[&a]).await;
     let listed = |filter: DeviceFilter| async { store.read().devices(filter).await.unwrap() };

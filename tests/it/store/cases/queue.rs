@@ -88,7 +88,7 @@ pub(crate) async fn a_command_is_fetched_taken_and_answered(base: Base) {
     let queued = enqueue(&store, "c", &oke, &cwm, at(1)).await.command;
     assert_eq!((queued.wire_id, queued.bytes.as_ref()), (1, b"command 1".as_slice()));
     assert!(store_report(&store, report(&cwm, at(1), "x")).await.pending);
-    assert_eq!(store.read().pending(at(1)).await.unwrap(), [cwm.names.id.clone()]);
+    assert_eq!(store.read().pending(at(1)).await.unwrap(), vec![cwm.names.id.clone()]);
     let leased = lease(&store, &cwm, at(2)).await;
     let got = leased.lease.unwrap();
     assert_eq!((got.wire_id, &got.bytes, leased.more), (1, &queued.bytes, false));
@@ -124,8 +124,8 @@ pub(crate) async fn first_in_first_out_one_on_its_way(base: Base) {
     let all = CommandFilter { device: Some(cwm.names.id), limit: 9, ..CommandFilter::default() };
     let ids: Vec<_> = store.read().commands(all.clone()).await.unwrap().into_iter().map(|c| c.id).collect();
     assert_eq!(ids, ["c", "b", "a"].map(CommandId::new));
-    let older = CommandFilter { before: Some(CommandId::new("b")), ..all };
-    assert_eq!(store.read().commands(older).await.unwrap()[0].id, CommandId::new("a"));
+    let before_b = CommandFilter { before: Some(CommandId::new("b")), ..all };
+    assert_eq!(store.read().commands(before_b).await.unwrap()[0].id, CommandId::new("a"));
     store.close().await;
 }
 
@@ -225,7 +225,7 @@ pub(crate) async fn replies_find_their_command(base: Base) {
     // Two modules fetch for the same OKE: both commands have number 1. The key decides, then the time.
     enqueue(&store, "a", &oke, &one, at(0)).await;
     let mut other = draft("b", &oke, &two, at(0));
-    other.payload = r#"{"speed":1}"#.to_owned();
+    r#"{"speed":1}"#.clone_into(&mut other.payload);
     store.write(Write::Enqueue(Box::new(other))).await.unwrap();
     assert!(reply(&store, &oke, 1, "port", at(0)).await.is_none(), "nothing was handed out");
     lease(&store, &one, at(1)).await.lease.unwrap();
