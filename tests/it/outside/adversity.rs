@@ -23,8 +23,9 @@ fn refused(program: &Program, words: &[&str]) {
 #[test]
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = taken.local_addr().expect("it has an address").to_string();
-    refused(&Program::new().set("HOMEPORT_HTTPS", &address), &[&address, "use"]);
+    let address = taken.local_addr().expect("it has an address");
+    let port = format!("port {}", address.port());
+    refused(&Program::new().set("HOMEPORT_HTTPS", &address.to_string()), &[&port, "in use"]);
 }
 
 #[test]
@@ -80,11 +81,11 @@ fn a_data_folder_that_cannot_be_made_is_named() {
 #[test]
 fn an_unknown_setting_names_its_neighbour() {
     let program = Program::new();
-    fs::write(program.folder().join("homeport.toml"), "[limits]\nbody_byte = 7\n")
+    fs::write(program.folder().join("homeport.toml"), "[limits]\nbody_max_byte = 7\n")
         .expect("a file can be written");
     let (code, said) = program.refuses_to_start();
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("body_bytes"), "{said}");
+    assert!(said.contains("body_max_bytes"), "{said}");
 }
 
 /// A file system of a few megabytes that goes when it is dropped.

@@ -98,7 +98,8 @@ fn a_body_of_10_mb_is_refused_and_memory_stays_flat() {
         }
     }
     let mut client = program.client();
-    let answer = client.ask(b"POST /push HTTP/1.1\r\nHost: x\r\nContent-Length: 10485760\r\n\r\n");
+    let answer = client
+        .ask(b"POST /push HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10485760\r\n\r\n");
     assert_eq!(answer.expect("an answer before the body").status, 413);
     let after = resident_kib(program.process());
     assert!(after < before + 40_000, "{before} KiB became {after} KiB");

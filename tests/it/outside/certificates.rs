@@ -91,7 +91,13 @@ fn served(program: &Program, _root: &CertificateDer<'_>) -> String {
 fn own_certificate(folder: &Path, name: &str) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=mine"])
-        .args(["-addext", "subjectAltName=DNS:localhost", "-keyout"])
+        .args([
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-keyout",
+        ])
         .arg(folder.join(format!("{name}.key")))
         .arg("-out")
         .arg(folder.join(format!("{name}.pem")))

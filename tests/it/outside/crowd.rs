@@ -104,9 +104,9 @@ fn silent_and_slow_clients_hold_nobody_up() {
 #[test]
 fn a_slow_body_and_a_silent_client_are_cut() {
     let mut program = Program::new()
-        .set("HOMEPORT_LIMITS_BODY_S", "1")
-        .set("HOMEPORT_LIMITS_HEADER_S", "1")
-        .set("HOMEPORT_LIMITS_HANDSHAKE_S", "1");
+        .set("HOMEPORT_LIMITS_BODY_TIME_MS", "500")
+        .set("HOMEPORT_LIMITS_HEADER_TIME_MS", "500")
+        .set("HOMEPORT_LIMITS_HANDSHAKE_TIME_MS", "500");
     program.start();
     let mut body = program.client();
     body.write(b"POST /push HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")

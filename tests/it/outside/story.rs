@@ -21,7 +21,7 @@ fn a_fresh_server_hears_a_module_and_commands_it() {
     program.start();
     let said = program.log();
     assert!(program.says(&program.password()), "the first password is printed:\n{said}");
-    assert!(said.contains("ingerprint"), "the fingerprint is printed:\n{said}");
+    assert!(program.says("SHA-256"), "the fingerprint is printed:\n{said}");
 
     let mut client = program.client();
     client.get("/pull").is_device_answer(200, r#"{"pull":false}"#);
