@@ -19,6 +19,7 @@ use http::{Method, Uri};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use self::error::WebError;
+pub use self::routes::Permit;
 use crate::core::Hub;
 use crate::family::Family;
 use crate::model::FamilyName;
@@ -69,6 +70,11 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
         .layer(DefaultBodyLimit::max(params::BODY_MAX_BYTES))
         .layer(csrf.with_rejection_response(|_: ProtectionError| WebError::CrossSite.into_response()))
         .with_state(app)
+}
+
+/// Every route with the least role that may call it: the table that the router itself is made of.
+pub fn permits() -> Vec<Permit> {
+    routes::table().iter().map(routes::Row::permit).collect()
 }
 
 async fn nothing_here(uri: Uri) -> Response {

@@ -13,26 +13,23 @@ use super::error::WebError;
 use super::page::{self, assets, login, pullform};
 use crate::model::Role;
 
-/// One route.
-pub(crate) struct Row {
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permit {
     /// The method, as sent.
-    pub(crate) method: &'static str,
-    /// The path, as axum writes it.
-    pub(crate) path: &'static str,
+    pub method: &'static str,
+    /// The path; `{…}` stands for one piece of it.
+    pub path: &'static str,
     /// The least role that may call it; `None` is everybody.
-    pub(crate) need: Option<Role>,
-    /// Whether people look at it, so that it carries security headers and leads to the sign-in.
-    pub(crate) plane: Plane,
-    handler: MethodRouter<App>,
+    pub need: Option<Role>,
+    /// Whether people look at it: it carries security headers and leads to the sign-in.
+    pub page: bool,
 }
 
-/// Who a route speaks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plane {
-    /// Scripts: JSON.
-    Api,
-    /// People: HTML.
-    Page,
+/// One route.
+pub(crate) struct Row {
+    permit: Permit,
+    handler: MethodRouter<App>,
 }
 
 /// Every route there is.
@@ -91,27 +88,31 @@ pub(crate) fn table() -> Vec<Row> {
 }
 
 fn api(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
-    Row { method, path, need, plane: Plane::Api, handler }
+    Row { permit: Permit { method, path, need, page: false }, handler }
 }
 
 fn page(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
-    Row { method, path, need, plane: Plane::Page, handler }
+    Row { permit: Permit { method, path, need, page: true }, handler }
 }
 
 impl Row {
+    /// Who may call it.
+    pub(crate) fn permit(&self) -> Permit {
+        self.permit
+    }
+
     /// Adds the route with its guard; there is no other way into the router.
     pub(crate) fn mount(self, router: Router<App>, app: &App) -> Router<App> {
-        tracing::trace!(method = self.method, path = self.path, "route");
-        let guard = Guard { app: app.clone(), need: self.need, plane: self.plane };
-        router.route(self.path, self.handler.route_layer(middleware::from_fn_with_state(guard, admit)))
+        let guard = Guard { app: app.clone(), permit: self.permit };
+        let guarded = self.handler.route_layer(middleware::from_fn_with_state(guard, admit));
+        router.route(self.permit.path, guarded)
     }
 }
 
 #[derive(Clone)]
 struct Guard {
     app: App,
-    need: Option<Role>,
-    plane: Plane,
+    permit: Permit,
 }
 
 /// Finds out who calls, and lets in whoever may.
@@ -120,7 +121,7 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
         Ok(caller) => caller,
         Err(error) => return guard.refuse(&request, error.into()),
     };
-    if let Some(need) = guard.need {
+    if let Some(need) = guard.permit.need {
         match caller.as_ref().map(|caller| caller.role) {
             None => return guard.refuse(&request, WebError::SignIn),
             Some(role) if role < need => return guard.refuse(&request, WebError::Role(need)),
@@ -131,7 +132,7 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
         request.extensions_mut().insert(caller);
     }
     let mut response = next.run(request).await;
-    if guard.plane == Plane::Page {
+    if guard.permit.page {
         page::secure(&mut response);
     }
     response
@@ -139,10 +140,9 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
 
 impl Guard {
     fn refuse(&self, request: &Request, error: WebError) -> Response {
-        match (self.plane, &error) {
-            (Plane::Api, _) => error.into_response(),
-            (Plane::Page, WebError::SignIn) => login::lead_to(request),
-            (Plane::Page, _) => page::failed(&error, None),
+        if !self.permit.page {
+            return error.into_response();
         }
+        if matches!(error, WebError::SignIn) { login::lead_to(request) } else { page::failed(&error, None) }
     }
 }

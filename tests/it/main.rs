@@ -14,4 +14,5 @@ mod net_door;
 mod outside;
 mod store;
 mod tidy;
+mod web;
 mod wire;

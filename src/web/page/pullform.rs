@@ -45,7 +45,8 @@ struct Queued {
 
 pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params) -> Page {
     let field = |name| params.text(name).unwrap_or_default().to_owned();
-    let fields = Fields { dst: field("_dst"), cmd: field("_cmd"), pld: field("_pld") };
+    let cmd = params.text("_cmd").unwrap_or("wr").to_owned();
+    let fields = Fields { dst: field("_dst"), cmd, pld: field("_pld") };
     render(&page(&app, Frame::new("Pull form", Some(&caller)), fields))
 }
 
