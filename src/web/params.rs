@@ -1,6 +1,6 @@
 //! Reading requests: query, JSON body, cursors. Every complaint names its field.
 
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -134,6 +134,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             }
         })?;
         parse(&bytes).map(Body)
+    }
+}
+
+/// The one variable piece of a path. A piece that is no text names nothing, so it is not found.
+#[derive(Clone, Debug)]
+pub(crate) struct Name(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, WebError> {
+        let piece = Path::<String>::from_request_parts(parts, state).await;
+        piece.map(|Path(name)| Self(name)).map_err(|_| WebError::NotFound("page"))
     }
 }
 

@@ -394,3 +394,15 @@ async fn markup_in_names_stays_text() {
     let page = desk.call("GET", &format!("/devices/{id}"), Value::Null).await.text();
     assert!(!page.contains("<script") && !page.contains("<img src=x"), "{page}");
 }
+
+#[tokio::test]
+async fn requests_that_cannot_be_read_are_answered_in_the_asker_s_own_language() {
+    let desk = Desk::new().await;
+    let odd = desk.call("GET", "/api/v1/devices/%ff", Value::Null).await;
+    assert_eq!(odd.status, StatusCode::NOT_FOUND);
+    assert_eq!(odd.json()["error"]["code"], "not_found");
+    let half = Request::post("/login").header("content-type", "application/x-www-form-urlencoded");
+    let got = desk.ask(half.body(Body::from("name=maria")).unwrap()).await;
+    assert_eq!(got.status, StatusCode::BAD_REQUEST);
+    assert!(got.text().contains("<h1>"), "{}", got.text());
+}

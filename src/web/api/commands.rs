@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::model::{CommandId, CommandState, Device, FamilyName};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::error::WebError;
-use crate::web::params::{Body, Listed, Params};
+use crate::web::params::{Body, Listed, Name, Params};
 use crate::web::shape::{CommandShape, Exact};
 
 /// What is to be said to a device.
@@ -60,7 +60,7 @@ pub(crate) struct Queued {
 
 pub(crate) async fn list(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Name(id): Name,
     params: Params,
 ) -> Answer<Listed<CommandShape>> {
     let device = device(&app, &id)?;
@@ -81,7 +81,7 @@ pub(crate) async fn list(
 
 pub(crate) async fn queue(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Name(id): Name,
     By(caller): By,
     Body(say): Body<Say>,
 ) -> Result<Response, WebError> {
@@ -105,16 +105,12 @@ pub(crate) async fn queue(
     Ok((StatusCode::CREATED, Json(Queued { command, warning })).into_response())
 }
 
-pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<CommandShape> {
+pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<CommandShape> {
     let command = app.hub.command(&CommandId::new(&id)).await?;
     Ok(Json(command.ok_or(WebError::NotFound("command"))?.into()))
 }
 
-pub(crate) async fn cancel(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    By(caller): By,
-) -> Answer<CommandShape> {
+pub(crate) async fn cancel(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<CommandShape> {
     Ok(Json(app.hub.cancel(&CommandId::new(&id), &caller.by()).await?.into()))
 }
 

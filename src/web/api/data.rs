@@ -1,19 +1,15 @@
 //! What devices measured.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::{Answer, device};
 use crate::core::DataFilter;
 use crate::model::{Datum, Seq};
 use crate::web::App;
-use crate::web::params::{Listed, Params};
+use crate::web::params::{Listed, Name, Params};
 
-pub(crate) async fn list(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    params: Params,
-) -> Answer<Listed<Datum>> {
+pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params) -> Answer<Listed<Datum>> {
     let device = device(&app, &id)?;
     let limit = params.limit()?;
     let data = app
@@ -31,7 +27,7 @@ pub(crate) async fn list(
 }
 
 /// What a device measures: every sensor with its newest value.
-pub(crate) async fn series(State(app): State<App>, Path(id): Path<String>) -> Answer<Listed<Datum>> {
+pub(crate) async fn series(State(app): State<App>, Name(id): Name) -> Answer<Listed<Datum>> {
     let device = device(&app, &id)?;
     Ok(Json(Listed::whole(app.hub.latest(&device.names.id).await?)))
 }

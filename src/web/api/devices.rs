@@ -1,7 +1,7 @@
 //! The registry.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -10,7 +10,7 @@ use crate::core::DeviceFilter;
 use crate::model::{DeviceId, DeviceState, FamilyName};
 use crate::web::App;
 use crate::web::error::WebError;
-use crate::web::params::{Body, Listed, Params};
+use crate::web::params::{Body, Listed, Name, Params};
 use crate::web::shape::DeviceShape;
 
 /// A device made by hand.
@@ -75,13 +75,13 @@ pub(crate) async fn make_one(
     Ok(app.hub.create(family, address, name).await?)
 }
 
-pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<DeviceShape> {
+pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<DeviceShape> {
     Ok(Json(DeviceShape::new(&app.hub, device(&app, &id)?)))
 }
 
 pub(crate) async fn edit(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Name(id): Name,
     Body(edit): Body<Edit>,
 ) -> Answer<serde_json::Value> {
     let before = device(&app, &id)?;
@@ -97,17 +97,17 @@ pub(crate) async fn edit(
     Ok(Json(shape))
 }
 
-pub(crate) async fn forget(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, WebError> {
+pub(crate) async fn forget(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
     app.hub.forget(&DeviceId::new(&id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) async fn adopt(State(app): State<App>, Path(id): Path<String>) -> Answer<DeviceShape> {
+pub(crate) async fn adopt(State(app): State<App>, Name(id): Name) -> Answer<DeviceShape> {
     let device = app.hub.adopt(&DeviceId::new(&id)).await?;
     Ok(Json(DeviceShape::new(&app.hub, device)))
 }
 
-pub(crate) async fn block(State(app): State<App>, Path(id): Path<String>) -> Answer<DeviceShape> {
+pub(crate) async fn block(State(app): State<App>, Name(id): Name) -> Answer<DeviceShape> {
     let device = app.hub.block(&DeviceId::new(&id)).await?;
     Ok(Json(DeviceShape::new(&app.hub, device)))
 }

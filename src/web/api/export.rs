@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::header;
@@ -18,7 +18,7 @@ use crate::core::{DataFilter, HubError, StoreError};
 use crate::model::{Datum, DeviceId, Seq, Value};
 use crate::web::App;
 use crate::web::error::WebError;
-use crate::web::params::{Params, percent};
+use crate::web::params::{Name, Params, percent};
 
 /// Values read from the store at a time; what a slow reader holds in memory.
 const PAGE_VALUES: u32 = 2000;
@@ -40,13 +40,13 @@ impl Format {
 }
 
 pub(crate) async fn all(State(app): State<App>, params: Params) -> Result<Response, WebError> {
-    let device = params.text("device").map(|id| device(&app, id)).transpose()?;
+    let device = params.text("device").map(|text| app.hub.find_device(text)).transpose()?;
     export(app, &params, device.map(|device| device.names.id), "data")
 }
 
 pub(crate) async fn one(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Name(id): Name,
     params: Params,
 ) -> Result<Response, WebError> {
     let device = device(&app, &id)?;

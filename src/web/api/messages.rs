@@ -1,20 +1,20 @@
 //! The ledger: what was said, and the exact bytes.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header;
 
-use super::{Answer, device};
+use super::Answer;
 use crate::core::MessageFilter;
 use crate::model::{Direction, MessageRecord, Seq, Verdict};
 use crate::web::App;
 use crate::web::error::WebError;
-use crate::web::params::{Listed, Params};
+use crate::web::params::{Listed, Name, Params};
 use crate::web::shape::MessageShape;
 
 pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<MessageShape>> {
-    let device = params.text("device").map(|id| device(&app, id)).transpose()?;
+    let device = params.text("device").map(|text| app.hub.find_device(text)).transpose()?;
     let limit = params.limit()?;
     let verdicts = "ok, bad_crc, no_crc, malformed, duplicate, none";
     let messages = app
@@ -32,11 +32,11 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Liste
     Ok(Json(Listed::page(messages, limit, |message| message.seq, MessageShape::from)))
 }
 
-pub(crate) async fn show(State(app): State<App>, Path(seq): Path<String>) -> Answer<MessageShape> {
+pub(crate) async fn show(State(app): State<App>, Name(seq): Name) -> Answer<MessageShape> {
     Ok(Json(one(&app, &seq).await?.into()))
 }
 
-pub(crate) async fn raw(State(app): State<App>, Path(seq): Path<String>) -> Result<Response, WebError> {
+pub(crate) async fn raw(State(app): State<App>, Name(seq): Name) -> Result<Response, WebError> {
     let message = one(&app, &seq).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::model::{Role, User, UserId};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::error::WebError;
-use crate::web::params::{Body, Listed};
+use crate::web::params::{Body, Listed, Name};
 use crate::web::shape::{TokenShape, UserShape};
 
 /// A user to be.
@@ -67,7 +67,7 @@ pub(crate) async fn add_user(
 
 pub(crate) async fn edit_user(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Name(id): Name,
     Body(edit): Body<Edit>,
 ) -> Answer<UserShape> {
     let user = user(&app, &id).await?;
@@ -84,10 +84,7 @@ pub(crate) async fn edit_user(
     Ok(Json(User { role, ..user }.into()))
 }
 
-pub(crate) async fn remove_user(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, WebError> {
+pub(crate) async fn remove_user(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
     app.hub.remove_user(&user(&app, &id).await?.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -114,10 +111,7 @@ pub(crate) async fn create_token(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-pub(crate) async fn revoke_token(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, WebError> {
+pub(crate) async fn revoke_token(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
     let known = app.hub.tokens(None).await?.into_iter().any(|token| token.id == id);
     if !known {
         return Err(WebError::NotFound("token"));

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use axum::extract::{Form, Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
 use serde::Deserialize;
 
-use super::Page;
+use super::{Page, Sent};
 use crate::model::{CommandId, DeviceId, FamilyName};
 use crate::web::App;
 use crate::web::api::{self, commands, devices};
 use crate::web::auth::By;
 use crate::web::error::WebError;
+use crate::web::params::Name;
 
 /// A device made by hand.
 #[derive(Deserialize)]
@@ -37,36 +38,32 @@ pub(crate) struct Say {
     expires_in_s: String,
 }
 
-pub(crate) async fn create(State(app): State<App>, Form(make): Form<Make>) -> Page {
+pub(crate) async fn create(State(app): State<App>, Sent(make): Sent<Make>) -> Page {
     let name = Some(make.name.trim()).filter(|name| !name.is_empty());
     let device = devices::make_one(&app, &make.family, make.address.trim(), name).await?;
     Ok(to_device(&device.names.id))
 }
 
-pub(crate) async fn adopt(State(app): State<App>, Path(id): Path<String>) -> Page {
+pub(crate) async fn adopt(State(app): State<App>, Name(id): Name) -> Page {
     let device = app.hub.adopt(&DeviceId::new(&id)).await?;
     Ok(to_device(&device.names.id))
 }
 
-pub(crate) async fn block(State(app): State<App>, Path(id): Path<String>) -> Page {
+pub(crate) async fn block(State(app): State<App>, Name(id): Name) -> Page {
     let device = app.hub.block(&DeviceId::new(&id)).await?;
     Ok(to_device(&device.names.id))
 }
 
-pub(crate) async fn rename(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    Form(rename): Form<Rename>,
-) -> Page {
+pub(crate) async fn rename(State(app): State<App>, Name(id): Name, Sent(rename): Sent<Rename>) -> Page {
     let device = app.hub.rename(&DeviceId::new(&id), &rename.name).await?;
     Ok(to_device(&device.names.id))
 }
 
 pub(crate) async fn queue(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Name(id): Name,
     By(caller): By,
-    Form(say): Form<Say>,
+    Sent(say): Sent<Say>,
 ) -> Page {
     let device = api::device(&app, &id)?;
     let life = match say.expires_in_s.trim() {
@@ -81,7 +78,7 @@ pub(crate) async fn queue(
     Ok(to_device(&device.names.id))
 }
 
-pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>, By(caller): By) -> Page {
+pub(crate) async fn cancel(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
     let command = app.hub.cancel(&CommandId::new(&id), &caller.by()).await?;
     Ok(to_device(&command.device.id))
 }

@@ -1,12 +1,12 @@
 //! Style and icon, built into the program.
 
-use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
 use http::header;
 
 use crate::web::error::WebError;
+use crate::web::params::Name;
 
-pub(crate) async fn serve(Path(name): Path<String>) -> Response {
+pub(crate) async fn serve(Name(name): Name) -> Response {
     let (kind, text) = match name.as_str() {
         "homeport.css" => ("text/css; charset=utf-8", include_str!("../assets/homeport.css")),
         "icon.svg" => ("image/svg+xml", include_str!("../assets/icon.svg")),

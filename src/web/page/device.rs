@@ -1,7 +1,7 @@
 //! One device: its values, its commands with every transition, its last messages with their verdicts.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::{Frame, Page, brief, brief_or_never, render};
 use crate::core::{CommandFilter, MessageFilter};
@@ -9,6 +9,7 @@ use crate::model::{CommandRecord, CommandState, Datum, Device, DeviceState, Mess
 use crate::web::App;
 use crate::web::api;
 use crate::web::auth::By;
+use crate::web::params::Name;
 
 /// Commands and messages that the page shows.
 const SHOWN: u32 = 20;
@@ -58,7 +59,7 @@ struct MessageLine {
     text: String,
 }
 
-pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>, By(caller): By) -> Page {
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
     let device = api::device(&app, &id)?;
     let id = device.names.id.clone();
     let values = app.hub.latest(&id).await?;

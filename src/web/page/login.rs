@@ -1,13 +1,13 @@
 //! Signing in and out with a browser.
 
 use askama::Template;
-use axum::extract::{Form, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::{Frame, Page, render, render_with, secure};
+use super::{Frame, Page, Sent, render, render_with, secure};
 use crate::core::HubError;
 use crate::web::App;
 use crate::web::auth::{self, COOKIE, From};
@@ -38,7 +38,7 @@ pub(crate) async fn form(params: Params) -> Page {
     render(&LoginPage { frame: Frame::new("Sign in", None), next, name: String::new(), error: None })
 }
 
-pub(crate) async fn submit(State(app): State<App>, From(peer): From, Form(sent): Form<SignIn>) -> Page {
+pub(crate) async fn submit(State(app): State<App>, From(peer): From, Sent(sent): Sent<SignIn>) -> Page {
     let next = local(&sent.next).to_owned();
     let opened = match app.hub.login(&sent.name, &sent.password, peer).await {
         Ok(opened) => opened,

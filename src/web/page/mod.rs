@@ -8,8 +8,10 @@ pub(crate) mod login;
 pub(crate) mod pullform;
 
 use askama::Template;
+use axum::extract::{Form, FromRequest, Request};
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::de::DeserializeOwned;
 
 use super::error::{WebError, retry_after};
 use crate::core::Caller;
@@ -48,6 +50,20 @@ impl<E: Into<WebError>> From<E> for PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         failed(&self.0, None)
+    }
+}
+
+/// What a form sends; a form that cannot be read is answered with a page.
+pub(crate) struct Sent<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, PageError> {
+        match Form::<T>::from_request(request, state).await {
+            Ok(Form(fields)) => Ok(Self(fields)),
+            Err(rejection) => Err(WebError::Unreadable(rejection.body_text()).into()),
+        }
     }
 }
 

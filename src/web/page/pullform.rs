@@ -1,11 +1,11 @@
 //! `/pullform`: the vendor's form with its three fields, behind a login (`cwm-oke.md §3.6`).
 
 use askama::Template;
-use axum::extract::{Form, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Frame, Page, render, render_with};
+use super::{Frame, Page, Sent, render, render_with};
 use crate::model::{CommandRecord, FamilyName};
 use crate::web::App;
 use crate::web::api::commands;
@@ -50,7 +50,7 @@ pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params)
     render(&page(&app, Frame::new("Pull form", Some(&caller)), fields))
 }
 
-pub(crate) async fn submit(State(app): State<App>, By(caller): By, Form(fields): Form<Fields>) -> Page {
+pub(crate) async fn submit(State(app): State<App>, By(caller): By, Sent(fields): Sent<Fields>) -> Page {
     let mut page = page(&app, Frame::new("Pull form", Some(&caller)), fields.clone());
     match queue(&app, fields, caller.by()).await {
         Ok(queued) => {
