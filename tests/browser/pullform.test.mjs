@@ -26,8 +26,8 @@ async function signedIn() {
   await page.goto(`${server.origin}/pullform`);
   // Not signed in yet: the login page stands before the form.
   await page.locator('input[type=password]').fill(server.password());
-  await page.locator('input[type=text], input:not([type])').first().fill('admin');
-  await Promise.all([page.waitForURL((url) => !url.pathname.includes('login')), page.locator('[type=submit]').first().click()]);
+  await page.locator('[name=name]').fill('admin');
+  await Promise.all([page.waitForURL((url) => !url.pathname.includes('login')), page.getByRole('button', { name: 'Sign in' }).click()]);
   return { page, wrong };
 }
 
@@ -37,14 +37,12 @@ test('a Port command is queued, announced, pulled, answered and settled', async 
   const { page, wrong } = await signedIn();
   await page.goto(`${server.origin}/pullform`);
   await page.locator('[name=_dst]').fill(`["${CWM}"]`);
-  const cmd = page.locator('[name=_cmd]');
-  if ((await cmd.evaluate((element) => element.tagName)) === 'SELECT') await cmd.selectOption('wr');
-  else await cmd.fill('wr');
+  await page.locator('[name=_cmd]').fill('wr');
   await page.locator('[name=_pld]').fill('{"oke":{"port":"232","baud":115200}}');
   const form = page.locator('form', { has: page.locator('[name=_pld]') });
   const [answer] = await Promise.all([
     page.waitForResponse((response) => response.request().method() === 'POST'),
-    form.locator('[type=submit]').first().click(),
+    form.getByRole('button').click(),
   ]);
   assert.ok(answer.status() < 400, `the form was answered ${answer.status()}`);
   await page.waitForLoadState();
@@ -74,9 +72,10 @@ test('the form says what is wrong and queues nothing', async () => {
   const { page } = await signedIn();
   await page.goto(`${server.origin}/pullform`);
   await page.locator('[name=_dst]').fill(`["${CWM}"]`);
+  await page.locator('[name=_cmd]').fill('wr');
   await page.locator('[name=_pld]').fill('{"oke":');
-  await page.locator('form', { has: page.locator('[name=_pld]') }).locator('[type=submit]').first().click();
-  await page.locator('[role=alert], .error, [aria-invalid=true]').first().waitFor();
+  await page.locator('form', { has: page.locator('[name=_pld]') }).getByRole('button').click();
+  await page.getByRole('alert').waitFor();
   assert.equal(await page.locator('[name=_pld]').inputValue(), '{"oke":', 'what was typed is still there');
   assert.equal(await server.ask(pull(CWM)), '{"pull":false}');
 });
