@@ -46,7 +46,7 @@ pub enum ServerError {
     },
     /// A listener's port is taken.
     #[error(
-        "{kind}: port {} is in use by another program (`ss -ltnp` shows which): stop it, or choose another with --{kind} ADDRESS:PORT", addr.port()
+        "{kind}: {addr} is in use by another program (`ss -ltnp` shows which): stop it, or choose another port with --{kind} ADDRESS:PORT"
     )]
     PortInUse {
         /// Which listener.
@@ -56,7 +56,7 @@ pub enum ServerError {
     },
     /// A listener's port is for privileged programs.
     #[error(
-        "{kind}: port {} is privileged: give homeport the right (`setcap cap_net_bind_service=+ep` on the program, AmbientCapabilities= in its unit, or socket activation), or choose a port above 1023 with --{kind} ADDRESS:PORT", addr.port()
+        "{kind}: {addr} is a privileged port: give homeport the right (`setcap cap_net_bind_service=+ep` on the program, AmbientCapabilities= in its unit, or socket activation), or choose a port above 1023 with --{kind} ADDRESS:PORT"
     )]
     PortPrivileged {
         /// Which listener.

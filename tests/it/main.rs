@@ -8,6 +8,8 @@
     reason = "a test says what must hold by panicking"
 )]
 
+mod cli_alone;
+mod cli_life;
 mod cwm;
 mod harness;
 mod net_door;

@@ -107,6 +107,12 @@ impl Program {
         self
     }
 
+    /// Takes a variable away.
+    pub(crate) fn unset(mut self, name: &str) -> Self {
+        self.settings.retain(|(known, _)| known != name);
+        self
+    }
+
     /// Runs it as somebody else.
     pub(crate) fn run_as(mut self, who: RunAs) -> Self {
         self.run_as = who;
@@ -163,9 +169,27 @@ impl Program {
 
     /// Starts the server and waits until it listens.
     pub(crate) fn start(&mut self) {
+        self.begin(self.command(&["serve"]));
+    }
+
+    /// The same through another program, which is given the server's command line.
+    pub(crate) fn start_through(&mut self, before: &[&str]) {
+        let server = self.command(&["serve"]);
+        let mut command = Command::new(before[0]);
+        command.args(&before[1..]).arg(server.get_program()).args(server.get_args());
+        command.current_dir(self.folder()).stdin(Stdio::null());
+        for (name, value) in server.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.begin(command);
+    }
+
+    fn begin(&mut self, mut command: Command) {
         assert!(self.running.is_none(), "it runs already");
-        let mut child = self
-            .command(&["serve"])
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
