@@ -31,11 +31,12 @@ pub use sockets::{control_path, is_running};
 use crate::config::Config;
 use crate::core::Hub;
 use crate::family::{self, Family};
-use crate::http::{Dispatch, ListenerKind, Routes, Service};
+use crate::http::{self, Dispatch, ListenerKind, Routes, Service};
 use crate::model::Clock;
 use crate::net::{self, BoundListener, Door};
 use crate::pki::{Resolver, Source};
 use crate::store::{self, Store, StoreError, Target};
+use crate::web::{self, WebSettings};
 use sockets::Handed;
 
 /// A server that serves.
@@ -105,7 +106,7 @@ async fn compose(
     let hub = Hub::start(store.clone(), clock.clone(), shares::hub(config)).await?;
     let first_admin = first::admin(&hub, &config.data_dir).await?;
     let limits = Arc::new(ArcSwap::from_pointee(shares::net(&config.limits)));
-    let service = service(&hub, &families, &limits)?;
+    let service = service(&hub, families, &limits, addrs.contains_key(&ListenerKind::Admin))?;
 
     let running = Running {
         fingerprint: resolver.as_ref().and_then(|_| fingerprint(config, &clock)),
@@ -179,15 +180,24 @@ fn fingerprint(config: &Config, clock: &Clock) -> Option<String> {
 
 fn service(
     hub: &Hub,
-    families: &[Arc<dyn Family>],
+    families: Vec<Arc<dyn Family>>,
     limits: &Arc<ArcSwap<net::Limits>>,
+    admin_apart: bool,
 ) -> Result<Service, ServerError> {
     let mut routes = Routes::new();
-    for family in families {
+    for family in &families {
         Arc::clone(family).routes(hub.clone(), &mut routes)?;
     }
+    let pages = http::pages(web::app(hub.clone(), families, WebSettings::default()));
+    let pages_on: &[ListenerKind] = if admin_apart {
+        &[ListenerKind::Admin, ListenerKind::Control]
+    } else {
+        &[ListenerKind::Https, ListenerKind::Control]
+    };
     let limits = Arc::clone(limits);
-    Ok(Dispatch::new(routes.into_table(), move || limits.load().body()).into_service())
+    Ok(Dispatch::new(routes.into_table(), move || limits.load().body())
+        .with_pages(pages, pages_on)
+        .into_service())
 }
 
 impl Running {

@@ -22,16 +22,16 @@ use super::settings::Global;
 #[command(next_help_heading = "Which server")]
 pub(super) struct Connect {
     /// A remote server [default: the running one, through its control socket].
-    #[arg(long, value_name = "URL", env = "HOMEPORT_SERVER", requires = "token")]
+    #[arg(long, global = true, value_name = "URL", env = "HOMEPORT_SERVER")]
     server: Option<String>,
     /// An API token for it (`homeport token create`).
-    #[arg(long, value_name = "TOKEN", env = "HOMEPORT_TOKEN", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "TOKEN", env = "HOMEPORT_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// Its root certificate, PEM [default: root.pem in the certificates' folder].
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Take any certificate.
-    #[arg(long)]
+    #[arg(long, global = true)]
     insecure: bool,
 }
 
@@ -63,6 +63,14 @@ impl Connect {
             let road = Road::Socket(crate::server::control_path(&config.data_dir));
             return Ok(Client { road, token: None, limit: LIMIT });
         };
+        if self.token.is_none() {
+            return Err(Failure::Usage(
+                "--server needs --token TOKEN (`homeport token create` there)".to_owned(),
+            ));
+        }
+        if self.ca.is_some() && self.insecure {
+            return Err(Failure::Usage("--ca and --insecure: give one of them".to_owned()));
+        }
         let wrong = || Failure::Usage(format!("--server: expected https://HOST[:PORT], found `{url}`"));
         let uri: hyper::Uri = url.parse().map_err(|_| wrong())?;
         let host = uri.host().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();

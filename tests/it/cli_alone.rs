@@ -119,12 +119,12 @@ fn a_client_certificate_comes_with_its_key_and_our_root() {
     use std::os::unix::fs::PermissionsExt as _;
     let program = Program::new();
     let written = program.done(&["certs", "issue-client", "0002/../x", "--out", "module"]);
-    assert_eq!(written, "module/0002_____x.pem\nmodule/0002_____x.key\nmodule/root.pem\n");
+    assert_eq!(written, "module/0002____x.pem\nmodule/0002____x.key\nmodule/root.pem\n");
     for line in written.lines() {
         let text = fs::read_to_string(program.folder().join(line)).unwrap();
         assert!(text.starts_with("-----BEGIN ") && text.len() < 4096, "{line}");
     }
-    let key = fs::metadata(program.folder().join("module/0002_____x.key")).unwrap();
+    let key = fs::metadata(program.folder().join("module/0002____x.key")).unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
 }
 

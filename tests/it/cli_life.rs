@@ -49,7 +49,7 @@ fn the_watchdog_is_fed() {
     manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut program =
         Program::new().set("NOTIFY_SOCKET", place.to_str().unwrap()).set("WATCHDOG_USEC", "400000");
-    program.start();
+    program.start_through(&["bash", "-c", "WATCHDOG_PID=$$ exec \"$0\" \"$@\""]);
     let mut bytes = [0; 256];
     let fed = (0..4).any(|_| {
         let length = manager.recv(&mut bytes).expect("the server tells the manager");
@@ -65,7 +65,7 @@ fn a_socket_handed_over_is_served() {
     let script = "import os, socket, sys\n\
         s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\n\
         print('https://127.0.0.1:%d' % s.getsockname()[1], flush=True)\n\
-        os.dup2(s.fileno(), 3); os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='https')\n\
+        os.dup2(s.fileno(), 3); os.set_inheritable(3, True); os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='https')\n\
         os.execv(sys.argv[1], sys.argv[1:])";
     program.start_through(&["python3", "-c", script]);
     program.done(&["certs", "export-root"]);
