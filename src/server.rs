@@ -318,6 +318,34 @@ pub fn families(config: &Config) -> Result<Vec<Arc<dyn Family>>, ServerError> {
     Ok(family::all(&settings))
 }
 
+/// The bytes that a device nobody has heard of would get as its first command.
+///
+/// # Errors
+/// There is no such family, or its words make no command.
+pub fn rehearse(
+    config: &Config,
+    family: &str,
+    address: &str,
+    cmd: &str,
+    payload: &str,
+    dst: Option<Vec<String>>,
+) -> Result<bytes::Bytes, ServerError> {
+    let families = families(config)?;
+    let wrong = |message: String| ServerError::Setting { section: "command".to_owned(), message };
+    let family = families.iter().find(|known| known.name().as_str() == family);
+    let family = family.ok_or_else(|| wrong("no such family".to_owned()))?;
+    let text = family::CommandText {
+        address: Some(address.to_owned()),
+        parent: None,
+        cmd: cmd.to_owned(),
+        payload: payload.to_owned(),
+        dst,
+        at: Clock::system().now(),
+    };
+    let draft = family.draft(&text).map_err(|invalid| wrong(invalid.to_string()))?;
+    (draft.encode)(1).map_err(|error| wrong(error.to_string()))
+}
+
 /// Checks settings that other rooms read, without opening anything.
 ///
 /// # Errors

@@ -113,6 +113,16 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
+        self.call_with(method, path, body.map(ToString::to_string)).await
+    }
+
+    /// The same with a body whose JSON text must stay as it is.
+    pub(super) async fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> anyhow::Result<Value> {
         let response = self.open(method, path, body).await?;
         let status = response.status();
         let bytes = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
@@ -160,7 +170,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<String>,
     ) -> anyhow::Result<Response<Incoming>> {
         let limit = self.limit;
         tokio::time::timeout(limit, self.open_unlimited(method, path, body))
@@ -172,7 +182,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<String>,
     ) -> anyhow::Result<Response<Incoming>> {
         match &self.road {
             Road::Socket(at) => {
@@ -208,7 +218,7 @@ impl Client {
         host: &str,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<String>,
     ) -> anyhow::Result<Response<Incoming>>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -225,9 +235,9 @@ impl Client {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let bytes = match body {
-            Some(value) => {
+            Some(text) => {
                 request = request.header("content-type", "application/json");
-                Bytes::from(value.to_string())
+                Bytes::from(text)
             }
             None => Bytes::new(),
         };

@@ -107,25 +107,19 @@ async fn list(client: &Client, filter: &[(&str, &Option<String>)], json: bool) -
 async fn show(client: &Client, name: &str, json: bool) -> Done {
     let mut record = device(client, name).await?;
     let id = escape(text(&record, "id"));
-    // The full record may say more than its line in the list.
-    if let Ok(full) = client.fetch(&format!("/devices/{id}")).await {
-        record = full;
-    }
+    let values = client.list(&format!("/devices/{id}/series")).await?;
     if json {
+        if let Some(record) = record.as_object_mut() {
+            record.insert("values".to_owned(), values.into());
+        }
         return Ok(output::json(&record)?);
     }
-    let fields = record.as_object().into_iter().flatten();
-    for (field, value) in fields {
-        match value {
-            Value::Array(rows) => {
-                output::line(&format!("{field}:"))?;
-                output::table(
-                    rows,
-                    &[("  sensor", "sensor"), ("value", "value"), ("received", "time_received")],
-                )?;
-            }
-            _ => output::line(&format!("{field:<11} {}", output::cell(&record, field)))?,
-        }
+    for field in record.as_object().into_iter().flat_map(|fields| fields.keys()) {
+        output::line(&format!("{field:<11} {}", output::cell(&record, field)))?;
+    }
+    if !values.is_empty() {
+        output::line("")?;
+        output::table(&values, &[("SENSOR", "sensor"), ("VALUE", "value"), ("RECEIVED", "time_received")])?;
     }
     Ok(())
 }

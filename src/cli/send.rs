@@ -1,14 +1,17 @@
 //! `homeport send`: queue a command, see its bytes beforehand, follow it to its end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use hyper::Method;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::client::{Client, Connect, escape, find_device, text};
 use super::settings::Global;
 use super::{Done, Failure, output};
+use crate::server;
 
 #[derive(Debug, Args)]
 #[command(
@@ -35,7 +38,7 @@ pub(super) struct Send {
     /// Print the exact bytes the device would get, and queue nothing.
     #[arg(long, conflicts_with = "wait")]
     dry_run: bool,
-    /// Follow the command to its end; exit code 1 unless the device took it.
+    /// Follow the command to its end; once the device took it, wait 5 s for a reply. Exit code 1 unless it took it.
     #[arg(long)]
     wait: bool,
     /// Print JSON.
@@ -47,21 +50,21 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) async fn run(&self, settings: &Global) -> Done {
-        let payload: Value = serde_json::from_str(&self.payload)
+        let payload: &RawValue = serde_json::from_str(&self.payload)
             .map_err(|error| Failure::Usage(format!("--payload is no JSON: {error}")))?;
-        let mut body = json!({ "cmd": self.cmd, "payload": payload, "dry_run": self.dry_run });
-        if let Some(body) = body.as_object_mut() {
-            if let Some(expires) = &self.expires {
-                body.insert("expires_in_s".to_owned(), seconds(expires).map_err(Failure::Usage)?.into());
-            }
-            if !self.dst.is_empty() {
-                body.insert("dst".to_owned(), self.dst.clone().into());
-            }
-        }
+        let expires_in_s = self.expires.as_deref().map(seconds).transpose().map_err(Failure::Usage)?;
+        let dst = (!self.dst.is_empty()).then_some(self.dst.as_slice());
+        let body = Body { cmd: &self.cmd, payload, dst, expires_in_s, dry_run: self.dry_run };
+        let body = serde_json::to_string(&body)?;
         let client = self.connect.client(settings)?;
-        let device = self.target(&client).await?;
-        let id = escape(text(&device, "id"));
-        let made = client.call(Method::POST, &format!("/devices/{id}/commands"), Some(&body)).await?;
+        let id = match find_device(&client, &self.device).await? {
+            Some(device) => text(&device, "id").to_owned(),
+            // A look beforehand must not take the device on.
+            None if self.dry_run => return self.rehearse_alone(settings),
+            None => self.take_on(&client).await?,
+        };
+        let path = format!("/devices/{}/commands", escape(&id));
+        let made = client.call_with(Method::POST, &path, Some(body)).await?;
         if self.dry_run {
             return self.show_bytes(&made);
         }
@@ -79,13 +82,21 @@ impl Send {
         Ok(())
     }
 
-    /// The device; made if nobody has heard of it, since a person who commands it thereby takes it on.
-    async fn target(&self, client: &Client) -> anyhow::Result<Value> {
-        if let Some(device) = find_device(client, &self.device).await? {
-            return Ok(device);
-        }
+    /// Makes a device nobody has heard of, since a person who commands it thereby takes it on.
+    async fn take_on(&self, client: &Client) -> anyhow::Result<String> {
         let body = json!({ "family": self.family, "address": self.device });
-        client.call(Method::POST, "/devices", Some(&body)).await
+        let device = client.call(Method::POST, "/devices", Some(&body)).await?;
+        Ok(text(&device, "id").to_owned())
+    }
+
+    /// What a device nobody has heard of would get, made here.
+    fn rehearse_alone(&self, settings: &Global) -> Done {
+        let config = settings.load(Vec::new())?;
+        let dst = (!self.dst.is_empty()).then(|| self.dst.clone());
+        let bytes = server::rehearse(&config, &self.family, &self.device, &self.cmd, &self.payload, dst)?;
+        self.show_bytes(
+            &json!({ "dry_run": true, "size": bytes.len(), "raw": String::from_utf8_lossy(&bytes) }),
+        )
     }
 
     fn show_bytes(&self, made: &Value) -> Done {
@@ -100,6 +111,7 @@ impl Send {
 
     async fn follow(&self, client: &Client, id: &str) -> Done {
         let mut told = 0;
+        let mut taken = None;
         loop {
             let command = client.fetch(&format!("/commands/{}", escape(id))).await?;
             let transitions =
@@ -109,23 +121,45 @@ impl Send {
                 output::note(&format!("{at}  {state}: {reason}"));
             }
             told = transitions.len();
-            let state = text(&command, "state").to_owned();
-            // A device may never reply; that it took the command is the end unless a reply is on its way.
-            if !matches!(state.as_str(), "queued" | "sent") {
-                if self.json {
-                    output::json(&command)?;
-                } else {
-                    output::line(&state)?;
-                }
-                return match state.as_str() {
-                    "accepted" | "answered" => Ok(()),
-                    _ => Err(anyhow::anyhow!("the command {state}").into()),
-                };
+            let state = text(&command, "state");
+            let since = *taken.get_or_insert_with(Instant::now);
+            match state {
+                "queued" | "sent" => taken = None,
+                // A reply comes soon or perhaps never, which means nothing (`cwm-oke.md §7.3`).
+                "accepted" if since.elapsed() < REPLY_WITHIN => {}
+                _ => return self.end(&command, state),
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn end(&self, command: &Value, state: &str) -> Done {
+        if self.json {
+            output::json(command)?;
+        } else {
+            output::line(state)?;
+        }
+        match state {
+            "accepted" | "answered" => Ok(()),
+            _ => Err(anyhow::anyhow!("the device did not take the command: it is {state}").into()),
         }
     }
 }
+
+/// What is queued. The payload stays as it was typed.
+#[derive(Serialize)]
+struct Body<'a> {
+    cmd: &'a str,
+    payload: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dst: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in_s: Option<u64>,
+    dry_run: bool,
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const REPLY_WITHIN: Duration = Duration::from_secs(5);
 
 /// A span of time as people write it, in seconds.
 pub(super) fn seconds(text: &str) -> Result<u64, String> {

@@ -10,6 +10,7 @@
 
 mod cli_alone;
 mod cli_life;
+mod cli_operator;
 mod cwm;
 mod harness;
 mod net_door;
