@@ -37,7 +37,7 @@ struct Said {
 }
 
 impl Said {
-    fn listen(said: &Arc<Self>, stream: impl Read + Send + 'static) {
+    fn listen(said: &Arc<Self>, stream: impl Read + Send + 'static) -> thread::JoinHandle<()> {
         let said = Arc::clone(said);
         thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
@@ -45,7 +45,7 @@ impl Said {
                 said.more.notify_all();
             }
             said.more.notify_all();
-        });
+        })
     }
 
     /// Waits until `find` finds something in what was said.
@@ -214,13 +214,15 @@ impl Program {
             .spawn()
             .expect("the program can be started");
         let said = Arc::new(Said::default());
-        Said::listen(&said, child.stdout.take().expect("stdout is piped"));
-        Said::listen(&said, child.stderr.take().expect("stderr is piped"));
+        let out = Said::listen(&said, child.stdout.take().expect("stdout is piped"));
+        let err = Said::listen(&said, child.stderr.take().expect("stderr is piped"));
         let status = settled(|| child.try_wait().expect("a child can be asked"));
         let Some(status) = status else {
             child.kill().ok();
             panic!("it started although it must not:\n{}", said.lines.lock().unwrap().join("\n"));
         };
+        // What it said last may still be on its way.
+        out.join().and(err.join()).expect("what it said can be read");
         (status.code(), said.lines.lock().unwrap().join("\n"))
     }
 
