@@ -43,6 +43,7 @@ use sockets::Handed;
 pub struct Running {
     config: Config,
     addrs: BTreeMap<ListenerKind, SocketAddr>,
+    spoken: Vec<ListenerKind>,
     hosts: Vec<String>,
     fingerprint: Option<String>,
     first_admin: Option<(String, SecretString)>,
@@ -106,12 +107,13 @@ async fn compose(
     let hub = Hub::start(store.clone(), clock.clone(), shares::hub(config)).await?;
     let first_admin = first::admin(&hub, &config.data_dir).await?;
     let limits = Arc::new(ArcSwap::from_pointee(shares::net(&config.limits)));
-    let service = service(&hub, families, &limits, addrs.contains_key(&ListenerKind::Admin))?;
+    let (service, spoken) = service(&hub, families, &limits, addrs.contains_key(&ListenerKind::Admin))?;
 
     let running = Running {
         fingerprint: resolver.as_ref().and_then(|_| fingerprint(config, &clock)),
         config: config.clone(),
         addrs,
+        spoken,
         hosts,
         first_admin,
         hub,
@@ -178,12 +180,13 @@ fn fingerprint(config: &Config, clock: &Clock) -> Option<String> {
     crate::pki::describe_file(&file, clock.now().seconds()).ok().map(|facts| facts.fingerprint)
 }
 
+/// What every listener calls, and the listeners on which a dialect is spoken.
 fn service(
     hub: &Hub,
     families: Vec<Arc<dyn Family>>,
     limits: &Arc<ArcSwap<net::Limits>>,
     admin_apart: bool,
-) -> Result<Service, ServerError> {
+) -> Result<(Service, Vec<ListenerKind>), ServerError> {
     let mut routes = Routes::new();
     for family in &families {
         Arc::clone(family).routes(hub.clone(), &mut routes)?;
@@ -195,9 +198,11 @@ fn service(
         &[ListenerKind::Https, ListenerKind::Control]
     };
     let limits = Arc::clone(limits);
-    Ok(Dispatch::new(routes.into_table(), move || limits.load().body())
+    let spoken = routes.listeners();
+    let service = Dispatch::new(routes.into_table(), move || limits.load().body())
         .with_pages(pages, pages_on)
-        .into_service())
+        .into_service();
+    Ok((service, spoken))
 }
 
 impl Running {
@@ -250,7 +255,8 @@ impl Running {
             // 3
             self.chores.close();
             self.chores.wait().await;
-            // 4: whoever asked has been answered, so what waits now is ours.
+            // 4: whoever asked has been answered or has hung up; what was begun for them is finished first.
+            self.hub.settle().await;
             self.store.close().await;
             tracing::info!("store closed");
         };

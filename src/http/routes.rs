@@ -37,6 +37,11 @@ impl Routes {
         })
     }
 
+    /// The listeners that have paths.
+    pub fn listeners(&self) -> Vec<ListenerKind> {
+        self.tables.keys().copied().collect()
+    }
+
     /// No more paths.
     pub fn into_table(self) -> Table {
         Table { tables: self.tables }
