@@ -107,7 +107,8 @@ async fn compose(
     let hub = Hub::start(store.clone(), clock.clone(), shares::hub(config)).await?;
     let first_admin = first::admin(&hub, &config.data_dir).await?;
     let limits = Arc::new(ArcSwap::from_pointee(shares::net(&config.limits)));
-    let (service, spoken) = service(&hub, families, &limits, addrs.contains_key(&ListenerKind::Admin))?;
+    let (service, spoken) =
+        service(&hub, families.clone(), &limits, addrs.contains_key(&ListenerKind::Admin))?;
 
     let running = Running {
         fingerprint: resolver.as_ref().and_then(|_| fingerprint(config, &clock)),
@@ -125,7 +126,7 @@ async fn compose(
         doors: TaskTracker::new(),
         chores: TaskTracker::new(),
     };
-    running.start_chores();
+    running.start_chores(families);
     for (kind, socket) in bound {
         let door = Door {
             kind,
@@ -271,7 +272,12 @@ impl Running {
         self.join().await;
     }
 
-    fn start_chores(&self) {
+    fn start_chores(&self, families: Vec<Arc<dyn Family>>) {
+        for family in families {
+            for chore in family.chores(&self.hub, &self.stop) {
+                self.chores.spawn(chore);
+            }
+        }
         let (hub, stop) = (self.hub.clone(), self.stop.clone());
         self.chores.spawn(async move {
             let mut ticks = tokio::time::interval(SWEEP_EVERY);

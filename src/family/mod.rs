@@ -2,7 +2,10 @@
 
 pub mod cwm;
 
+use std::pin::Pin;
 use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::core::Hub;
 use crate::http::{RouteError, Routes};
@@ -29,7 +32,17 @@ pub trait Family: Send + Sync + 'static {
     fn templates(&self) -> Vec<Template> {
         Vec::new()
     }
+
+    /// What the dialect does of its own accord while the server runs. Each chore ends soon after `stop`; the
+    /// store is still open then.
+    fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {
+        let _ = (hub, stop);
+        Vec::new()
+    }
 }
+
+/// A task that lasts as long as the server.
+pub type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An operator's words.
 #[derive(Clone, Debug)]
