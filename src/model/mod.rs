@@ -4,6 +4,7 @@ mod command;
 mod device;
 mod message;
 mod operator;
+mod proof;
 mod reading;
 mod time;
 
@@ -13,5 +14,6 @@ pub use command::{
 pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName};
 pub use message::{Direction, MessageRecord, Seq, Verdict};
 pub use operator::{Credential, Role, Session, Token, User, UserId};
+pub use proof::{HmacCheck, KeySpelling};
 pub use reading::{Datum, Gap, Reading, Value};
 pub use time::{Clock, Timestamp};
