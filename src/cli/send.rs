@@ -35,6 +35,9 @@ pub(super) struct Send {
     /// How long the command may wait for the device, for instance 90s, 30m, 1h or 2d.
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
+    /// Which of the commands that wait for the device goes first: low, normal or high.
+    #[arg(long, value_parser = ["low", "normal", "high"], value_name = "PRIORITY")]
+    priority: Option<String>,
     /// Print the exact bytes the device would get, and queue nothing.
     #[arg(long, conflicts_with = "wait")]
     dry_run: bool,
@@ -54,7 +57,8 @@ impl Send {
             .map_err(|error| Failure::Usage(format!("--payload is no JSON: {error}")))?;
         let expires_in_s = self.expires.as_deref().map(seconds).transpose().map_err(Failure::Usage)?;
         let dst = (!self.dst.is_empty()).then_some(self.dst.as_slice());
-        let body = Body { cmd: &self.cmd, payload, dst, expires_in_s, dry_run: self.dry_run };
+        let priority = self.priority.as_deref();
+        let body = Body { cmd: &self.cmd, payload, dst, expires_in_s, priority, dry_run: self.dry_run };
         let body = serde_json::to_string(&body)?;
         let client = self.connect.client(settings)?;
         let id = match find_device(&client, &self.device).await? {
@@ -155,6 +159,8 @@ struct Body<'a> {
     dst: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<&'a str>,
     dry_run: bool,
 }
 

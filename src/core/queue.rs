@@ -9,13 +9,16 @@ use super::hub::astray;
 use super::reports::{check_address, newcomer};
 use super::{FeedEvent, Hub, HubError};
 use crate::model::{
-    CommandId, CommandRecord, Device, DeviceId, DeviceState, Draft, Encoder, FamilyName, WireId,
+    CommandId, CommandRecord, Device, DeviceId, DeviceState, Draft, Encoder, FamilyName, Priority, WireId,
 };
 use crate::store::{Outcome, StoreError, Write};
 
 /// A command that a person wants said to a device.
 #[derive(Clone)]
 pub struct Order {
+    /// Its id, from an asker who must know it again after a crash: queueing it twice is a `Conflict`. `None`
+    /// makes one.
+    pub id: Option<CommandId>,
     /// The dialect.
     pub family: FamilyName,
     /// The device it is for, seen before or not.
@@ -29,6 +32,8 @@ pub struct Order {
     pub payload: String,
     /// Makes the exact bytes.
     pub encode: Encoder,
+    /// Whether it goes before others that wait for the same device.
+    pub priority: Priority,
     /// How long it waits to be taken; `None` is as long as the settings say.
     pub expires_in: Option<Duration>,
     /// Who asks: `user:<name>` or `server`.
@@ -59,12 +64,13 @@ impl Hub {
         let at = self.now();
         let life = order.expires_in.unwrap_or(self.0.settings.load().command_life);
         let draft = Draft {
-            id: CommandId::random(),
+            id: order.id.unwrap_or_else(CommandId::random),
             device: device.names,
             via: via.names,
             cmd: order.cmd,
             payload: order.payload,
             encode: order.encode,
+            priority: order.priority,
             at,
             expires: at.plus(life),
             by: order.by,

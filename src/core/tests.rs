@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::model::{
-    Clock, CommandState, DeviceState, EncodeError, FamilyName, Reading, Timestamp, Value, Verdict,
+    Clock, CommandState, DeviceState, EncodeError, FamilyName, Priority, Reading, Timestamp, Value, Verdict,
 };
 use crate::store::{Store, Target, WriterSettings};
 
@@ -73,12 +73,14 @@ fn value(sensor: &str, value: i64) -> Event {
 
 fn order(address: &str, via: Option<&str>) -> Order {
     Order {
+        id: None,
         family: kin(),
         address: address.to_owned(),
         via: via.map(str::to_owned),
         cmd: "wr".to_owned(),
         payload: r#"{"port":1}"#.to_owned(),
         encode: Arc::new(|wire_id| Ok(Bytes::from(format!("say {wire_id}")))),
+        priority: Priority::Normal,
         expires_in: None,
         by: "user:admin".to_owned(),
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::Hub;
+use crate::core::{Hub, Order};
 use crate::http::{RouteError, Routes};
-use crate::model::{Encoder, FamilyName, Timestamp};
+use crate::model::{Encoder, FamilyName, Priority, Timestamp};
 
 /// One dialect. Object-safe: the server keeps a list.
 pub trait Family: Send + Sync + 'static {
@@ -79,6 +79,24 @@ pub struct DraftText {
     pub encode: Encoder,
     /// What the operator should know before sending, if anything.
     pub warning: Option<String>,
+}
+
+impl DraftText {
+    /// The order that queues it: new, of normal priority, and waiting as long as the settings say.
+    pub fn into_order(self, by: impl Into<String>) -> Order {
+        Order {
+            id: None,
+            family: self.family,
+            address: self.address,
+            via: Some(self.via),
+            cmd: self.cmd,
+            payload: self.payload,
+            encode: self.encode,
+            priority: Priority::default(),
+            expires_in: None,
+            by: by.into(),
+        }
+    }
 }
 
 impl std::fmt::Debug for DraftText {

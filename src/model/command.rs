@@ -129,6 +129,52 @@ pub struct Illegal {
     pub to: CommandState,
 }
 
+/// Which of a device's waiting commands goes first. Among equals the oldest does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// After everything else: pieces of files.
+    Low,
+    /// What people ask for, unless they say otherwise.
+    #[default]
+    Normal,
+    /// Before everything else.
+    High,
+}
+
+impl Priority {
+    /// Every priority, the last to go first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
+    /// The word used in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+
+    /// Reads the word used in the API.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.as_str() == text)
+    }
+
+    /// The number used in the store: the higher goes first.
+    pub const fn rank(self) -> i16 {
+        match self {
+            Self::Low => -1,
+            Self::Normal => 0,
+            Self::High => 1,
+        }
+    }
+
+    /// Reads the number used in the store.
+    pub fn from_rank(rank: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.rank() == rank)
+    }
+}
+
 /// One change of a command's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
@@ -165,6 +211,8 @@ pub struct Draft {
     pub payload: String,
     /// Makes its bytes.
     pub encode: Encoder,
+    /// Whether it goes before others.
+    pub priority: Priority,
     /// When it was made.
     pub at: Timestamp,
     /// When it expires if the device has not taken it.

@@ -9,7 +9,8 @@ mod reading;
 mod time;
 
 pub use command::{
-    CommandId, CommandRecord, CommandState, Draft, EncodeError, Encoder, Illegal, Lease, Transition, WireId,
+    CommandId, CommandRecord, CommandState, Draft, EncodeError, Encoder, Illegal, Lease, Priority,
+    Transition, WireId,
 };
 pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName};
 pub use message::{Direction, MessageRecord, Seq, Verdict};

@@ -135,16 +135,7 @@ async fn a_command_is_announced_pulled_and_answered() {
             at: Timestamp::parse("2024-03-01T12:00:01Z").unwrap(),
         })
         .unwrap();
-    let order = homeport::core::Order {
-        family: draft.family,
-        address: draft.address,
-        via: Some(draft.via),
-        cmd: draft.cmd,
-        payload: draft.payload,
-        encode: draft.encode,
-        expires_in: None,
-        by: "user:test".into(),
-    };
+    let order = draft.into_order("user:test");
     let queued = house.hub.enqueue(order).await.unwrap();
     let beat = |id| okm(&["0002010203040506"], id, "2024-03-01T12:00:02Z", r#"{"_hbt":{"ti":40}}"#);
     assert_eq!(house.push(&beat(900)).await, (200, r#"{"push":true,"pull":true}"#.into()));

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Answer, device};
-use crate::core::{CommandFilter, HubError, Order};
+use crate::core::{CommandFilter, HubError};
 use crate::family::{CommandText, DraftText};
-use crate::model::{CommandId, CommandState, Device, FamilyName};
+use crate::model::{CommandId, CommandState, Device, FamilyName, Priority};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::error::WebError;
@@ -26,6 +26,7 @@ pub(crate) struct Say {
     payload: Option<Box<RawValue>>,
     dst: Option<Names>,
     expires_in_s: Option<u64>,
+    priority: Option<Priority>,
     #[serde(default)]
     dry_run: bool,
 }
@@ -95,7 +96,9 @@ pub(crate) async fn queue(
     let text = text_for(&app, Some(&device), cmd, payload, dst);
     let draft = draft(&app, &device.names.family, &text)?;
     let warning = draft.warning.clone();
-    let order = order(draft, say.expires_in_s.map(Duration::from_secs), caller.by());
+    let mut order = draft.into_order(caller.by());
+    order.expires_in = say.expires_in_s.map(Duration::from_secs);
+    order.priority = say.priority.unwrap_or_default();
     if say.dry_run {
         let bytes = app.hub.dry_run(&order).await?;
         let exact = Exact::new(&bytes);
@@ -139,18 +142,4 @@ pub(crate) fn draft(app: &App, family: &FamilyName, text: &CommandText) -> Resul
     family
         .draft(text)
         .map_err(|invalid| HubError::Invalid { field: invalid.field, message: invalid.message }.into())
-}
-
-/// The order that queues a draft.
-pub(crate) fn order(draft: DraftText, expires_in: Option<Duration>, by: String) -> Order {
-    Order {
-        family: draft.family,
-        address: draft.address,
-        via: Some(draft.via),
-        cmd: draft.cmd,
-        payload: draft.payload,
-        encode: draft.encode,
-        expires_in,
-        by,
-    }
 }

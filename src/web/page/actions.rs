@@ -74,7 +74,9 @@ pub(crate) async fn queue(
     };
     let text = commands::text_for(&app, Some(&device), say.cmd, say.payload, None);
     let draft = commands::draft(&app, &device.names.family, &text)?;
-    app.hub.enqueue(commands::order(draft, life, caller.by())).await?;
+    let mut order = draft.into_order(caller.by());
+    order.expires_in = life;
+    app.hub.enqueue(order).await?;
     Ok(to_device(&device.names.id))
 }
 

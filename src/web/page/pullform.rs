@@ -77,7 +77,7 @@ async fn queue(app: &App, fields: Fields, by: String) -> Result<Queued, WebError
     let text = commands::text_for(app, None, fields.cmd.trim().to_owned(), fields.pld, Some(vec![dst]));
     let draft = commands::draft(app, &FamilyName::new(FAMILY), &text)?;
     let warning = draft.warning.clone();
-    let command = app.hub.enqueue(commands::order(draft, None, by)).await?;
+    let command = app.hub.enqueue(draft.into_order(by)).await?;
     let bytes = String::from_utf8_lossy(&command.bytes).into_owned();
     Ok(Queued { command, bytes, warning })
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use homeport::model::{
-    CommandId, CommandState, Device, DeviceId, DeviceRef, DeviceState, Direction, Draft, FamilyName, Reading,
-    Seq, Timestamp, Value, Verdict,
+    CommandId, CommandState, Device, DeviceId, DeviceRef, DeviceState, Direction, Draft, FamilyName,
+    Priority, Reading, Seq, Timestamp, Value, Verdict,
 };
 use homeport::store::postgres::PostgresEngine;
 use homeport::store::{
@@ -171,6 +171,7 @@ fn draft(device: &Device, id: &str) -> Write {
         cmd: "wr".to_owned(),
         payload: "{}".to_owned(),
         encode: std::sync::Arc::new(|id| Ok(Bytes::from(format!("bytes {id}")))),
+        priority: Priority::Normal,
         at: at(10),
         expires: at(10_000),
         by: "user:test".to_owned(),

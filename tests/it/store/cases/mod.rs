@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use homeport::model::{
-    CommandId, Device, DeviceId, DeviceRef, DeviceState, Draft, FamilyName, Reading, Timestamp, Value,
-    Verdict,
+    CommandId, Device, DeviceId, DeviceRef, DeviceState, Draft, FamilyName, Priority, Reading, Timestamp,
+    Value, Verdict,
 };
 use homeport::store::{Outcome, ReportWrite, Reported, Store, StoreError, Write};
 use tokio::task::JoinHandle;
@@ -68,6 +68,7 @@ pub(crate) fn draft(id: &str, device: &Device, via: &Device, at: Timestamp) -> D
         cmd: "wr".to_owned(),
         payload: r#"{"port":1}"#.to_owned(),
         encode: Arc::new(|number| Ok(Bytes::from(format!("command {number}")))),
+        priority: Priority::Normal,
         at,
         expires: at.plus(Duration::from_hours(1)),
         by: "user:mira".to_owned(),
