@@ -41,10 +41,10 @@ macro_rules! key {
 
 /// Every key, in the order of the template: top level first, then section by section.
 pub fn keys() -> &'static [Key] {
-    &KEYS
+    KEYS
 }
 
-static KEYS: [Key; 41] = [
+static KEYS: &[Key] = &[
     key!("data_dir", data_dir, "Folder of the store, the control socket and the first password."),
     key!("certs_dir", certs_dir, "Folder of the certificate authority and the server's certificates."),
     key!("files_dir", files_dir, "Folder of files that devices may download."),
