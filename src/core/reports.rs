@@ -8,8 +8,8 @@ use super::hub::astray;
 use super::registry::Known;
 use super::{FeedEvent, Heard, Hub, HubError, UnknownPolicy};
 use crate::model::{
-    CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, FamilyName, Lease, Reading,
-    Seq, Timestamp, Verdict, WireId,
+    CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, FamilyName, HmacCheck, Lease,
+    Reading, Seq, Timestamp, Verdict, WireId,
 };
 use crate::store::{Acknowledgement, Outcome, Reply, ReportWrite, Reported, StoreError, Write};
 
@@ -35,6 +35,8 @@ pub struct Report {
     pub raw: Bytes,
     /// What the check found.
     pub verdict: Verdict,
+    /// What the check of its HMAC found; `None` when it was not looked at.
+    pub hmac: Option<HmacCheck>,
     /// What makes two messages of the device the same one; `None` never repeats.
     pub fingerprint: Option<[u8; 16]>,
     /// What it says. Not looked at when the verdict is `BadCrc` or `Malformed`: the message is kept, and
@@ -237,6 +239,7 @@ impl Hub {
             device: known.map(|known| known.names().clone()),
             at: report.at,
             verdict: report.verdict,
+            hmac: report.hmac,
             fingerprint: report.fingerprint,
             peer: report.peer.clone(),
             raw: report.raw.clone(),

@@ -61,6 +61,7 @@ fn report(hub: &Hub, device: Option<Known>, raw: &str, verdict: Verdict, events:
         at: hub.now(),
         raw: Bytes::copy_from_slice(raw.as_bytes()),
         verdict,
+        hmac: None,
         fingerprint: Some(crate::store::ledger::digest(raw.as_bytes())[..16].try_into().unwrap()),
         events,
         peer: "192.0.2.7".to_owned(),
@@ -332,4 +333,38 @@ async fn a_reply_to_an_earlier_try_settles_a_command_that_went_back_to_the_queue
     let reply = Event::Reply { wire_id: lease.wire_id, keys: vec!["port".to_owned()] };
     assert!(!bench.say("A1", "done", vec![reply]).await.pending);
     assert_eq!(bench.hub.command(&queued.id).await.unwrap().unwrap().state, CommandState::Answered);
+}
+
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Remark {
+    name: String,
+    text: String,
+}
+
+impl Kept for Remark {
+    const KIND: &'static str = "remark";
+    const KEEP_MAX: Option<u32> = Some(2);
+
+    fn key(&self) -> String {
+        self.name.clone()
+    }
+}
+
+#[tokio::test]
+async fn small_documents_are_kept_and_come_back() {
+    let bench = Bench::new(HubSettings::default()).await;
+    let hub = &bench.hub;
+    let remark = |name: &str, text: &str| Remark { name: name.to_owned(), text: text.to_owned() };
+    for (name, text) in [("a", "one"), ("b", "two"), ("b", "three"), ("c", "four")] {
+        hub.keep(&remark(name, text)).await.unwrap();
+    }
+    assert_eq!(hub.kept::<Remark>("b").await.unwrap(), Some(remark("b", "three")));
+    assert_eq!(hub.kept::<Remark>("a").await.unwrap(), None, "only the newest two are kept");
+    let page = hub.kept_all::<Remark>(None, None, 1).await.unwrap();
+    assert_eq!(page[0].1, remark("c", "four"));
+    let before = Some((page[0].0, page[0].1.key()));
+    assert_eq!(hub.kept_all::<Remark>(None, before, 9).await.unwrap()[0].1, remark("b", "three"));
+    assert!(!hub.keep_new(&remark("c", "five")).await.unwrap());
+    hub.forget_kept::<Remark>("c").await.unwrap();
+    assert!(hub.keep_new(&remark("c", "five")).await.unwrap());
 }

@@ -261,6 +261,8 @@ pub struct CommandRecord {
     pub created: Timestamp,
     /// When it expires if not taken.
     pub expires: Timestamp,
+    /// Whether it goes before others.
+    pub priority: Priority,
     /// Every change of state, oldest first.
     pub transitions: Vec<Transition>,
     /// The reply's exact text, when one came.

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceRef, Timestamp};
+use super::{DeviceRef, HmacCheck, Timestamp};
 
 /// A message's place in the ledger: starts at 1, no gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,8 +97,14 @@ pub struct MessageRecord {
     pub direction: Direction,
     /// What the check found.
     pub verdict: Verdict,
+    /// What the check of its HMAC found; `None` when it was not looked at.
+    pub hmac: Option<HmacCheck>,
     /// The peer's address as text, without its port.
     pub peer: String,
-    /// The exact bytes.
+    /// The exact bytes; empty once they were pruned.
     pub raw: Bytes,
+    /// How many bytes it had.
+    pub size: usize,
+    /// Whether the bytes were pruned; their digest is still in the ledger.
+    pub pruned: bool,
 }

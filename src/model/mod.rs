@@ -6,6 +6,7 @@ mod message;
 mod operator;
 mod proof;
 mod reading;
+mod record;
 mod time;
 
 pub use command::{
@@ -17,4 +18,5 @@ pub use message::{Direction, MessageRecord, Seq, Verdict};
 pub use operator::{Credential, Role, Session, Token, User, UserId};
 pub use proof::{HmacCheck, KeySpelling};
 pub use reading::{Datum, Gap, Reading, Value};
+pub use record::Record;
 pub use time::{Clock, Timestamp};

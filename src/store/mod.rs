@@ -19,10 +19,12 @@ use std::pin::Pin;
 
 pub use handle::{Store, Target, WriterSettings};
 
-pub use read::{CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, Stats};
+pub use read::{
+    CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter, Stats,
+};
 pub use write::{
-    ASK_AGAIN, Acknowledgement, Enqueued, Leased, Outcome, Reply, ReportWrite, Reported, Settled, UserWrite,
-    Write,
+    ASK_AGAIN, Acknowledgement, Enqueued, Leased, Outcome, RecordWrite, Reply, ReportWrite, Reported,
+    Settled, UserWrite, Write,
 };
 
 /// A future that a reader or an engine hands back.

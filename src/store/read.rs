@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::Answer;
 use crate::model::{
     CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId, DeviceState, Direction,
-    FamilyName, MessageRecord, Seq, Session, Timestamp, Token, User, UserId, Verdict, WireId,
+    FamilyName, MessageRecord, Record, Seq, Session, Timestamp, Token, User, UserId, Verdict, WireId,
 };
 
 /// Which devices. Order: name, then id.
@@ -72,6 +72,21 @@ pub struct DataFilter {
     pub limit: u32,
 }
 
+/// Which small documents. Order: newest first, then by key.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFilter {
+    /// Of this kind.
+    pub kind: String,
+    /// With this key.
+    pub key: Option<String>,
+    /// About this device.
+    pub device: Option<DeviceId>,
+    /// Older than this (time, key).
+    pub before: Option<(Timestamp, String)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// A stretch of the ledger as the auditor reads it: oldest first.
 #[derive(Clone, Debug)]
 pub struct LedgerPage {
@@ -126,6 +141,8 @@ pub trait Reader: Send + Sync + 'static {
     fn tokens(&self, user: Option<UserId>) -> Answer<'_, Vec<Token>>;
     /// Sizes.
     fn stats(&self) -> Answer<'_, Stats>;
+    /// A page of small documents.
+    fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>>;
     /// A small text kept under a name (`None` when there is none), e.g. the server's id.
     fn note(&self, name: &'static str) -> Answer<'_, Option<Bytes>>;
 }

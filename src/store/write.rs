@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::model::{
-    CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, Lease, Reading, Role, Seq,
-    Session, Timestamp, Token, UserId, Verdict, WireId,
+    CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, HmacCheck, Lease, Reading,
+    Role, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
 };
 
 /// One durable change. Whole or not at all.
@@ -56,6 +56,27 @@ pub enum Write {
     Forget(DeviceId),
     /// Users, sessions and tokens.
     User(Box<UserWrite>),
+    /// Keeps a small document, or removes one.
+    Record(Box<RecordWrite>),
+}
+
+/// A small document that is to be kept under its kind and key, or removed.
+#[derive(Debug)]
+pub struct RecordWrite {
+    /// Which part's, and what it is.
+    pub kind: &'static str,
+    /// Its name among those of its kind.
+    pub key: String,
+    /// The device it is about; it goes when the device is forgotten.
+    pub device: Option<DeviceId>,
+    /// Now.
+    pub at: Timestamp,
+    /// The document as JSON text; `None` removes it, and one that is not there is no error.
+    pub body: Option<String>,
+    /// So many of this kind are kept, the newest; `None` keeps all.
+    pub keep_max: Option<u32>,
+    /// Whether it must be the first with its key: else `Conflict`.
+    pub only_new: bool,
 }
 
 /// A message with all that follows from it.
@@ -70,6 +91,8 @@ pub struct ReportWrite {
     pub at: Timestamp,
     /// What the check found. `Ok`, `BadCrc` and `NoCrc` become `Duplicate` when `fingerprint` was stored before.
     pub verdict: Verdict,
+    /// What the check of its HMAC found; `None` when it was not looked at.
+    pub hmac: Option<HmacCheck>,
     /// What makes two messages the same one for this device; `None` never repeats.
     pub fingerprint: Option<[u8; 16]>,
     /// The peer's address without port.

@@ -59,7 +59,7 @@ impl From<MessageRecord> for MessageShape {
             device: message.device,
             direction: message.direction,
             verdict: message.verdict,
-            size: message.raw.len(),
+            size: message.size,
             peer: message.peer,
             exact: Exact::new(&message.raw),
         }

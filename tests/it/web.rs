@@ -85,6 +85,7 @@ impl Desk {
             at: self.hub.now(),
             raw: Bytes::copy_from_slice(raw),
             verdict,
+            hmac: None,
             fingerprint: None,
             events: vec![Event::Readings(readings)],
             peer: "192.0.2.1".to_owned(),

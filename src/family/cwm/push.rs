@@ -121,6 +121,7 @@ fn report(hub: &Hub, known: Option<Known>, message: Message, settings: &CwmSetti
         at: hub.now(),
         raw: text,
         verdict: read.verdict,
+        hmac: None,
         fingerprint: read.fingerprint,
         events,
         peer: peer.to_owned(),

@@ -5,8 +5,8 @@ use tokio_postgres::{Error, SimpleQueryMessage};
 
 use super::connect::{Params, Session};
 use super::error::{Fault, translate};
-use super::{device, people, queue, report, rows};
-use crate::model::{DeviceRef, Direction, Seq, Timestamp, Verdict};
+use super::{device, people, queue, record, report, rows};
+use crate::model::{DeviceRef, Direction, HmacCheck, Seq, Timestamp, Verdict};
 use crate::store::ledger::{GENESIS, Link, digest};
 use crate::store::{Outcome, StoreError, Write};
 
@@ -29,6 +29,7 @@ pub(super) struct Append<'a> {
     pub(super) device: Option<&'a DeviceRef>,
     pub(super) direction: Direction,
     pub(super) verdict: Verdict,
+    pub(super) hmac: Option<HmacCheck>,
     pub(super) peer: &'a str,
     pub(super) raw: &'a Bytes,
 }
@@ -81,6 +82,7 @@ async fn apply(work: &mut Work<'_>, write: &Write) -> Result<Outcome, Fault> {
         Write::Device(device) => device::set(work, device).await.map(|()| Outcome::Done),
         Write::Forget(id) => device::forget(work, id).await.map(|()| Outcome::Done),
         Write::User(change) => people::change(work, change).await.map(|()| Outcome::Done),
+        Write::Record(write) => record::apply(work, write).await.map(|()| Outcome::Done),
     }
 }
 
@@ -165,7 +167,7 @@ impl Work<'_> {
         let hash = link.hash(&self.tail.hash);
         self.execute(
             "INSERT INTO message (seq, at, device, family, address, name, direction, verdict, peer, \
-             raw, digest, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             raw, digest, hash, hmac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             &[
                 &link.seq.0,
                 &link.at.micros(),
@@ -179,6 +181,7 @@ impl Work<'_> {
                 &entry.raw.as_ref(),
                 &link.digest.as_slice(),
                 &hash.as_slice(),
+                &entry.hmac.map(HmacCheck::as_str),
             ],
         )
         .await?;

@@ -42,8 +42,10 @@ async fn apply(session: &Session) -> Result<(), StoreError> {
 }
 
 /// Every step, oldest first.
-const STEPS: [Migration; 1] =
-    [Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") }];
+const STEPS: [Migration; 2] = [
+    Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") },
+    Migration { version: 2, name: "0002_records.sql", sql: include_str!("migrations/0002_records.sql") },
+];
 
 /// The advisory lock of migrations: `hpschema` in ASCII.
 const LOCK: i64 = 0x6870_7363_6865_6d61;

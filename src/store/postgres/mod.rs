@@ -13,6 +13,7 @@ mod migrate;
 mod people;
 mod queue;
 mod reader;
+mod record;
 mod report;
 mod rows;
 

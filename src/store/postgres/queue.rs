@@ -50,8 +50,8 @@ pub(super) async fn enqueue(work: &Work<'_>, draft: &Draft) -> Result<Enqueued, 
     let bytes = (draft.encode)(wire_id)?;
     work.execute(
         "INSERT INTO command (id, device, family, address, name, via, cmd, payload, wire_id, bytes, state, \
-         created, expires, next_at) \
-         SELECT $1, d.id, d.family, d.address, d.name, $3, $4, $5, $6, $7, 'queued', $8, $9, $8 \
+         created, expires, next_at, priority) \
+         SELECT $1, d.id, d.family, d.address, d.name, $3, $4, $5, $6, $7, 'queued', $8, $9, $8, $10 \
          FROM device d WHERE d.id = $2",
         &[
             &draft.id.as_str(),
@@ -63,6 +63,7 @@ pub(super) async fn enqueue(work: &Work<'_>, draft: &Draft) -> Result<Enqueued, 
             &bytes.as_ref(),
             &draft.at.micros(),
             &draft.expires.micros(),
+            &i32::from(draft.priority.rank()),
         ],
     )
     .await?;
@@ -80,7 +81,7 @@ pub(super) async fn lease(work: &mut Work<'_>, ask: &Ask<'_>) -> Result<Leased, 
     let mut changed = acknowledge(work, ask, &by).await?;
     let due = work
         .first(
-            &format!("SELECT c.id FROM {DUE} ORDER BY c.created, c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED"),
+            &format!("SELECT c.id FROM {DUE} {FIRST} LIMIT 1 FOR UPDATE OF c SKIP LOCKED"),
             &[&ask.via.as_str(), &ask.at.micros()],
         )
         .await?;
@@ -273,6 +274,7 @@ async fn hand_out(
         device: Some(&command.device),
         direction: Direction::Out,
         verdict: Verdict::None,
+        hmac: None,
         peer: ask.peer,
         raw: &command.bytes,
     })
@@ -351,6 +353,9 @@ fn shares_key(payload: &str, keys: &[String]) -> bool {
 const DUE: &str = "command c JOIN device v ON v.id = c.via AND v.state = 'active' \
      JOIN device t ON t.id = c.device AND t.state = 'active' \
      WHERE c.via = $1 AND c.state = 'queued' AND c.next_at <= $2 AND c.expires > $2";
+
+/// The order in which they go out.
+const FIRST: &str = "ORDER BY c.priority DESC, c.created, c.id";
 
 /// The numbers of device `$1` that a reply may still come for, when accepted ones count since `$2`.
 pub(super) const TAKEN: &str = "SELECT c.wire_id FROM command c WHERE c.via = $1 \

@@ -13,12 +13,13 @@ use super::connect::{Address, Session};
 use super::error::{is_lost, translate};
 use super::{queue, rows};
 use crate::model::{
-    CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Seq, Session as Login,
-    Timestamp, Token, User, UserId, WireId,
+    CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq,
+    Session as Login, Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::ledger::GENESIS;
 use crate::store::{
-    Answer, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, Stats, StoreError,
+    Answer, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter, Stats,
+    StoreError,
 };
 
 /// Reads for any number of tasks.
@@ -337,6 +338,19 @@ impl Reader for PostgresReader {
              (SELECT count(*) FROM command WHERE state IN ('queued', 'sent', 'accepted')) AS open_commands",
         );
         Box::pin(async move { Ok(self.one(query, stats).await?.unwrap_or_default()) })
+    }
+
+    fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>> {
+        let mut query = Query::new("SELECT r.kind, r.key, r.device, r.at, r.body FROM record r").all();
+        if let Some((at, key)) = filter.before {
+            query = query.and("(r.at, r.key) < (", at.micros()).text(", ").with(key).text(")");
+        }
+        let query = query
+            .and("r.kind =", filter.kind)
+            .and_if("r.key =", filter.key)
+            .and_if("r.device =", filter.device.map(|id| id.as_str().to_owned()))
+            .page("r.at DESC, r.key DESC", filter.limit);
+        Box::pin(self.list(query, rows::record))
     }
 
     fn note(&self, name: &'static str) -> Answer<'_, Option<Bytes>> {

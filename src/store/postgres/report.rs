@@ -21,6 +21,7 @@ pub(super) async fn store(work: &mut Work<'_>, report: &ReportWrite) -> Result<R
             device: report.device.as_ref(),
             direction: Direction::In,
             verdict,
+            hmac: report.hmac,
             peer: &report.peer,
             raw: &report.raw,
         })

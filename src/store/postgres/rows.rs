@@ -5,8 +5,8 @@ use tokio_postgres::Row;
 
 use crate::model::{
     CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId, DeviceRef, DeviceState,
-    Direction, FamilyName, MessageRecord, Role, Seq, Session, Timestamp, Token, Transition, User, UserId,
-    Value, Verdict,
+    Direction, FamilyName, HmacCheck, MessageRecord, Priority, Record, Role, Seq, Session, Timestamp, Token,
+    Transition, User, UserId, Value, Verdict,
 };
 use crate::store::StoreError;
 use crate::store::ledger::{Entry, Link, digest};
@@ -17,12 +17,13 @@ pub(super) const DEVICE: &str =
 
 /// The columns [`message`] reads, of `message m LEFT JOIN device d`.
 pub(super) const MESSAGE: &str = "m.device, m.family, m.address, coalesce(d.name, m.name) AS name, \
-     m.seq, m.at, m.direction, m.verdict, m.peer, m.raw";
+     m.seq, m.at, m.direction, m.verdict, m.peer, m.raw, m.hmac, m.size";
 
 /// The columns [`command`] reads, of `command c LEFT JOIN device d`: one statement, so that the state and its
 /// history are of one moment.
 pub(super) const COMMAND: &str = "c.device, c.family, c.address, coalesce(d.name, c.name) AS name, \
      c.id, c.cmd, c.payload, c.wire_id, c.bytes, c.state, c.attempts, c.created, c.expires, c.reply, \
+     c.priority, \
      ARRAY(SELECT t.at FROM transition t WHERE t.command = c.id ORDER BY t.place) AS times, \
      ARRAY(SELECT t.state FROM transition t WHERE t.command = c.id ORDER BY t.place) AS states, \
      ARRAY(SELECT t.reason FROM transition t WHERE t.command = c.id ORDER BY t.place) AS reasons, \
@@ -65,14 +66,24 @@ pub(super) fn device(row: &Row) -> Result<Device, StoreError> {
 
 /// A message with its body.
 pub(super) fn message(row: &Row) -> Result<MessageRecord, StoreError> {
+    let raw: Option<Vec<u8>> = value(row, "raw")?;
+    let hmac: Option<&str> = value(row, "hmac")?;
+    let size = match &raw {
+        Some(raw) => raw.len(),
+        None if value::<Option<i32>>(row, "size")?.is_some() => number(row, "size")?,
+        None => 0,
+    };
     Ok(MessageRecord {
         seq: Seq(value(row, "seq")?),
         at: time(row, "at")?,
         device: value::<Option<&str>>(row, "device")?.map(|id| names(row, id)).transpose()?,
         direction: word(row, "direction", Direction::parse)?,
         verdict: word(row, "verdict", Verdict::parse)?,
+        hmac: hmac.map(|_| word(row, "hmac", HmacCheck::parse)).transpose()?,
         peer: value(row, "peer")?,
-        raw: Bytes::from(value::<Option<Vec<u8>>>(row, "raw")?.unwrap_or_default()),
+        pruned: raw.is_none(),
+        raw: Bytes::from(raw.unwrap_or_default()),
+        size,
     })
 }
 
@@ -89,6 +100,7 @@ pub(super) fn command(row: &Row) -> Result<CommandRecord, StoreError> {
         attempts: number(row, "attempts")?,
         created: time(row, "created")?,
         expires: time(row, "expires")?,
+        priority: rank(row, "priority")?,
         transitions: transitions(row)?,
         reply: value::<Option<Vec<u8>>>(row, "reply")?.map(Bytes::from),
     })
@@ -104,6 +116,17 @@ pub(super) fn datum(row: &Row) -> Result<(DeviceId, Datum), StoreError> {
         seq: Seq(value(row, "seq")?),
     };
     Ok((DeviceId::new(value(row, "device")?), datum))
+}
+
+/// A small document.
+pub(super) fn record(row: &Row) -> Result<Record, StoreError> {
+    Ok(Record {
+        kind: value(row, "kind")?,
+        key: value(row, "key")?,
+        device: value::<Option<&str>>(row, "device")?.map(DeviceId::new),
+        at: time(row, "at")?,
+        body: value(row, "body")?,
+    })
 }
 
 /// A person.
@@ -226,6 +249,11 @@ pub(super) fn number<T: TryFrom<i32>>(row: &Row, column: &str) -> Result<T, Stor
 fn word<T>(row: &Row, column: &str, parse: fn(&str) -> Option<T>) -> Result<T, StoreError> {
     let text: &str = value(row, column)?;
     parse(text).ok_or_else(|| unknown(column, text))
+}
+
+fn rank(row: &Row, column: &str) -> Result<Priority, StoreError> {
+    let rank: i16 = number(row, column)?;
+    Priority::from_rank(rank).ok_or_else(|| unknown(column, &rank.to_string()))
 }
 
 fn unknown(column: &str, text: &str) -> StoreError {

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 /// The start of every query for records; [`from_row`] reads its columns, [`with_transitions`] adds the rest.
 pub(super) const RECORDS: &str = "SELECT c.key, c.id, c.device_id, c.family, c.address, \
      coalesce(d.name, c.name), c.cmd, c.payload, c.wire_id, c.bytes, c.state, c.attempts, c.created_us, \
-     c.expires_us, c.reply FROM command c LEFT JOIN device d ON d.id = c.device_id ";
+     c.expires_us, c.reply, c.priority FROM command c LEFT JOIN device d ON d.id = c.device_id ";
 
 /// A change of state, with who or what caused it and why.
 pub(super) struct Change<'a> {
@@ -32,6 +32,7 @@ pub(super) fn from_row(found: &Row<'_>) -> rusqlite::Result<(i64, CommandRecord)
         attempts: found.get(11)?,
         created: row::time(found, 12)?,
         expires: row::time(found, 13)?,
+        priority: row::rank(found, 15)?,
         transitions: Vec::new(),
         reply: found.get::<_, Option<Vec<u8>>>(14)?.map(Into::into),
     };

@@ -82,7 +82,7 @@ pub(super) fn touch(db: &Connection, device: &Device) -> Result<(), StoreError> 
     insert(db, device)
 }
 
-/// Removes a device with its values and open commands. The ledger stays.
+/// Removes a device with its values, records and open commands. The ledger stays.
 pub(super) fn forget(db: &Connection, id: &DeviceId) -> Result<(), StoreError> {
     let key = need(db, id)?.key;
     for sql in [
@@ -96,6 +96,7 @@ pub(super) fn forget(db: &Connection, id: &DeviceId) -> Result<(), StoreError> {
         "DELETE FROM command WHERE (device_id = ?1 OR via_id = ?1) AND state IN ('queued', 'sent', 'accepted')",
     )?
     .execute([id.as_str()])?;
+    db.prepare_cached("DELETE FROM record WHERE device_id = ?")?.execute([id.as_str()])?;
     db.prepare_cached("DELETE FROM device WHERE key = ?")?.execute([key])?;
     Ok(())
 }

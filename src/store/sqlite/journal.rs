@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::model::{DeviceRef, Direction, Seq, Timestamp, Verdict};
+use crate::model::{DeviceRef, Direction, HmacCheck, Seq, Timestamp, Verdict};
 use crate::store::StoreError;
 use crate::store::ledger::{self, GENESIS, Link};
 
@@ -19,6 +19,7 @@ pub(super) struct Message<'a> {
     pub(super) device: Option<&'a DeviceRef>,
     pub(super) direction: Direction,
     pub(super) verdict: Verdict,
+    pub(super) hmac: Option<HmacCheck>,
     pub(super) peer: &'a str,
     pub(super) raw: &'a [u8],
 }
@@ -57,7 +58,7 @@ impl Journal {
         let hash = link.hash(&self.hash);
         db.prepare_cached(
             "INSERT INTO message (seq, at_us, device_id, family, address, name, direction, verdict, peer, raw, \
-             digest, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             digest, hash, hmac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute((
             seq.0,
@@ -72,6 +73,7 @@ impl Journal {
             message.raw,
             digest,
             hash,
+            message.hmac.map(HmacCheck::as_str),
         ))?;
         *self = Self { seq: seq.0, hash };
         Ok(seq)

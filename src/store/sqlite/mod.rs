@@ -14,6 +14,7 @@ mod read_devices;
 mod read_messages;
 mod read_people;
 mod reader;
+mod record;
 mod report;
 mod row;
 mod schema;

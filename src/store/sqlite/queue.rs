@@ -1,4 +1,5 @@
-//! The command queue: first in, first out for each device that fetches, one on its way at a time.
+//! The command queue: for each device that fetches by priority, then first in, first out; one on its way at a
+//! time.
 
 use std::time::Duration;
 
@@ -45,8 +46,8 @@ pub(super) fn enqueue(db: &Connection, draft: &Draft) -> Result<Enqueued, StoreE
     db.prepare_cached("UPDATE device SET wire_id = ? WHERE key = ?")?.execute((wire_id, via.key))?;
     db.prepare_cached(
         "INSERT INTO command (id, device_id, family, address, name, via_id, cmd, payload, wire_id, bytes, \
-            state, created_us, expires_us, due_us)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?12, ?11)",
+            state, created_us, expires_us, due_us, priority)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?12, ?11, ?13)",
     )?
     .execute((
         draft.id.as_str(),
@@ -61,6 +62,7 @@ pub(super) fn enqueue(db: &Connection, draft: &Draft) -> Result<Enqueued, StoreE
         bytes.as_ref(),
         draft.at.micros(),
         draft.expires.micros(),
+        draft.priority.rank(),
     ))?;
     let key = db.last_insert_rowid();
     let queued = Change { at: draft.at, to: CommandState::Queued, reason: "it was asked for", by: &draft.by };
@@ -85,8 +87,8 @@ pub(super) fn next_wire_id(db: &Connection, via: &Standing, at: Timestamp) -> Re
     Err(StoreError::Refused(format!("{} has as many open commands as there are numbers", via.names.name)))
 }
 
-/// The oldest command that may be handed out to this device now. Nothing is due for or by way of a device that
-/// is not active.
+/// The command that is to be handed out to this device now: of the highest priority the oldest. Nothing is
+/// due for or by way of a device that is not active.
 pub(super) fn oldest_due(db: &Connection, via: &DeviceId, at: Timestamp) -> Result<Option<i64>, StoreError> {
     let oldest = db
         .prepare_cached(
@@ -94,7 +96,7 @@ pub(super) fn oldest_due(db: &Connection, via: &DeviceId, at: Timestamp) -> Resu
              JOIN device v ON v.id = c.via_id AND v.state = 'active'
              JOIN device t ON t.id = c.device_id AND t.state = 'active'
              WHERE c.state = 'queued' AND c.via_id = ?1 AND c.due_us <= ?2 AND c.expires_us > ?2
-             ORDER BY c.created_us, c.id LIMIT 1",
+             ORDER BY c.priority DESC, c.created_us, c.id LIMIT 1",
         )?
         .query_row((via.as_str(), at.micros()), |found| found.get(0))
         .optional()?;
@@ -143,6 +145,7 @@ pub(super) fn lease(db: &Connection, journal: &mut Journal, asked: &Asked<'_>) -
             device: Some(&command.device),
             direction: Direction::Out,
             verdict: Verdict::None,
+            hmac: None,
             peer: asked.peer,
             raw: &command.bytes,
         },

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::row;
-use crate::model::{DeviceId, Direction, MessageRecord, Seq, Timestamp, Verdict};
+use crate::model::{DeviceId, Direction, HmacCheck, MessageRecord, Seq, Timestamp, Verdict};
 use crate::store::ledger::{self, Entry, GENESIS, Link};
 use crate::store::{LedgerPage, MessageFilter, StoreError};
 
@@ -84,17 +84,25 @@ fn entry(found: &Row<'_>, previous: &[u8; 32]) -> rusqlite::Result<Entry> {
 fn message(found: &Row<'_>) -> rusqlite::Result<MessageRecord> {
     let known: Option<&str> = found.get_ref(2)?.as_str_or_null()?;
     let device = known.map(|_| row::names(found, 2)).transpose()?;
+    let raw = found.get_ref(9)?.as_blob_or_null()?;
+    let pruned_size: Option<u32> = found.get(11)?;
+    let size = raw.map_or(pruned_size.unwrap_or_default() as usize, <[u8]>::len);
+    let hmac =
+        found.get_ref(10)?.as_str_or_null()?.map(|_| row::word(found, 10, HmacCheck::parse)).transpose()?;
     Ok(MessageRecord {
         seq: Seq(found.get(0)?),
         at: row::time(found, 1)?,
         device,
         direction: row::word(found, 6, Direction::parse)?,
         verdict: row::word(found, 7, Verdict::parse)?,
+        hmac,
         peer: found.get(8)?,
-        raw: found.get::<_, Option<Vec<u8>>>(9)?.unwrap_or_default().into(),
+        raw: raw.map(<[u8]>::to_vec).unwrap_or_default().into(),
+        size,
+        pruned: raw.is_none(),
     })
 }
 
 /// Names are the device's of today; a forgotten one keeps those of its message.
 const MESSAGES: &str = "SELECT m.seq, m.at_us, m.device_id, m.family, m.address, coalesce(d.name, m.name), \
-     m.direction, m.verdict, m.peer, m.raw FROM message m LEFT JOIN device d ON d.id = m.device_id";
+     m.direction, m.verdict, m.peer, m.raw, m.hmac, m.size FROM message m LEFT JOIN device d ON d.id = m.device_id";

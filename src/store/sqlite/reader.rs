@@ -8,13 +8,14 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{connection, read_commands, read_devices, read_messages, read_people};
+use super::{connection, read_commands, read_devices, read_messages, read_people, record};
 use crate::model::{
-    CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Seq, Session, Timestamp,
-    Token, User, UserId, WireId,
+    CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq, Session,
+    Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::{
-    Answer, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, Stats, StoreError,
+    Answer, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter, Stats,
+    StoreError,
 };
 
 /// Connections that read at the same time; further reads wait for one of them.
@@ -143,6 +144,10 @@ impl Reader for Readers {
 
     fn stats(&self) -> Answer<'_, Stats> {
         self.ask(read_devices::stats)
+    }
+
+    fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>> {
+        self.ask(move |db| record::page(db, &filter))
     }
 
     fn note(&self, name: &'static str) -> Answer<'_, Option<Bytes>> {

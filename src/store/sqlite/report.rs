@@ -31,6 +31,7 @@ pub(super) fn store(
             device: report.device.as_ref(),
             direction: Direction::In,
             verdict,
+            hmac: report.hmac,
             peer: &report.peer,
             raw: &report.raw,
         },

@@ -3,12 +3,18 @@
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use rusqlite::{Row, ToSql};
 
-use crate::model::{Datum, DeviceId, DeviceRef, FamilyName, Gap, Seq, Timestamp, Value};
+use crate::model::{Datum, DeviceId, DeviceRef, FamilyName, Gap, Priority, Seq, Timestamp, Value};
 
 /// A word of the API, read with its type's own `parse`.
 pub(super) fn word<T>(row: &Row<'_>, at: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text = row.get_ref(at)?.as_str()?;
     parse(text).ok_or_else(|| wrong(at, format!("{text:?} is no word homeport knows")))
+}
+
+/// A priority by its number.
+pub(super) fn rank(row: &Row<'_>, at: usize) -> rusqlite::Result<Priority> {
+    let rank: i16 = row.get(at)?;
+    Priority::from_rank(rank).ok_or_else(|| wrong(at, format!("{rank} is no priority homeport knows")))
 }
 
 /// A time.

@@ -5,8 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 use crate::store::migrate::{self, Applied, Migration};
 
-const STEPS: [Migration; 1] =
-    [Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") }];
+const STEPS: [Migration; 2] = [
+    Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") },
+    Migration { version: 2, name: "0002_records.sql", sql: include_str!("migrations/0002_records.sql") },
+];
 
 /// Applies what is missing, all in one exclusive transaction.
 pub(super) fn bring_up_to_date(db: &mut Connection) -> Result<(), StoreError> {

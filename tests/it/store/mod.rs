@@ -55,17 +55,19 @@ macro_rules! battery {
         $crate::store::battery! { $run;
             devices: devices_are_made_changed_and_listed, an_address_belongs_to_one_device,
                 forgetting_leaves_the_ledger;
-            reports: a_report_is_kept_with_its_bytes, the_same_message_is_kept_once,
+            reports: a_report_is_kept_with_its_bytes, what_the_hmac_check_found_is_kept, the_same_message_is_kept_once,
                 bad_messages_are_never_duplicates_unless_they_may_be, all_kinds_of_values_come_back,
                 values_come_in_pages, sequence_has_no_gaps_under_many_writers,
                 a_refused_write_rejects_no_neighbour, last_seen_never_goes_back;
-            queue: a_command_is_fetched_taken_and_answered, first_in_first_out_one_on_its_way,
+            queue: a_command_is_fetched_taken_and_answered, first_in_first_out_one_on_its_way, the_higher_priority_goes_first,
                 not_taken_comes_back_at_once_with_the_same_bytes, silence_brings_it_back_later_then_fails_it,
                 commands_expire, illegal_changes_are_refused, held_devices_are_adopted_blocked_ones_refuse,
                 replies_find_their_command, numbers_skip_open_commands, a_draft_that_cannot_be_encoded,
                 a_panic_is_contained, restart_with_commands_in_every_state;
             people: users_are_unique_whatever_the_letter_case, sessions_open_and_end, tokens_are_kept_as_hashes,
                 the_last_administrator_stays;
+            records: records_are_kept_replaced_and_removed, records_come_in_pages_newest_first,
+                the_oldest_of_a_kind_go, one_of_many_is_the_first, records_go_with_their_device;
             ledger: a_sound_ledger_has_no_faults, a_closed_store_takes_nothing;
         }
     };

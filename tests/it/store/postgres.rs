@@ -150,6 +150,7 @@ fn report(device: &Device, second: i64, raw: &str) -> Write {
         device: Some(device.names.clone()),
         at: at(second),
         verdict: Verdict::Ok,
+        hmac: None,
         fingerprint: None,
         peer: "192.0.2.1".to_owned(),
         raw: Bytes::copy_from_slice(raw.as_bytes()),

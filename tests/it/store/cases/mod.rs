@@ -4,6 +4,7 @@ pub(crate) mod devices;
 pub(crate) mod ledger;
 pub(crate) mod people;
 pub(crate) mod queue;
+pub(crate) mod records;
 pub(crate) mod reports;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub(crate) fn report(device: &Device, at: Timestamp, text: &str) -> ReportWrite 
         device: Some(device.names.clone()),
         at,
         verdict: Verdict::Ok,
+        hmac: None,
         fingerprint: None,
         peer: "192.0.2.7".to_owned(),
         raw: Bytes::from(text.to_owned()),

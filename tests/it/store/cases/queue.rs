@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeport::model::{
-    CommandId, CommandRecord, CommandState, Device, DeviceState, Direction, EncodeError, Seq,
+    CommandId, CommandRecord, CommandState, Device, DeviceState, Direction, EncodeError, Priority, Seq,
 };
 use homeport::model::{Timestamp, WireId};
 use homeport::store::{
@@ -126,6 +126,27 @@ pub(crate) async fn first_in_first_out_one_on_its_way(base: Base) {
     assert_eq!(ids, ["c", "b", "a"].map(CommandId::new));
     let before_b = CommandFilter { before: Some(CommandId::new("b")), ..all };
     assert_eq!(store.read().commands(before_b).await.unwrap()[0].id, CommandId::new("a"));
+    store.close().await;
+}
+
+pub(crate) async fn the_higher_priority_goes_first(base: Base) {
+    let store = base.open().await;
+    let cwm = device("w", "W");
+    make(&store, &[&cwm]).await;
+    let (low, normal, high) = (Priority::Low, Priority::Normal, Priority::High);
+    for (n, id, priority) in
+        [(1, "a", normal), (2, "b", low), (3, "c", high), (4, "d", normal), (5, "e", high)]
+    {
+        let mut draft = draft(id, &cwm, &cwm, at(n));
+        draft.priority = priority;
+        store.write(Write::Enqueue(Box::new(draft))).await.unwrap();
+        assert_eq!(command(&store, id).await.priority, priority);
+    }
+    let mut order = String::new();
+    for n in 6..12 {
+        order.extend(lease(&store, &cwm, at(n)).await.lease.map(|got| got.id.to_string()));
+    }
+    assert_eq!(order, "ceadb");
     store.close().await;
 }
 

@@ -1,6 +1,6 @@
 //! Messages and what they measured.
 
-use homeport::model::{Gap, Reading, Seq, Value, Verdict};
+use homeport::model::{Gap, HmacCheck, Reading, Seq, Value, Verdict};
 use homeport::store::{DataFilter, MessageFilter, Outcome, StoreError, Write, audit};
 
 use super::{at, device, flood, make, report, store_report, text_reading};
@@ -34,6 +34,21 @@ pub(crate) async fn a_report_is_kept_with_its_bytes(base: Base) {
     assert_eq!(seqs(MessageFilter { from: Some(at(2)), ..all.clone() }).await, [2]);
     assert_eq!(seqs(MessageFilter { to: Some(at(2)), ..all }).await, [1]);
     assert_eq!(store.read().message(Seq(3)).await.unwrap(), None);
+    store.close().await;
+}
+
+pub(crate) async fn what_the_hmac_check_found_is_kept(base: Base) {
+    let store = base.open().await;
+    let a = device("a", "A");
+    let all: Vec<Option<HmacCheck>> = HmacCheck::ALL.into_iter().map(Some).chain([None]).collect();
+    for hmac in &all {
+        let mut message = report(&a, at(1), "x");
+        message.hmac = *hmac;
+        let seq = store_report(&store, message).await.seq;
+        let kept = store.read().message(seq).await.unwrap().unwrap();
+        assert_eq!((kept.hmac, kept.size, kept.pruned), (*hmac, 1, false));
+    }
+    assert!(audit::check(store.read(), &mut |_| ()).await.unwrap().is_sound());
     store.close().await;
 }
 

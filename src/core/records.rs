@@ -1,0 +1,105 @@
+//! Small documents that a part keeps for itself: typed here, text in the store.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Hub, HubError};
+use crate::model::{DeviceId, Record, Timestamp};
+use crate::store::{RecordFilter, RecordWrite, StoreError, Write};
+
+/// What can be kept. For what is small and changes slowly, never for each message.
+pub trait Kept: Serialize + DeserializeOwned + Send {
+    /// Which part's, and what it is. Never changes once released; a form that old documents do not fit needs
+    /// another kind.
+    const KIND: &'static str;
+    /// So many are kept of the kind, the newest; `None` keeps all.
+    const KEEP_MAX: Option<u32> = None;
+
+    /// Its name among those of its kind.
+    fn key(&self) -> String;
+
+    /// The device it is about; it goes when the device is forgotten.
+    fn device(&self) -> Option<DeviceId> {
+        None
+    }
+}
+
+impl Hub {
+    /// Keeps an item in place of the one with the same key. Durable when it returns.
+    pub async fn keep<T: Kept>(&self, item: &T) -> Result<(), HubError> {
+        self.write(kept(item, self.now(), false)?).await?;
+        Ok(())
+    }
+
+    /// Keeps an item unless there is one with the same key; says whether it did. Of several that try at once,
+    /// on one server or on many, one gets `true`.
+    pub async fn keep_new<T: Kept>(&self, item: &T) -> Result<bool, HubError> {
+        match self.write(kept(item, self.now(), true)?).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The item with a key.
+    pub async fn kept<T: Kept>(&self, key: &str) -> Result<Option<T>, HubError> {
+        let filter = RecordFilter {
+            kind: T::KIND.to_owned(),
+            key: Some(key.to_owned()),
+            limit: 1,
+            ..RecordFilter::default()
+        };
+        let found = self.reader().records(filter).await?;
+        found.iter().map(read).next().transpose()
+    }
+
+    /// A page of items with the time each was kept, newest first: of one device or of all, older than
+    /// `before` (the time and key of the last one seen).
+    pub async fn kept_all<T: Kept>(
+        &self,
+        of: Option<&DeviceId>,
+        before: Option<(Timestamp, String)>,
+        limit: u32,
+    ) -> Result<Vec<(Timestamp, T)>, HubError> {
+        let filter = RecordFilter { kind: T::KIND.to_owned(), key: None, device: of.cloned(), before, limit };
+        let found = self.reader().records(filter).await?;
+        found.iter().map(|record| Ok((record.at, read(record)?))).collect()
+    }
+
+    /// Removes the item with a key, if there is one.
+    pub async fn forget_kept<T: Kept>(&self, key: &str) -> Result<(), HubError> {
+        let write = RecordWrite {
+            kind: T::KIND,
+            key: key.to_owned(),
+            device: None,
+            at: self.now(),
+            body: None,
+            keep_max: None,
+            only_new: false,
+        };
+        self.write(Write::Record(Box::new(write))).await?;
+        Ok(())
+    }
+}
+
+fn kept<T: Kept>(item: &T, at: Timestamp, only_new: bool) -> Result<Write, HubError> {
+    let body = serde_json::to_string(item).map_err(|error| {
+        HubError::Store(StoreError::Failed(format!("a {} has no JSON: {error}", T::KIND)))
+    })?;
+    Ok(Write::Record(Box::new(RecordWrite {
+        kind: T::KIND,
+        key: item.key(),
+        device: item.device(),
+        at,
+        body: Some(body),
+        keep_max: T::KEEP_MAX,
+        only_new,
+    })))
+}
+
+fn read<T: Kept>(record: &Record) -> Result<T, HubError> {
+    serde_json::from_str(&record.body).map_err(|error| {
+        let text = format!("the stored {} {} cannot be read: {error}", record.kind, record.key);
+        HubError::Store(StoreError::Failed(text))
+    })
+}
