@@ -4,6 +4,8 @@
 //! administrator, routes, accept loops. Stop: 1. stop accepting, 2. finish requests, 3. end the server's own
 //! tasks, 4. drain the writer and close the store; all within `limits.shutdown_time_s`.
 
+mod clients;
+mod doors;
 mod error;
 mod first;
 mod hosts;
@@ -34,9 +36,10 @@ use crate::family::{self, Family};
 use crate::http::{self, Dispatch, ListenerKind, Routes, Service};
 use crate::model::Clock;
 use crate::net::{self, BoundListener, Door};
-use crate::pki::{Resolver, Source};
+use crate::pki::ClientTrust;
 use crate::store::{self, Store, StoreError, Target};
 use crate::web::{self, WebSettings};
+use doors::Doors;
 use sockets::Handed;
 
 /// A server that serves.
@@ -45,15 +48,13 @@ pub struct Running {
     addrs: BTreeMap<ListenerKind, SocketAddr>,
     spoken: Vec<ListenerKind>,
     hosts: Vec<String>,
-    fingerprint: Option<String>,
     first_admin: Option<(String, SecretString)>,
     hub: Hub,
     store: Store,
     limits: Arc<ArcSwap<net::Limits>>,
-    resolver: Option<Arc<Resolver>>,
-    clock: Clock,
+    doors: Doors,
     stop: CancellationToken,
-    doors: TaskTracker,
+    listening: TaskTracker,
     chores: TaskTracker,
 }
 
@@ -100,18 +101,15 @@ async fn compose(
     let addrs: BTreeMap<_, _> =
         bound.iter().filter_map(|(kind, socket)| socket.addr().map(|addr| (*kind, addr))).collect();
     let hosts = hosts::names(&config.hosts);
-    let with_tls = addrs.keys().any(|kind| is_tls(*kind));
-    let resolver = if with_tls { Some(certificates(config, &hosts, &clock).await?) } else { None };
-    let tls = resolver.as_ref().map(|resolver| net::server_config(Arc::clone(resolver) as _)).transpose()?;
+    let doors = Doors::open(config, &hosts, &clock, addrs.keys().copied()).await?;
 
     let hub = Hub::start(store.clone(), clock.clone(), shares::hub(config)).await?;
     let first_admin = first::admin(&hub, &config.data_dir).await?;
     let limits = Arc::new(ArcSwap::from_pointee(shares::net(&config.limits)));
     let (service, spoken) =
-        service(&hub, families.clone(), &limits, addrs.contains_key(&ListenerKind::Admin))?;
+        service(&hub, families.clone(), &limits, &doors, addrs.contains_key(&ListenerKind::Admin))?;
 
     let running = Running {
-        fingerprint: resolver.as_ref().and_then(|_| fingerprint(config, &clock)),
         config: config.clone(),
         addrs,
         spoken,
@@ -120,31 +118,24 @@ async fn compose(
         hub,
         store,
         limits,
-        resolver,
-        clock,
+        doors,
         stop: CancellationToken::new(),
-        doors: TaskTracker::new(),
+        listening: TaskTracker::new(),
         chores: TaskTracker::new(),
     };
     running.start_chores(families);
     for (kind, socket) in bound {
         let door = Door {
             kind,
-            tls: tls.clone().filter(|_| is_tls(kind)),
+            tls: running.doors.tls(kind),
+            told: Arc::new(|_| {}),
             service: Arc::clone(&service),
             limits: Arc::clone(&running.limits),
         };
-        running.doors.spawn(net::serve(socket, door, running.stop.child_token()));
+        running.listening.spawn(net::serve(socket, door, running.stop.child_token()));
     }
-    running.doors.close();
+    running.listening.close();
     Ok(running)
-}
-
-const fn is_tls(kind: ListenerKind) -> bool {
-    match kind {
-        ListenerKind::Https | ListenerKind::Admin => true,
-        ListenerKind::Http | ListenerKind::Ws | ListenerKind::Control => false,
-    }
 }
 
 async fn open_store(config: &Config) -> Result<Store, ServerError> {
@@ -157,35 +148,12 @@ async fn open_store(config: &Config) -> Result<Store, ServerError> {
     }
 }
 
-async fn certificates(
-    config: &Config,
-    hosts: &[String],
-    clock: &Clock,
-) -> Result<Arc<Resolver>, ServerError> {
-    let source = match (&config.tls.certificate, &config.tls.key) {
-        (Some(cert), Some(key)) => Source::Files { cert: cert.clone(), key: key.clone() },
-        _ => Source::Own { dir: config.certs_dir.clone(), hosts: hosts.to_vec() },
-    };
-    let now_s = clock.now().seconds();
-    let opened = tokio::task::spawn_blocking(move || Resolver::open(source, now_s)).await;
-    let opened = opened.map_err(|cause| ServerError::System {
-        what: "making the certificates",
-        cause: std::io::Error::other(cause),
-    })?;
-    Ok(opened?)
-}
-
-/// What clients are shown first: the operator's certificate, else our RSA one.
-fn fingerprint(config: &Config, clock: &Clock) -> Option<String> {
-    let file = config.tls.certificate.clone().unwrap_or_else(|| config.certs_dir.join("rsa.pem"));
-    crate::pki::describe_file(&file, clock.now().seconds()).ok().map(|facts| facts.fingerprint)
-}
-
 /// What every listener calls, and the listeners on which a dialect is spoken.
 fn service(
     hub: &Hub,
     families: Vec<Arc<dyn Family>>,
     limits: &Arc<ArcSwap<net::Limits>>,
+    doors: &Doors,
     admin_apart: bool,
 ) -> Result<(Service, Vec<ListenerKind>), ServerError> {
     let mut routes = Routes::new();
@@ -200,9 +168,12 @@ fn service(
     };
     let limits = Arc::clone(limits);
     let spoken = routes.listeners();
-    let service = Dispatch::new(routes.into_table(), move || limits.load().body())
-        .with_pages(pages, pages_on)
-        .into_service();
+    let mut dispatch =
+        Dispatch::new(routes.into_table(), move || limits.load().body()).with_pages(pages, pages_on);
+    if let Some(gate) = doors.gate() {
+        dispatch = dispatch.with_gate(gate);
+    }
+    let service = dispatch.into_service();
     Ok((service, spoken))
 }
 
@@ -222,6 +193,11 @@ impl Running {
         self.first_admin.as_ref()
     }
 
+    /// Who counts as a client with a certificate of ours, to revoke some; `None` when no listener speaks TLS.
+    pub fn client_trust(&self) -> Option<&Arc<ClientTrust>> {
+        self.doors.clients()
+    }
+
     /// Takes over what may change while running: certificates, limits, how devices are treated.
     ///
     /// # Errors
@@ -229,15 +205,7 @@ impl Running {
     pub async fn reload(&self, config: &Config) -> Result<(), ServerError> {
         self.limits.store(Arc::new(shares::net(&config.limits)));
         self.hub.settings_reload(shares::hub(config));
-        let Some(resolver) = self.resolver.clone() else { return Ok(()) };
-        let now_s = self.clock.now().seconds();
-        match tokio::task::spawn_blocking(move || resolver.reload(now_s)).await {
-            Ok(read) => Ok(read?),
-            Err(cause) => Err(ServerError::System {
-                what: "reading the certificates",
-                cause: std::io::Error::other(cause),
-            }),
-        }
+        self.doors.reload(config).await
     }
 
     /// Asks the server to stop; [`Running::join`] tells when it has.
@@ -251,7 +219,7 @@ impl Running {
         let limit = Duration::from_secs(self.config.limits.shutdown_time_s);
         let orderly = async {
             // 1 and 2: each door stops accepting, then waits for its connections.
-            self.doors.wait().await;
+            self.listening.wait().await;
             tracing::info!("requests finished");
             // 3
             self.chores.close();
@@ -290,11 +258,7 @@ impl Running {
         });
         let data_dir = self.config.data_dir.clone();
         self.chores.spawn(first::forget_password(self.hub.password_changes(), data_dir, self.stop.clone()));
-        if let Some(resolver) = self.resolver.clone() {
-            let clock = self.clock.clone();
-            let now_s = move || clock.now().seconds();
-            self.chores.spawn(resolver.watch(now_s, CERTIFICATES_EVERY, self.stop.clone()));
-        }
+        self.doors.watch(&self.chores, &self.stop);
     }
 }
 
@@ -396,4 +360,3 @@ pub async fn audit(
 }
 
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-const CERTIFICATES_EVERY: Duration = Duration::from_secs(10);

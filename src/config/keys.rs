@@ -83,6 +83,12 @@ static KEYS: &[Key] = &[
     ),
     key!("tls.key", tls.key, "The key of tls.certificate: PEM file."),
     key!(
+        "tls.client_certificates",
+        tls.client_certificates,
+        "Certificates of devices, on the https listener: off, optional (asked for and written down; none or a bad one is\nno obstacle) or required (device paths answer 403 to whoever shows no good one; pages stay open)."
+    ),
+    key!("tls.client_roots", tls.client_roots, "Roots beside our own that may vouch for devices: PEM file."),
+    key!(
         "devices.unknown",
         devices.unknown,
         "First contact of a device nobody has named: accept, hold (answered and stored, but waits to be adopted) or refuse."
@@ -119,6 +125,16 @@ static KEYS: &[Key] = &[
     ),
     key!("sessions.session_ttl_s", sessions.session_ttl_s, "Life of a browser's session."),
     key!("limits.handshake_time_ms", limits.handshake_time_ms, "A TLS handshake, from accept to its end."),
+    key!(
+        "limits.tls_record_bytes_max",
+        limits.tls_record_bytes_max,
+        "Bytes in one TLS record on the https listener, 512 to 16384. Below 1536 old Mbed TLS can no longer put the\nhandshake together. Read at the start."
+    ),
+    key!(
+        "limits.admin_tls_record_bytes_max",
+        limits.admin_tls_record_bytes_max,
+        "The same on the admin listener. Read at the start."
+    ),
     key!(
         "limits.header_time_ms",
         limits.header_time_ms,

@@ -51,6 +51,7 @@ pub fn load(sources: &Sources) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
     from_env(&mut config, sources, &mut problems, &mut oddities);
     from_flags(&mut config, &sources.flags, &mut problems);
     whole(&config, &mut problems);
+    odd(&config, &mut oddities);
     if problems.is_empty() { Ok((config, oddities)) } else { Err(problems) }
 }
 
@@ -207,6 +208,14 @@ fn whole(config: &Config, problems: &mut Vec<Problem>) {
         problems
             .push(Problem::new("tls", "`tls.certificate` and `tls.key` are given together or not at all"));
     }
+    for (name, bytes) in [
+        ("limits.tls_record_bytes_max", config.limits.tls_record_bytes_max),
+        ("limits.admin_tls_record_bytes_max", config.limits.admin_tls_record_bytes_max),
+    ] {
+        if !(512..=16_384).contains(&bytes) {
+            problems.push(Problem::new(name, format!("expected 512 to 16384 bytes, found {bytes}")));
+        }
+    }
     let listen = &config.listen;
     if [listen.https, listen.http, listen.ws, listen.admin].iter().all(|address| *address == Address(None)) {
         problems.push(Problem::new("listen", "every listener is off: nothing could be served"));
@@ -221,6 +230,16 @@ fn whole(config: &Config, problems: &mut Vec<Problem>) {
                 format!("{address} is already that of `listen.{other}`: give each listener its own"),
             ));
         }
+    }
+}
+
+/// What may be set and is rarely meant.
+fn odd(config: &Config, oddities: &mut Vec<Problem>) {
+    if config.limits.tls_record_bytes_max < RECORD_SAFE_BYTES {
+        oddities.push(Problem::new(
+            "limits.tls_record_bytes_max",
+            format!("below {RECORD_SAFE_BYTES} modules with old Mbed TLS fail in the handshake"),
+        ));
     }
 }
 
@@ -254,6 +273,8 @@ fn nearest(name: &str, known: impl Iterator<Item = String>) -> String {
         .unwrap_or_default()
 }
 
+/// Smaller records cut a certificate into pieces that Mbed TLS before 3.6.3 cannot join.
+const RECORD_SAFE_BYTES: usize = 1536;
 const DEVICE_PORTS: &str = "listen.device_ports";
 
 /// Variables that are ours and set nothing here.

@@ -5,6 +5,10 @@
 pub struct Limits {
     /// A TLS handshake, from accept to its end.
     pub handshake_time_ms: u64,
+    /// Bytes in one TLS record on the https listener. Read at the start.
+    pub tls_record_bytes_max: usize,
+    /// The same on the admin listener. Read at the start.
+    pub admin_tls_record_bytes_max: usize,
     /// From the first byte of a request to the end of its header block.
     pub header_time_ms: u64,
     /// A kept connection on which nothing is asked. Modules call once a minute and keep theirs.
@@ -47,6 +51,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             handshake_time_ms: 10_000,
+            tls_record_bytes_max: 4096,
+            admin_tls_record_bytes_max: 16_384,
             header_time_ms: 10_000,
             idle_time_s: 330,
             body_time_ms: 15_000,

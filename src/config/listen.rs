@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use super::setting::Setting;
+use super::setting::{Setting, words};
 
 /// One listener's address, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,11 +85,33 @@ impl Default for Listen {
     }
 }
 
-/// The operator's own certificate, in place of one that homeport makes.
+/// The operator's own certificate, in place of one that homeport makes, and those of devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file with the certificate (and, if need be, its chain).
     pub certificate: Option<PathBuf>,
     /// PEM file with its key.
     pub key: Option<PathBuf>,
+    /// Whether devices are asked for a certificate of their own.
+    pub client_certificates: ClientCertificates,
+    /// PEM file with roots that may vouch for devices, beside our own.
+    pub client_roots: Option<PathBuf>,
 }
+
+/// What is made of devices' own certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Not asked for.
+    Off,
+    /// Asked for and written down; none or a bad one is no obstacle.
+    #[default]
+    Optional,
+    /// Device paths answer only who shows a good one.
+    Required,
+}
+
+words!(ClientCertificates {
+    "off" => ClientCertificates::Off,
+    "optional" => ClientCertificates::Optional,
+    "required" => ClientCertificates::Required,
+});

@@ -21,7 +21,7 @@ pub use devices::{Devices, Sessions, UnknownDevices};
 pub use keys::{Key, keys};
 pub use layers::{Problem, Sources, load};
 pub use limits::Limits;
-pub use listen::{Address, Listen, Tls};
+pub use listen::{Address, ClientCertificates, Listen, Tls};
 pub use log::{Log, LogFormat};
 pub use store::StoreUrl;
 pub use template::{print, template};

@@ -18,6 +18,9 @@ use super::{
 pub type Pages =
     Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Result<Response<Body>, Infallible>> + Send + Sync>;
 
+/// Asked before a device path is answered; says why it is not.
+pub type Gate = Arc<dyn Fn(&Peer) -> Result<(), Reject> + Send + Sync>;
+
 /// Makes [`Pages`] of a tower service, such as an `axum::Router`.
 pub fn pages<S, B>(service: S) -> Pages
 where
@@ -38,6 +41,7 @@ where
 /// Sends each request to the device table or to the pages.
 pub struct Dispatch {
     table: Table,
+    gate: Option<Gate>,
     pages: Option<Pages>,
     pages_on: Vec<ListenerKind>,
     limits: Box<dyn Fn() -> BodyLimits + Send + Sync>,
@@ -46,7 +50,14 @@ pub struct Dispatch {
 impl Dispatch {
     /// `limits` is asked anew for each request, so a reload needs no restart.
     pub fn new(table: Table, limits: impl Fn() -> BodyLimits + Send + Sync + 'static) -> Self {
-        Self { table, pages: None, pages_on: Vec::new(), limits: Box::new(limits) }
+        Self { table, gate: None, pages: None, pages_on: Vec::new(), limits: Box::new(limits) }
+    }
+
+    /// Lets nobody to the device table whom the gate refuses. Pages are not asked about.
+    #[must_use]
+    pub fn with_gate(mut self, gate: Gate) -> Self {
+        self.gate = Some(gate);
+        self
     }
 
     /// Serves pages on these listeners. On others an unknown path is answered 404 in JSON.
@@ -70,6 +81,9 @@ impl Dispatch {
         let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(nobody);
         let limits = (self.limits)();
         if let Some((handler, params)) = self.table.find(peer.listener, request.uri().path()) {
+            if let Some(Err(reject)) = self.gate.as_ref().map(|gate| gate(&peer)) {
+                return reject.into_reply().into_response();
+            }
             return device(handler, params, request, peer, limits).await.into_response();
         }
         match &self.pages {

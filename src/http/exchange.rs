@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, Version};
@@ -81,7 +82,14 @@ pub struct Peer {
     /// The door it came through.
     pub listener: ListenerKind,
     /// What the handshake agreed on; `None` on plain connections.
-    pub tls: Option<TlsFacts>,
+    pub tls: Option<Arc<TlsFacts>>,
+}
+
+impl Peer {
+    /// The certificate this client showed, good or not.
+    pub fn certificate(&self) -> Option<&ClientCert> {
+        self.tls.as_ref()?.client_cert.as_ref()
+    }
 }
 
 /// What a TLS handshake agreed on.
@@ -93,6 +101,21 @@ pub struct TlsFacts {
     pub suite: String,
     /// Name the client asked for.
     pub sni: Option<String>,
-    /// Client certificate (DER), when one was sent.
-    pub client_cert: Option<Vec<u8>>,
+    /// The client's certificate, when it showed one.
+    pub client_cert: Option<ClientCert>,
+}
+
+/// A client's certificate. Its holder has proved to have the key, unless `fault` says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCert {
+    /// SHA-256 of the certificate, `AB:CD:…`.
+    pub fingerprint: String,
+    /// Its subject as a distinguished name; empty when it cannot be read.
+    pub subject: String,
+    /// The common name in the subject: a device's id in certificates of our own.
+    pub name: Option<String>,
+    /// End of its life, seconds since 1970; 0 when it cannot be read.
+    pub not_after_s: i64,
+    /// Why it is not to be believed; `None` when a root of ours vouches for it.
+    pub fault: Option<String>,
 }

@@ -22,8 +22,8 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 pub use body::{BodyLimits, limited, read_body};
-pub use dispatch::{Dispatch, Pages, pages};
-pub use exchange::{Exchange, ListenerKind, Peer, TlsFacts};
+pub use dispatch::{Dispatch, Gate, Pages, pages};
+pub use exchange::{ClientCert, Exchange, ListenerKind, Peer, TlsFacts};
 pub use reject::Reject;
 pub use reply::Reply;
 pub use routes::{RouteError, Routes, Table};

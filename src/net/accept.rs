@@ -6,22 +6,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::blame::HandshakeFailure;
 use super::connection;
 use super::gate::{Gate, Permit};
 use super::limits::Limits;
 use super::listener::{BoundListener, Stream};
-use crate::http::{ListenerKind, Service};
+use super::tls::Tls;
+use crate::http::{ListenerKind, Service, TlsFacts};
+
+/// How a handshake went.
+#[derive(Clone, Copy, Debug)]
+pub enum Handshake<'a> {
+    /// A client is in.
+    Done(&'a TlsFacts),
+    /// It came to nothing.
+    Failed(&'a HandshakeFailure),
+}
+
+/// Whoever is told of handshakes.
+pub type Told = Arc<dyn Fn(Handshake<'_>) + Send + Sync>;
 
 /// What stands behind a listener.
 pub struct Door {
     /// Which of the doors it is; handlers see it in [`crate::http::Peer`].
     pub kind: ListenerKind,
-    /// TLS settings; `None` for plain HTTP.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// TLS; `None` for plain HTTP.
+    pub tls: Option<Tls>,
+    /// Hears of each handshake. Must not block.
+    pub told: Told,
     /// Answers each request.
     pub service: Service,
     /// Read anew for each connection.

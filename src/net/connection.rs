@@ -11,18 +11,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::LazyConfigAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Door;
+use super::handshake;
 use super::limits::Limits;
 use super::listener::{Flow, Stream};
-use super::sniff::{self, Speaks};
-use super::tls;
 use super::watched::{Answer, Phase, Watched};
 use crate::http::{ListenerKind, Peer, Reply, Service};
 
@@ -33,64 +27,15 @@ pub(super) async fn run(stream: Stream, addr: SocketAddr, door: Arc<Door>, stop:
     match (stream, &door.tls) {
         (Stream::Unix(socket), _) => http(socket, peer, &door.service, &limits, &stop).await,
         (Stream::Tcp(socket), None) => http(socket, peer, &door.service, &limits, &stop).await,
-        (Stream::Tcp(socket), Some(config)) => {
+        (Stream::Tcp(socket), Some(tls)) => {
             // Nothing has been asked yet, so a stop may end it here.
-            let opened = stop.run_until_cancelled(open(socket, addr, config, &limits)).await;
-            if let Some(Some(socket)) = opened {
-                let facts = tls::facts(socket.get_ref().1);
-                http(socket, Peer { tls: Some(facts), ..peer }, &door.service, &limits, &stop).await;
+            let opened = stop.run_until_cancelled(handshake::open(socket, addr, &door, tls, &limits)).await;
+            if let Some(Some((socket, facts))) = opened {
+                let peer = Peer { tls: Some(Arc::new(facts)), ..peer };
+                http(socket, peer, &door.service, &limits, &stop).await;
             }
         }
     }
-}
-
-/// The handshake, or one log line that says why there was none.
-async fn open(
-    socket: TcpStream,
-    addr: SocketAddr,
-    config: &Arc<ServerConfig>,
-    limits: &Limits,
-) -> Option<TlsStream<TcpStream>> {
-    let limit = Duration::from_millis(limits.handshake_time_ms);
-    match timeout(limit, Box::pin(handshake(socket, addr, config, limit))).await {
-        Ok(Ok(socket)) => socket,
-        Ok(Err(cause)) => {
-            tracing::warn!(peer = %addr, "TLS handshake failed: {cause}");
-            None
-        }
-        Err(_) => {
-            tracing::warn!(peer = %addr, "TLS handshake took longer than {limit:?} (limits.handshake_time_ms)");
-            None
-        }
-    }
-}
-
-async fn handshake(
-    socket: TcpStream,
-    addr: SocketAddr,
-    config: &Arc<ServerConfig>,
-    limit: Duration,
-) -> Result<Option<TlsStream<TcpStream>>, String> {
-    match sniff::first_byte(&socket).await.map_err(|cause| cause.to_string())? {
-        Speaks::Tls => {}
-        Speaks::Nothing => {
-            tracing::debug!(peer = %addr, "connected to the TLS port and said nothing");
-            return Ok(None);
-        }
-        Speaks::PlainHttp => {
-            tracing::warn!(peer = %addr, "plain HTTP on the TLS port, answered with a pointer to https://");
-            if let Err(cause) = sniff::refuse_plain(socket, limit / 2).await {
-                tracing::debug!(peer = %addr, "the pointer was not taken: {cause}");
-            }
-            return Ok(None);
-        }
-        Speaks::Garbage(byte) => return Err(format!("the first byte is 0x{byte:02x}, which is not TLS")),
-    }
-    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket);
-    let start = start.await.map_err(|cause| cause.to_string())?;
-    let offer = tls::offer(&start.client_hello());
-    let opened = start.into_stream(Arc::clone(config)).await;
-    opened.map(Some).map_err(|cause| format!("{cause}; the client offered {offer}"))
 }
 
 async fn http<T: Flow>(socket: T, peer: Peer, service: &Service, limits: &Limits, stop: &CancellationToken) {

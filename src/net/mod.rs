@@ -4,17 +4,24 @@
 //! its own connection and nothing else.
 
 mod accept;
+mod blame;
 mod connection;
 mod error;
 mod gate;
+mod handshake;
+mod hello;
 mod limits;
 mod listener;
+mod recorded;
 mod sniff;
+mod suites;
 mod tls;
 mod watched;
 
-pub use accept::{Door, serve};
+pub use accept::{Door, Handshake, Told, serve};
+pub use blame::{HandshakeFailure, Reason};
 pub use error::NetError;
+pub use hello::Offer;
 pub use limits::Limits;
 pub use listener::BoundListener;
-pub use tls::server_config;
+pub use tls::{ClientJudge, Tls};

@@ -9,19 +9,22 @@ use tokio::net::TcpStream;
 pub(super) enum Speaks {
     Tls,
     PlainHttp,
+    /// A hello in the form of SSL 2.0, in which clients of old begin.
+    Ssl2,
     Nothing,
     Garbage(u8),
 }
 
-/// Looks at the first byte without taking it.
-pub(super) async fn first_byte(stream: &TcpStream) -> std::io::Result<Speaks> {
-    let mut first = [0];
+/// Looks at the first bytes without taking them.
+pub(super) async fn first_bytes(stream: &TcpStream) -> std::io::Result<Speaks> {
+    let mut first = [0; 3];
     let read = stream.peek(&mut first).await?;
     Ok(match (read, first) {
         (0, _) => Speaks::Nothing,
-        (_, [22]) => Speaks::Tls, // content type "handshake"
-        (_, [byte]) if byte.is_ascii_alphabetic() => Speaks::PlainHttp,
-        (_, [byte]) => Speaks::Garbage(byte),
+        (_, [22, ..]) => Speaks::Tls, // content type "handshake"
+        (_, [byte, ..]) if byte.is_ascii_alphabetic() => Speaks::PlainHttp,
+        (_, [length, _, 1]) if length & 0x80 != 0 => Speaks::Ssl2, // two bytes of length, then "client hello"
+        (_, [byte, ..]) => Speaks::Garbage(byte),
     })
 }
 

@@ -1,56 +1,88 @@
-//! What TLS we speak, and what is said of a handshake that failed.
+//! What TLS we speak, and what a finished handshake agreed on.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
+use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 
 use super::NetError;
-use crate::http::TlsFacts;
+use crate::http::{ClientCert, TlsFacts};
 
-/// TLS 1.2 and 1.3, HTTP/1.1 only (`cwm-oke.md §2`), resumption by ticket and by session id.
-pub fn server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerConfig>, NetError> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&TLS12, &TLS13])?
-        .with_no_client_auth()
-        .with_cert_resolver(resolver);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
-    config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX_COUNT);
-    config.send_tls13_tickets = 1;
-    // Old Mbed TLS cannot put a handshake message together again that was cut below its certificate's size.
-    config.max_fragment_size = Some(FRAGMENT_MAX_BYTES);
-    Ok(Arc::new(config))
+/// Who looks at clients' certificates. Handshakes go on with bad ones too: what is thought of a certificate is
+/// known to whoever answers the request (`cwm-oke.md §2`: ask, record, do not refuse).
+pub trait ClientJudge: fmt::Debug + Send + Sync {
+    /// Takes part in handshakes; lets every certificate pass whose key the client has.
+    fn verifier(&self) -> Arc<dyn ClientCertVerifier>;
+
+    /// What is thought of the chain that a client showed, now.
+    fn judge(&self, chain: &[CertificateDer<'_>]) -> ClientCert;
 }
 
-/// What a finished handshake agreed on.
-pub(super) fn facts(connection: &ServerConnection) -> TlsFacts {
-    let version = match connection.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
-        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
-        other => format!("{other:?}"),
-    };
-    let suite = connection.negotiated_cipher_suite();
-    TlsFacts {
-        version,
-        suite: suite.map(|suite| format!("{:?}", suite.suite())).unwrap_or_default(),
-        sni: connection.server_name().map(str::to_owned),
-        client_cert: connection.peer_certificates().and_then(|chain| chain.first()).map(|cert| cert.to_vec()),
+/// TLS of one listener.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) clients: Option<Arc<dyn ClientJudge>>,
+}
+
+impl Tls {
+    /// TLS 1.2 and 1.3, HTTP/1.1 only (`cwm-oke.md §2`), resumption by ticket and by session id. Clients are asked
+    /// for a certificate when there is somebody to judge it. A record carries `record_bytes_max` bytes at most,
+    /// 512 to 16,384.
+    ///
+    /// # Errors
+    /// rustls refuses the settings.
+    pub fn new(
+        resolver: Arc<dyn ResolvesServerCert>,
+        clients: Option<Arc<dyn ClientJudge>>,
+        record_bytes_max: usize,
+    ) -> Result<Self, NetError> {
+        let verifier =
+            clients.as_ref().map_or_else(|| Arc::new(NoClientAuth) as _, |clients| clients.verifier());
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&TLS12, &TLS13])?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX_COUNT);
+        config.send_tls13_tickets = 1;
+        // rustls counts the record's header in. It does not heed what a client asks for, and it cuts handshake
+        // messages too, which old Mbed TLS cannot put together again below its certificate's size.
+        config.max_fragment_size = Some(record_bytes_max.saturating_add(RECORD_HEADER_BYTES));
+        Ok(Self { config: Arc::new(config), clients })
+    }
+
+    /// What a finished handshake agreed on.
+    pub(super) fn facts(&self, connection: &ServerConnection) -> TlsFacts {
+        let suite = connection.negotiated_cipher_suite();
+        let shown = self.clients.as_ref().zip(connection.peer_certificates());
+        TlsFacts {
+            version: connection.protocol_version().map(version).unwrap_or_default(),
+            suite: suite.map(|suite| format!("{:?}", suite.suite())).unwrap_or_default(),
+            sni: connection.server_name().map(str::to_owned),
+            client_cert: shown.map(|(clients, chain)| clients.judge(chain)),
+        }
     }
 }
 
-/// What a client offered, for the log line of a handshake that fails.
-pub(super) fn offer(hello: &ClientHello<'_>) -> String {
-    format!(
-        "suites {:?}, signatures {:?}, groups {:?}, name {:?}",
-        hello.cipher_suites(),
-        hello.signature_schemes(),
-        hello.named_groups().unwrap_or_default(),
-        hello.server_name()
-    )
+/// A protocol version as people write it.
+pub(super) fn version(version: ProtocolVersion) -> String {
+    match version {
+        ProtocolVersion::SSLv2 => "SSL 2.0".to_owned(),
+        ProtocolVersion::SSLv3 => "SSL 3.0".to_owned(),
+        ProtocolVersion::TLSv1_0 => "TLS 1.0".to_owned(),
+        ProtocolVersion::TLSv1_1 => "TLS 1.1".to_owned(),
+        ProtocolVersion::TLSv1_2 => "TLS 1.2".to_owned(),
+        ProtocolVersion::TLSv1_3 => "TLS 1.3".to_owned(),
+        other => format!("{other:?}"),
+    }
 }
 
 const SESSIONS_MAX_COUNT: usize = 8_192;
-const FRAGMENT_MAX_BYTES: usize = 4_096;
+const RECORD_HEADER_BYTES: usize = 5;

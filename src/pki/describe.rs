@@ -105,7 +105,8 @@ fn key_type(cert: &X509Certificate<'_>) -> String {
     }
 }
 
-fn fingerprint(der: &[u8]) -> String {
+/// SHA-256 as `AB:CD:…`.
+pub(super) fn fingerprint(der: &[u8]) -> String {
     let pairs: Vec<String> = Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect();
     pairs.join(":")
 }

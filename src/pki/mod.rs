@@ -5,6 +5,7 @@
 //! across restarts. Opens no socket and knows no other room.
 
 mod authority;
+mod clients;
 mod describe;
 mod error;
 mod files;
@@ -15,6 +16,7 @@ mod resolver;
 mod tests;
 
 pub use authority::{ClientBundle, Material, ensure, export_root, issue_client, renew};
+pub use clients::{ClientTrust, Judged};
 pub use describe::{Description, describe, describe_file};
 pub use error::PkiError;
 pub use resolver::{Resolver, Source};

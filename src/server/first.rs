@@ -74,7 +74,7 @@ pub(super) fn banner(running: &Running) -> String {
             let _ = writeln!(text, "  {:<12} {scheme}://{addr}", "Devices");
         }
     }
-    if let Some(fingerprint) = &running.fingerprint {
+    if let Some(fingerprint) = running.doors.fingerprint() {
         let _ = writeln!(text, "  Certificate  SHA-256 {fingerprint}");
     }
     let _ = writeln!(text, "  Data         {}", running.config.data_dir.display());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use homeport::http::{Dispatch, ListenerKind, Reply, Routes, handler};
 use homeport::model::Clock;
-use homeport::net::{BoundListener, Door, Limits, serve, server_config};
+use homeport::net::{BoundListener, Door, Limits, Tls, serve};
 use homeport::pki::{Resolver, Source};
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -40,12 +40,14 @@ async fn start(limits: Limits, certs: Option<&std::path::Path>) -> Running {
     let service = Dispatch::new(routes.into_table(), move || limits.body()).into_service();
     let tls = certs.map(|dir| {
         let source = Source::Own { dir: dir.to_owned(), hosts: vec!["localhost".into(), "127.0.0.1".into()] };
-        server_config(Resolver::open(source, Clock::system().now().seconds()).unwrap()).unwrap()
+        let resolver = Resolver::open(source, Clock::system().now().seconds()).unwrap();
+        Tls::new(resolver, None, 4096).unwrap()
     });
     let listener = BoundListener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.addr().unwrap();
     let stop = CancellationToken::new();
-    let door = Door { kind, tls, service, limits: Arc::new(ArcSwap::from_pointee(limits)) };
+    let limits = Arc::new(ArcSwap::from_pointee(limits));
+    let door = Door { kind, tls, told: Arc::new(|_| {}), service, limits };
     let task = tokio::spawn(serve(listener, door, stop.clone()));
     Running { addr, stop, task }
 }
@@ -224,7 +226,8 @@ async fn a_control_socket_is_the_owners_and_is_not_taken_from_a_living_server() 
     let limits = Arc::new(ArcSwap::from_pointee(Limits::default()));
     let listener = BoundListener::unix(&path).unwrap();
     let stop = CancellationToken::new();
-    let door = Door { kind: ListenerKind::Control, tls: None, service, limits };
+    let told = Arc::new(|_: homeport::net::Handshake<'_>| {});
+    let door = Door { kind: ListenerKind::Control, tls: None, told, service, limits };
     let task = tokio::spawn(serve(listener, door, stop.clone()));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(BoundListener::unix(&path).unwrap_err().to_string().contains("in use"));

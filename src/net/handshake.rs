@@ -1,0 +1,112 @@
+//! The handshake of one connection: made, or told of with its reason.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::accept::{Door, Handshake};
+use super::blame::{self, HandshakeFailure, Reason};
+use super::hello::Offer;
+use super::limits::Limits;
+use super::recorded::{Recorded, Seen};
+use super::sniff::{self, Speaks};
+use super::tls::Tls;
+use crate::http::TlsFacts;
+
+/// A client that is in, and what was agreed on.
+type Opened = (TlsStream<Recorded<TcpStream>>, TlsFacts);
+
+/// The handshake within its limit; `None` when there was none, of which the door has been told.
+pub(super) async fn open(
+    socket: TcpStream,
+    addr: SocketAddr,
+    door: &Door,
+    tls: &Tls,
+    limits: &Limits,
+) -> Option<Opened> {
+    let limit = Duration::from_millis(limits.handshake_time_ms);
+    let seen = Seen::default();
+    let shaken = timeout(limit, Box::pin(shake(socket, addr, tls, seen.clone(), limit))).await;
+    let seen = seen.bytes();
+    let why = match shaken {
+        Ok(Ok(opened)) => {
+            (door.told)(Handshake::Done(&opened.1));
+            return Some(opened);
+        }
+        Ok(Err(why)) => why,
+        Err(_) if seen.is_empty() => Nothing::Silence,
+        Err(_) => {
+            Nothing::Because(Reason::TooSlow, format!("not done within {limit:?} (limits.handshake_time_ms)"))
+        }
+    };
+    let offer = Offer::read(&seen);
+    let (reason, detail) = match why {
+        Nothing::Silence => {
+            tracing::debug!(peer = %addr, "connected to the TLS port and said nothing");
+            return None;
+        }
+        Nothing::Because(reason, detail) => (reason, detail),
+        Nothing::Error(error) => (blame::reason(&error, offer.as_ref()), error.to_string()),
+    };
+    tracing::warn!(
+        peer = %addr, reason = reason.code(),
+        "TLS handshake failed: {detail}; the client offered {}",
+        offer.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    );
+    let failure = HandshakeFailure { peer: addr, listener: door.kind, reason, detail, offer };
+    (door.told)(Handshake::Failed(&failure));
+    None
+}
+
+/// Why there is nobody in.
+enum Nothing {
+    /// It came and went, or waits for something: a probe of the port, or a browser that connects in advance.
+    Silence,
+    /// It is clear why.
+    Because(Reason, String),
+    /// What it offered has to be looked at.
+    Error(io::Error),
+}
+
+impl From<io::Error> for Nothing {
+    fn from(error: io::Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+async fn shake(
+    socket: TcpStream,
+    addr: SocketAddr,
+    tls: &Tls,
+    seen: Seen,
+    limit: Duration,
+) -> Result<Opened, Nothing> {
+    match sniff::first_bytes(&socket).await? {
+        Speaks::Tls => {}
+        Speaks::Nothing => return Err(Nothing::Silence),
+        Speaks::PlainHttp => {
+            if let Err(cause) = sniff::refuse_plain(socket, limit / 2).await {
+                tracing::debug!(peer = %addr, "the pointer to https:// was not taken: {cause}");
+            }
+            let detail = "plain HTTP on the TLS port, answered with a pointer to https://".to_owned();
+            return Err(Nothing::Because(Reason::PlainHttp, detail));
+        }
+        Speaks::Ssl2 => {
+            return Err(Nothing::Because(Reason::OldVersion, "a hello in the form of SSL 2.0".to_owned()));
+        }
+        Speaks::Garbage(byte) => {
+            let detail = format!("the first byte is 0x{byte:02x}, which is not TLS");
+            return Err(Nothing::Because(Reason::NotTls, detail));
+        }
+    }
+    let mut opened = TlsAcceptor::from(Arc::clone(&tls.config)).accept(Recorded::new(socket, seen)).await?;
+    opened.get_mut().0.enough();
+    let facts = tls.facts(opened.get_ref().1);
+    Ok((opened, facts))
+}
