@@ -1,0 +1,73 @@
+//! Measures homeport against its yardsticks; `scripts/bench` builds and runs it, `docs/performance.md` reads it.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `table` | the figures: who is measured how, in which order, and what is printed |
+//! | `round` | one figure: interleaved rounds, their ratio and their spread |
+//! | `sides` | the servers: homeport, the yardsticks, NGINX |
+//! | `bare`, `floor` | the yardsticks: what answering costs, and what answering after a commit costs |
+//! | `load` | the load generator, a process of its own |
+//! | `hold` | many connections that rest, a process of its own |
+//! | `client`, `heartbeat`, `tls` | what the load is made of |
+//! | `machine` | what the kernel says of a process, the disk and the others on this machine |
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for developers: it prints, and it stops with a word when its ground is missing"
+)]
+
+mod bare;
+mod client;
+mod floor;
+mod heartbeat;
+mod hold;
+mod load;
+mod machine;
+mod round;
+mod sides;
+mod table;
+mod tls;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Ratios of homeport to its yardsticks, measured in one run on one machine")]
+struct Arguments {
+    /// Of `cargo bench`, without a meaning here.
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Measures and prints the table.
+    Table(table::Table),
+    /// A yardstick as a server: answers a constant.
+    Bare(bare::Bare),
+    /// The same that also commits a row a request.
+    Floor(floor::Floor),
+    /// Asks a server for a while and says what it cost.
+    Load(load::Load),
+    /// Opens connections and lets them rest until standard input ends.
+    Hold(hold::Hold),
+}
+
+fn main() {
+    match Arguments::parse().what {
+        What::Table(table) => table.run(),
+        What::Bare(bare) => bare.run(),
+        What::Floor(floor) => floor.run(),
+        What::Load(load) => load.run(),
+        What::Hold(hold) => hold.run(),
+    }
+}
+
+/// A runtime as homeport has one.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made")
+}
