@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::machine;
-use crate::round::{self, Found, compare, measure, median};
+use crate::round::{Found, compare, measure, median};
 use crate::sides::{self, Side};
 
 #[derive(clap::Args)]
