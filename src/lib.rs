@@ -12,6 +12,7 @@
 //! | --- | --- |
 //! | [`model`] | plain types every room shares: device, message, reading, command, time |
 //! | [`store`] | the database seam: one writer that commits in groups, readers, two engines |
+//! | [`dictionary`] | what devices' values are called and mean, from editable files |
 //! | [`core`] | the hub, only door from families and pages: registry, queue, telemetry, feed, secrets |
 //! | [`http`] | the small kit the device plane is written with: exchange, routes, replies |
 //! | [`net`] | listeners, accept loop, TLS, connection limits |
@@ -28,6 +29,7 @@
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod dictionary;
 pub mod family;
 pub mod http;
 pub mod model;

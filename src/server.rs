@@ -13,6 +13,7 @@ mod life;
 mod logs;
 mod notify;
 mod shares;
+mod shelf;
 mod sockets;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 pub use error::ServerError;
 pub use life::run;
+pub use shelf::dictionaries;
 pub use sockets::{control_path, is_running};
 
 use crate::config::Config;
@@ -40,6 +42,7 @@ use crate::pki::ClientTrust;
 use crate::store::{self, Store, StoreError, Target};
 use crate::web::{self, WebSettings};
 use doors::Doors;
+use shelf::Bookcase;
 use sockets::Handed;
 
 /// A server that serves.
@@ -53,6 +56,7 @@ pub struct Running {
     store: Store,
     limits: Arc<ArcSwap<net::Limits>>,
     doors: Doors,
+    bookcase: Bookcase,
     stop: CancellationToken,
     listening: TaskTracker,
     chores: TaskTracker,
@@ -106,8 +110,10 @@ async fn compose(
     let hub = Hub::start(store.clone(), clock.clone(), shares::hub(config)).await?;
     let first_admin = first::admin(&hub, &config.data_dir).await?;
     let limits = Arc::new(ArcSwap::from_pointee(shares::net(&config.limits)));
-    let (service, spoken) =
-        service(&hub, families.clone(), &limits, &doors, addrs.contains_key(&ListenerKind::Admin))?;
+    let bookcase = Bookcase::open(config, &families);
+    let web = WebSettings { dictionaries: bookcase.shelf.clone(), ..WebSettings::default() };
+    let admin_apart = addrs.contains_key(&ListenerKind::Admin);
+    let (service, spoken) = service(&hub, families.clone(), &limits, &doors, admin_apart, web)?;
 
     let running = Running {
         config: config.clone(),
@@ -119,6 +125,7 @@ async fn compose(
         store,
         limits,
         doors,
+        bookcase,
         stop: CancellationToken::new(),
         listening: TaskTracker::new(),
         chores: TaskTracker::new(),
@@ -155,12 +162,13 @@ fn service(
     limits: &Arc<ArcSwap<net::Limits>>,
     doors: &Doors,
     admin_apart: bool,
+    web: WebSettings,
 ) -> Result<(Service, Vec<ListenerKind>), ServerError> {
     let mut routes = Routes::new();
     for family in &families {
         Arc::clone(family).routes(hub.clone(), &mut routes)?;
     }
-    let pages = http::pages(web::app(hub.clone(), families, WebSettings::default()));
+    let pages = http::pages(web::app(hub.clone(), families, web));
     let pages_on: &[ListenerKind] = if admin_apart {
         &[ListenerKind::Admin, ListenerKind::Control]
     } else {
@@ -198,13 +206,15 @@ impl Running {
         self.doors.clients()
     }
 
-    /// Takes over what may change while running: certificates, limits, how devices are treated.
+    /// Takes over what may change while running: certificates, limits, how devices are treated,
+    /// data dictionaries.
     ///
     /// # Errors
     /// The certificates cannot be read; the old ones stay in use, all else is taken over.
     pub async fn reload(&self, config: &Config) -> Result<(), ServerError> {
         self.limits.store(Arc::new(shares::net(&config.limits)));
         self.hub.settings_reload(shares::hub(config));
+        self.bookcase.reload(config);
         self.doors.reload(config).await
     }
 

@@ -27,6 +27,9 @@ pub(super) struct Export {
     /// The form.
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
+    /// Add each value's label and how it is shown, in its unit, by the data dictionaries.
+    #[arg(long)]
+    labels: bool,
     #[command(flatten)]
     connect: Connect,
 }
@@ -49,7 +52,8 @@ impl Export {
             }
             None => "/export.csv".to_owned(),
         };
-        let filter = [("sensor", &self.sensor), ("from", &self.from), ("to", &self.to)];
+        let labels = self.labels.then(|| "true".to_owned());
+        let filter = [("sensor", &self.sensor), ("from", &self.from), ("to", &self.to), ("labels", &labels)];
         for (at, (name, value)) in
             filter.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value))).enumerate()
         {

@@ -7,6 +7,7 @@ mod client;
 mod completions;
 mod config;
 mod devices;
+mod dictionary;
 mod endpoint;
 mod export;
 mod man;
@@ -51,6 +52,8 @@ enum Command {
     User(user::User),
     /// Tokens for scripts.
     Token(token::Token),
+    /// Data dictionaries: what values are called and mean.
+    Dictionary(dictionary::DictionaryCommand),
     /// Names that devices are given to call.
     Endpoint(endpoint::Endpoint),
     /// Check that the ledger is whole.
@@ -107,6 +110,7 @@ fn run(cli: Cli) -> Done {
         Command::Serve(command) => command.run(&settings),
         Command::Certs(command) => command.run(&settings),
         Command::Config(command) => command.run(&settings),
+        Command::Dictionary(command) => command.run(&settings),
         Command::Completions(command) => command.run(&mut Cli::command()),
         Command::Man(command) => command.run(Cli::command()),
         Command::Send(command) => wait(command.run(&settings)),

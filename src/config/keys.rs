@@ -49,6 +49,11 @@ static KEYS: &[Key] = &[
     key!("certs_dir", certs_dir, "Folder of the certificate authority and the server's certificates."),
     key!("files_dir", files_dir, "Folder of files that devices may download."),
     key!(
+        "dictionaries_dir",
+        dictionaries_dir,
+        "Folder of data dictionaries, one .toml file each: what values are called and mean. Read again on SIGHUP.\nEmpty: the folder dictionaries in data_dir."
+    ),
+    key!(
         "hosts",
         hosts,
         "Names and IP addresses put into the certificate.\nEmpty: the machine's name, localhost and the machine's addresses."

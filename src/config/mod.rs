@@ -35,6 +35,8 @@ pub struct Config {
     pub certs_dir: PathBuf,
     /// Where files for devices live.
     pub files_dir: PathBuf,
+    /// Where data dictionaries live; `None` is a folder in `data_dir`.
+    pub dictionaries_dir: Option<PathBuf>,
     /// Names and addresses for the certificate; empty means those of this machine.
     pub hosts: Vec<String>,
     /// The database.
@@ -61,6 +63,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             certs_dir: PathBuf::from("certs"),
             files_dir: PathBuf::from("files"),
+            dictionaries_dir: None,
             hosts: Vec::new(),
             store: StoreUrl::default(),
             listen: Listen::default(),
@@ -71,6 +74,13 @@ impl Default for Config {
             log: Log::default(),
             families: BTreeMap::new(),
         }
+    }
+}
+
+impl Config {
+    /// Where data dictionaries live.
+    pub fn dictionaries(&self) -> PathBuf {
+        self.dictionaries_dir.clone().unwrap_or_else(|| self.data_dir.join("dictionaries"))
     }
 }
 

@@ -12,6 +12,7 @@ mod queue;
 mod records;
 mod registry;
 mod reports;
+mod rhythm;
 mod secrets;
 mod settings;
 mod sweep;
@@ -28,6 +29,7 @@ pub use queue::Order;
 pub use records::Kept;
 pub use registry::Known;
 pub use reports::{Accepted, Claim, Event, Pulled, Report};
+pub use rhythm::Presence;
 pub use settings::{HubSettings, UnknownPolicy};
 
 // Pages name what they list by these, and may not import the store.

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
+use super::rhythm::{Presence, Rhythm};
 use crate::model::{Device, DeviceId, DeviceRef, DeviceState, FamilyName, Timestamp};
 
 /// A claimed device, with the device it speaks through.
@@ -38,6 +40,7 @@ impl Known {
 struct Entry {
     device: Device,
     stored: bool,
+    rhythm: Rhythm,
 }
 
 #[derive(Debug, Default)]
@@ -58,8 +61,10 @@ impl Registry {
         for device in devices {
             tables.put(device, true);
         }
-        for entry in before.by_id.into_values().filter(|entry| !entry.stored) {
-            if !tables.by_address.contains_key(&key(&entry.device.names)) {
+        for entry in before.by_id.into_values() {
+            if let Some(after) = tables.by_id.get_mut(&entry.device.names.id) {
+                after.rhythm = entry.rhythm;
+            } else if !entry.stored && !tables.by_address.contains_key(&key(&entry.device.names)) {
                 tables.put(entry.device, false);
             }
         }
@@ -117,6 +122,7 @@ impl Registry {
             tables.put(device.clone(), true);
             return Some(device);
         };
+        entry.rhythm.heard(at);
         let mut changed = !entry.stored;
         entry.stored = true;
         entry.device.last_seen = entry.device.last_seen.max(Some(at));
@@ -131,6 +137,15 @@ impl Registry {
     pub(super) fn touch(&self, id: &DeviceId, at: Timestamp) {
         if let Some(entry) = self.write().by_id.get_mut(id) {
             entry.device.last_seen = entry.device.last_seen.max(Some(at));
+        }
+    }
+
+    /// What a stored device's silence means now; `seen` is when the asker knows it was heard.
+    pub(super) fn presence(&self, device: &Device, now: Timestamp, window: Duration) -> Presence {
+        match self.read().by_id.get(&device.names.id) {
+            // The registry may know of a sign of life that was not worth a write.
+            Some(entry) => entry.rhythm.presence(entry.device.last_seen.max(device.last_seen), now, window),
+            None => Rhythm::default().presence(device.last_seen, now, window),
         }
     }
 
@@ -176,7 +191,8 @@ impl Tables {
         {
             self.by_id.remove(&before);
         }
-        self.by_id.insert(id, Entry { device, stored });
+        let rhythm = self.by_id.remove(&id).map(|entry| entry.rhythm).unwrap_or_default();
+        self.by_id.insert(id, Entry { device, stored, rhythm });
     }
 }
 

@@ -1,11 +1,10 @@
 //! What devices do: claim who they are, report, and fetch commands.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::hub::astray;
 use super::registry::Known;
+use super::rhythm::Presence;
 use super::{FeedEvent, Heard, Hub, HubError, UnknownPolicy};
 use crate::model::{
     CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, FamilyName, HmacCheck, Lease,
@@ -173,12 +172,14 @@ impl Hub {
         self.0.registry.by_address(family, address)
     }
 
-    /// Whether a device was heard within the online window.
+    /// What a device's silence means: online, late, and the rhythm it is judged by.
+    pub fn presence(&self, device: &Device) -> Presence {
+        self.0.registry.presence(device, self.now(), self.0.settings.load().online_within)
+    }
+
+    /// Whether a device was heard within the time that its rhythm allows, or the online window until one is learned.
     pub fn online(&self, device: &Device) -> bool {
-        // The registry may know of a sign of life that was not worth a write.
-        let heard = self.0.registry.device(&device.names.id).and_then(|known| known.last_seen);
-        let window: Duration = self.0.settings.load().online_within;
-        heard.max(device.last_seen).is_some_and(|seen| seen.plus(window) >= self.now())
+        self.presence(device).online
     }
 
     fn claim_one(

@@ -33,6 +33,11 @@ pub trait Family: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What its devices' own values mean: the text of a data dictionary, used after those of the owner.
+    fn dictionary(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What the dialect does of its own accord while the server runs. Each chore ends soon after `stop`; the
     /// store is still open then.
     fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {

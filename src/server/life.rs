@@ -64,7 +64,7 @@ async fn reload(running: &Running, levels: &Levels, config: Result<Config, Strin
         tracing::error!(%error, "the log's level stays");
     }
     match running.reload(&config).await {
-        Ok(()) => tracing::info!("certificates, log level and limits read again"),
+        Ok(()) => tracing::info!("certificates, log level, limits and dictionaries read again"),
         Err(error) => tracing::error!(%error, "the old certificates stay"),
     }
 }

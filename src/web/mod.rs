@@ -21,6 +21,7 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 use self::error::WebError;
 pub use self::routes::Permit;
 use crate::core::Hub;
+use crate::dictionary::Shelf;
 use crate::family::Family;
 use crate::model::FamilyName;
 
@@ -29,12 +30,15 @@ use crate::model::FamilyName;
 pub struct WebSettings {
     /// Other origins whose pages may call with the session cookie, such as `https://panel.example`.
     pub trusted_origins: Vec<String>,
+    /// What values are called and mean.
+    pub dictionaries: Shelf,
 }
 
 /// What every handler works with.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) hub: Hub,
+    pub(crate) dictionaries: Shelf,
     families: Arc<[Arc<dyn Family>]>,
 }
 
@@ -52,9 +56,8 @@ impl App {
 
 /// The operator plane. Requests should carry a [`crate::http::Peer`] in their extensions; without one the
 /// caller is a stranger from nowhere.
-#[expect(clippy::needless_pass_by_value, reason = "settings are given away, as everywhere else")]
 pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> Router {
-    let app = App { hub, families: families.into() };
+    let app = App { hub, families: families.into(), dictionaries: settings.dictionaries };
     let mut csrf = CsrfLayer::new();
     for origin in &settings.trusted_origins {
         match csrf.clone().add_trusted_origin(origin) {

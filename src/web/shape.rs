@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::core::Hub;
+use crate::dictionary::{Chosen, Explained};
 use crate::model::{
-    CommandRecord, CommandState, Device, DeviceId, DeviceRef, DeviceState, Direction, MessageRecord, Role,
-    Seq, Timestamp, Token, Transition, User, Verdict, WireId,
+    CommandRecord, CommandState, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, MessageRecord,
+    Role, Seq, Timestamp, Token, Transition, User, Verdict, WireId,
 };
 
 /// A device.
@@ -18,6 +19,10 @@ pub(crate) struct DeviceShape {
     names: DeviceRef,
     state: DeviceState,
     online: bool,
+    /// Silent for longer than its own rhythm explains.
+    late: bool,
+    /// The interval between its sets of messages, in seconds; `null` until it is learned.
+    rhythm_s: Option<f64>,
     last_seen: Option<Timestamp>,
     parent: Option<DeviceId>,
     created: Timestamp,
@@ -26,14 +31,33 @@ pub(crate) struct DeviceShape {
 impl DeviceShape {
     /// A device as it is now.
     pub(crate) fn new(hub: &Hub, device: Device) -> Self {
+        let presence = hub.presence(&device);
         Self {
-            online: hub.online(&device),
+            online: presence.online,
+            late: presence.late,
+            rhythm_s: presence.rhythm.map(|rhythm| (rhythm.as_secs_f64() * 10.0).round() / 10.0),
             names: device.names,
             state: device.state,
             last_seen: device.last_seen,
             parent: device.parent,
             created: device.created,
         }
+    }
+}
+
+/// A value, and what its dictionary makes of it: `label`, `shown`, `unit`, `class`, `outside`, `alarms`.
+#[derive(Debug, Serialize)]
+pub(crate) struct DatumShape {
+    #[serde(flatten)]
+    datum: Datum,
+    #[serde(flatten)]
+    explained: Option<Explained>,
+}
+
+impl DatumShape {
+    /// A value with its meaning, if one is known.
+    pub(crate) fn new(chosen: &Chosen, datum: Datum) -> Self {
+        Self { explained: chosen.explain(&datum.sensor, &datum.value), datum }
     }
 }
 

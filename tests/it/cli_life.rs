@@ -126,7 +126,7 @@ fn hup_takes_over_limits_and_log_level_and_keeps_the_rest_on_a_mistake() {
     assert_ne!(program.client().post("/push", &body).status, 413);
     fs::write(&file, "[limits]\nbody_max_bytes = 1000\n[log]\nlevel = \"debug\"\n").unwrap();
     program.signal("HUP");
-    assert!(program.says("certificates, log level and limits read again"));
+    assert!(program.says("certificates, log level, limits and dictionaries read again"));
     assert_eq!(program.client().post("/push", &body).status, 413);
     fs::write(&file, "[limits]\nbody_max = 1\n").unwrap();
     program.signal("HUP");

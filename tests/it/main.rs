@@ -12,6 +12,7 @@ mod cli_alone;
 mod cli_life;
 mod cli_operator;
 mod cwm;
+mod dictionary;
 mod harness;
 mod net_door;
 mod outside;

@@ -12,11 +12,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("net", &["http"]),
     ("family", &["model", "core", "http"]),
-    ("web", &["model", "core", "http", "family"]),
+    ("dictionary", &["model"]),
+    ("web", &["model", "dictionary", "core", "http", "family"]),
     ("pki", &[]),
     ("config", &["model"]),
-    ("cli", &["config", "server", "pki"]),
-    ("server", &["model", "config", "store", "core", "http", "net", "family", "web", "pki"]),
+    ("cli", &["config", "dictionary", "server", "pki"]),
+    ("server", &["model", "dictionary", "config", "store", "core", "http", "net", "family", "web", "pki"]),
 ];
 
 /// Files that may name every room.

@@ -11,6 +11,7 @@
 //! | `telemetry` | payload → readings |
 //! | `reply` | answers, byte for byte |
 //! | `push`, `pull`, `time` | one exchange each |
+//! | `dictionary.toml` | what a module's own values mean |
 //! | `error` | what a module hears instead, and the status of each cause |
 
 mod crc;
@@ -76,6 +77,10 @@ impl Family for Cwm {
 
     fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid> {
         draft::draft(text, &self.settings)
+    }
+
+    fn dictionary(&self) -> Option<&'static str> {
+        Some(include_str!("dictionary.toml"))
     }
 
     fn templates(&self) -> Vec<Template> {

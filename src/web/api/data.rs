@@ -5,13 +5,19 @@ use axum::extract::State;
 
 use super::{Answer, device};
 use crate::core::DataFilter;
-use crate::model::{Datum, Seq};
+use crate::model::Seq;
 use crate::web::App;
 use crate::web::params::{Listed, Name, Params};
+use crate::web::shape::DatumShape;
 
-pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params) -> Answer<Listed<Datum>> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Name(id): Name,
+    params: Params,
+) -> Answer<Listed<DatumShape>> {
     let device = device(&app, &id)?;
     let limit = params.limit()?;
+    let chosen = app.dictionaries.choose(&device.names);
     let data = app
         .hub
         .data(DataFilter {
@@ -23,11 +29,18 @@ pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params)
             limit: limit + 1,
         })
         .await?;
-    Ok(Json(Listed::page(data, limit, |(_, datum)| (datum.seq, datum.sensor.clone()), |(_, datum)| datum)))
+    Ok(Json(Listed::page(
+        data,
+        limit,
+        |(_, datum)| (datum.seq, datum.sensor.clone()),
+        |(_, datum)| DatumShape::new(&chosen, datum),
+    )))
 }
 
 /// What a device measures: every sensor with its newest value.
-pub(crate) async fn series(State(app): State<App>, Name(id): Name) -> Answer<Listed<Datum>> {
+pub(crate) async fn series(State(app): State<App>, Name(id): Name) -> Answer<Listed<DatumShape>> {
     let device = device(&app, &id)?;
-    Ok(Json(Listed::whole(app.hub.latest(&device.names.id).await?)))
+    let chosen = app.dictionaries.choose(&device.names);
+    let latest = app.hub.latest(&device.names.id).await?;
+    Ok(Json(Listed::whole(latest.into_iter().map(|datum| DatumShape::new(&chosen, datum)).collect())))
 }

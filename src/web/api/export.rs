@@ -1,5 +1,6 @@
 //! Everything measured, as one stream: CSV in long form, or a JSON object a line.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use serde_json::json;
 
 use super::device;
 use crate::core::{DataFilter, HubError, StoreError};
+use crate::dictionary::{Chosen, Explained};
 use crate::model::{Datum, DeviceId, Seq, Value};
 use crate::web::App;
 use crate::web::error::WebError;
@@ -22,6 +24,8 @@ use crate::web::params::{Name, Params, percent};
 
 /// Values read from the store at a time; what a slow reader holds in memory.
 const PAGE_VALUES: u32 = 2000;
+const HEAD: &str = "device,sensor,value,unit,time_received,time_created\r\n";
+const HEAD_WITH_LABELS: &str = "device,sensor,value,unit,time_received,time_created,label,shown\r\n";
 
 #[derive(Clone, Copy, Debug)]
 enum Format {
@@ -36,6 +40,22 @@ impl Format {
             "jsonl" => Some(Self::Jsonl),
             _ => None,
         }
+    }
+}
+
+/// What the rows look like.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    format: Format,
+    /// Whether each value's label, and how it is shown in its unit, stand beside it. The value stays raw.
+    labels: bool,
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
     }
 }
 
@@ -55,6 +75,7 @@ pub(crate) async fn one(
 
 fn export(app: App, params: &Params, device: Option<DeviceId>, name: &str) -> Result<Response, WebError> {
     let format = params.word("format", Format::parse, "csv, jsonl")?.unwrap_or(Format::Csv);
+    let labels = params.word("labels", truth, "true, false")?.unwrap_or(false);
     let filter = DataFilter {
         device,
         sensor: params.text("sensor").map(str::to_owned),
@@ -73,7 +94,7 @@ fn export(app: App, params: &Params, device: Option<DeviceId>, name: &str) -> Re
         (header::CONTENT_DISPOSITION, attachment(name, ending)),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    Ok((headers, Body::new(Rows::new(app, filter, format))).into_response())
+    Ok((headers, Body::new(Rows::new(app, filter, Form { format, labels }))).into_response())
 }
 
 /// The file's name, plain for old programs and exact for the others (RFC 6266).
@@ -94,17 +115,17 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(app: App, filter: DataFilter, format: Format) -> Self {
+    fn new(app: App, filter: DataFilter, form: Form) -> Self {
         let read: Arc<dyn Fn(Option<After>) -> Page + Send + Sync> = Arc::new(move |after| {
             let (app, filter) = (app.clone(), DataFilter { after, ..filter.clone() });
-            Box::pin(page(app, filter, format))
+            Box::pin(page(app, filter, form))
         });
-        let head = match format {
-            Format::Csv => {
-                Some(Bytes::from_static(b"device,sensor,value,unit,time_received,time_created\r\n"))
-            }
-            Format::Jsonl => None,
+        let head = match (form.format, form.labels) {
+            (Format::Csv, false) => Some(HEAD),
+            (Format::Csv, true) => Some(HEAD_WITH_LABELS),
+            (Format::Jsonl, _) => None,
         };
+        let head = head.map(|head| Bytes::from_static(head.as_bytes()));
         Self { next: Some(read(None)), read, head }
     }
 }
@@ -139,46 +160,72 @@ impl HttpBody for Rows {
     }
 }
 
-async fn page(app: App, filter: DataFilter, format: Format) -> Result<(Vec<u8>, Option<After>), HubError> {
+/// One row: a value with its device's name and, where asked for, what it means.
+struct Row<'d> {
+    device: String,
+    datum: &'d Datum,
+    /// What it means; `None` when no dictionary knows the sensor, or nobody asked.
+    meaning: Option<Explained>,
+}
+
+async fn page(app: App, filter: DataFilter, form: Form) -> Result<(Vec<u8>, Option<After>), HubError> {
     let full = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let values = app.hub.data(filter).await?;
     let after =
         values.last().filter(|_| values.len() >= full).map(|(_, datum)| (datum.seq, datum.sensor.clone()));
-    let rows = values.iter().map(|(id, datum)| (name_of(&app, id), datum));
-    let bytes = match format {
-        Format::Csv => csv_rows(rows),
-        Format::Jsonl => jsonl_rows(rows),
+    let mut known: HashMap<DeviceId, (String, Chosen)> = HashMap::new();
+    let rows = values.iter().map(|(id, datum)| {
+        let (device, chosen) = known.entry(id.clone()).or_insert_with(|| names_of(&app, id));
+        let meaning = form.labels.then(|| chosen.explain(&datum.sensor, &datum.value)).flatten();
+        Row { device: device.clone(), datum, meaning }
+    });
+    let bytes = match form.format {
+        Format::Csv => csv_rows(rows, form.labels),
+        Format::Jsonl => jsonl_rows(rows, form.labels),
     };
     let bytes =
         bytes.ok_or_else(|| HubError::Store(StoreError::Failed("a row has no text form".to_owned())))?;
     Ok((bytes, after))
 }
 
-fn name_of(app: &App, id: &DeviceId) -> String {
-    app.hub.device(id).map_or_else(|| id.to_string(), |device| device.names.name)
+fn names_of(app: &App, id: &DeviceId) -> (String, Chosen) {
+    match app.hub.device(id) {
+        Some(device) => {
+            let chosen = app.dictionaries.choose(&device.names);
+            (device.names.name, chosen)
+        }
+        None => (id.to_string(), Chosen::default()),
+    }
 }
 
-fn csv_rows<'d>(rows: impl Iterator<Item = (String, &'d Datum)>) -> Option<Vec<u8>> {
+fn csv_rows<'d>(rows: impl Iterator<Item = Row<'d>>, labels: bool) -> Option<Vec<u8>> {
     let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for (device, datum) in rows {
+    for Row { device, datum, meaning } in rows {
         let created = datum.time_created.map(|at| at.to_string()).unwrap_or_default();
-        let cells = [
+        let unit = meaning.as_ref().and_then(|meaning| meaning.unit.clone()).unwrap_or_default();
+        let mut cells = vec![
             inert(device),
             inert(datum.sensor.clone()),
             cell(&datum.value),
-            String::new(),
+            inert(unit),
             datum.time_received.to_string(),
             created,
         ];
+        if labels {
+            let (label, shown) = meaning.map(|meaning| (meaning.label, meaning.shown)).unwrap_or_default();
+            // A number that is shown is no formula.
+            let shown = if shown.parse::<f64>().is_ok() { shown } else { inert(shown) };
+            cells.extend([inert(label), shown]);
+        }
         out.write_record(cells).ok()?;
     }
     out.into_inner().ok()
 }
 
-fn jsonl_rows<'d>(rows: impl Iterator<Item = (String, &'d Datum)>) -> Option<Vec<u8>> {
+fn jsonl_rows<'d>(rows: impl Iterator<Item = Row<'d>>, labels: bool) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    for (device, datum) in rows {
-        let line = json!({
+    for Row { device, datum, meaning } in rows {
+        let mut line = json!({
             "device": device,
             "sensor": datum.sensor,
             "value": datum.value,
@@ -186,6 +233,12 @@ fn jsonl_rows<'d>(rows: impl Iterator<Item = (String, &'d Datum)>) -> Option<Vec
             "time_received": datum.time_received,
             "time_created": datum.time_created,
         });
+        if let (true, Some(object)) = (labels, line.as_object_mut()) {
+            let meaning = meaning.as_ref();
+            object.insert("unit".to_owned(), json!(meaning.and_then(|meaning| meaning.unit.as_deref())));
+            object.insert("label".to_owned(), json!(meaning.map(|meaning| &meaning.label)));
+            object.insert("shown".to_owned(), json!(meaning.map(|meaning| &meaning.shown)));
+        }
         serde_json::to_writer(&mut out, &line).ok()?;
         out.push(b'\n');
     }
@@ -227,7 +280,9 @@ mod tests {
             datum(Value::Integer(-5)),
             datum(Value::Text("a,\"b".to_owned())),
         ];
-        let rows = csv_rows(data.iter().map(|datum| ("@d".to_owned(), datum))).unwrap();
+        let rows =
+            csv_rows(data.iter().map(|datum| Row { device: "@d".to_owned(), datum, meaning: None }), false)
+                .unwrap();
         let text = String::from_utf8(rows).unwrap();
         let want = "'@d,s,'=1+1,,1970-01-01T00:00:00.000000Z,\r\n'@d,s,-5,,1970-01-01T00:00:00.000000Z,\r\n\
                     '@d,s,\"a,\"\"b\",,1970-01-01T00:00:00.000000Z,\r\n";

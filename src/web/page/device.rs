@@ -4,7 +4,8 @@ use askama::Template;
 use axum::extract::State;
 
 use super::{Frame, Page, brief, brief_or_never, render};
-use crate::core::{CommandFilter, MessageFilter};
+use crate::core::{CommandFilter, MessageFilter, Presence};
+use crate::dictionary::{Alarm, Bound, Chosen};
 use crate::model::{CommandRecord, CommandState, Datum, Device, DeviceState, MessageRecord, Value};
 use crate::web::App;
 use crate::web::api;
@@ -21,7 +22,8 @@ const TEXT_SHOWN_CHARS: usize = 600;
 struct DevicePage {
     frame: Frame,
     device: Device,
-    online: bool,
+    presence: Presence,
+    rhythm: Option<String>,
     seen: String,
     parent: Option<Device>,
     children: Vec<Device>,
@@ -33,7 +35,12 @@ struct DevicePage {
 
 struct ValueLine {
     sensor: String,
+    label: Option<String>,
     value: String,
+    /// As it was sent, when it is shown otherwise.
+    raw: Option<String>,
+    outside: Option<&'static str>,
+    alarms: Vec<Alarm>,
     received: String,
     created: String,
 }
@@ -67,13 +74,16 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     let commands = app.hub.commands(commands).await?;
     let messages = MessageFilter { device: Some(id.clone()), limit: SHOWN, ..MessageFilter::default() };
     let messages = app.hub.messages(messages).await?;
+    let presence = app.hub.presence(&device);
+    let chosen = app.dictionaries.choose(&device.names);
     render(&DevicePage {
         frame: Frame::new(device.names.name.clone(), Some(&caller)),
-        online: app.hub.online(&device),
+        presence,
+        rhythm: presence.rhythm.map(|rhythm| format!("{:.0} s", rhythm.as_secs_f64())),
         seen: brief_or_never(device.last_seen),
         parent: device.parent.as_ref().and_then(|id| app.hub.device(id)),
         children: app.hub.children(&id),
-        values: values.into_iter().map(value_line).collect(),
+        values: values.into_iter().map(|datum| value_line(&chosen, datum)).collect(),
         commands: commands.into_iter().map(command_line).collect(),
         messages: messages.into_iter().map(message_line).collect(),
         templates: app.family(&device.names.family).map(|family| family.templates()).unwrap_or_default(),
@@ -81,16 +91,40 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     })
 }
 
-fn value_line(datum: Datum) -> ValueLine {
-    let value = match datum.value {
+fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
+    let raw = match datum.value {
         Value::Bool(value) => value.to_string(),
         Value::Integer(value) => value.to_string(),
         Value::Real(value) => value.to_string(),
-        Value::Text(value) => value,
+        Value::Text(ref value) => value.clone(),
         Value::Gap(_) => "–".to_owned(),
     };
     let created = datum.time_created.map(brief).unwrap_or_default();
-    ValueLine { sensor: datum.sensor, value, received: brief(datum.time_received), created }
+    let meaning = chosen.explain(&datum.sensor, &datum.value);
+    let mut line = ValueLine {
+        sensor: datum.sensor,
+        label: None,
+        value: raw.clone(),
+        raw: None,
+        outside: None,
+        alarms: Vec::new(),
+        received: brief(datum.time_received),
+        created,
+    };
+    if let Some(meaning) = meaning {
+        let unit = meaning.unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+        line.label = Some(meaning.label);
+        if !meaning.shown.is_empty() {
+            line.value = format!("{}{unit}", meaning.shown);
+            line.raw = Some(raw).filter(|raw| *raw != meaning.shown);
+        }
+        line.outside = meaning.outside.map(|bound| match bound {
+            Bound::Below => "below its limit",
+            Bound::Above => "above its limit",
+        });
+        line.alarms = meaning.alarms;
+    }
+    line
 }
 
 fn command_line(command: CommandRecord) -> CommandLine {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 
 use super::{Frame, Page, brief_or_never, render};
-use crate::core::{DeviceFilter, HubError};
+use crate::core::{DeviceFilter, HubError, Presence};
 use crate::model::{Device, DeviceId};
 use crate::web::App;
 use crate::web::api;
@@ -14,7 +14,7 @@ use crate::web::params::{Listed, Params, percent};
 /// A line of the list.
 struct Line {
     device: Device,
-    online: bool,
+    presence: Presence,
     seen: String,
     parent: Option<String>,
 }
@@ -36,7 +36,7 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     let cursor =
         |device: &Device| -> (String, DeviceId) { (device.names.name.clone(), device.names.id.clone()) };
     let line = |device: Device| Line {
-        online: app.hub.online(&device),
+        presence: app.hub.presence(&device),
         seen: brief_or_never(device.last_seen),
         parent: device.parent.as_ref().and_then(|id| app.hub.device(id)).map(|parent| parent.names.name),
         device,

@@ -1,0 +1,175 @@
+//! How often a device speaks, learned from its own recent messages, and what its silence means. Pure.
+//!
+//! A heartbeat is a set of messages (`cwm-oke.md §7.1`): what comes within a few seconds of the first is one set,
+//! and the gaps between the beginnings of sets are what is learned from.
+
+use std::time::Duration;
+
+use crate::model::Timestamp;
+
+/// A device's recent gaps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rhythm {
+    /// When the set that is coming in began.
+    began: Option<Timestamp>,
+    /// Gaps in milliseconds, the oldest overwritten first.
+    gaps: [u32; GAPS_MAX],
+    count: u8,
+    next: u8,
+}
+
+/// What a device's silence means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// Heard within the time that its rhythm allows.
+    pub online: bool,
+    /// Silent for longer than its rhythm explains; it may be online still.
+    pub late: bool,
+    /// The rhythm that was learned; `None` until then.
+    pub rhythm: Option<Duration>,
+}
+
+impl Rhythm {
+    /// Notes a message.
+    pub(super) fn heard(&mut self, at: Timestamp) {
+        let Some(began) = self.began else {
+            self.began = Some(at);
+            return;
+        };
+        let gap_us = at.micros().saturating_sub(began.micros());
+        if gap_us < 0 {
+            // The server's clock was set back: begin anew.
+            self.began = Some(at);
+            return;
+        }
+        let gap = Duration::from_micros(u64::try_from(gap_us).unwrap_or(0));
+        if gap < SET_LASTS {
+            return;
+        }
+        self.began = Some(at);
+        if let Some(place) = self.gaps.get_mut(usize::from(self.next)) {
+            *place = u32::try_from(gap.as_millis()).unwrap_or(u32::MAX);
+        }
+        self.next = (self.next + 1) % GAPS_COUNT;
+        self.count = (self.count + 1).min(GAPS_COUNT);
+    }
+
+    /// The median of the recent gaps once there are enough.
+    pub(super) fn interval(&self) -> Option<Duration> {
+        if self.count < GAPS_NEEDED {
+            return None;
+        }
+        let mut gaps = self.gaps;
+        let gaps = gaps.get_mut(..usize::from(self.count))?;
+        gaps.sort_unstable();
+        gaps.get(gaps.len() / 2).map(|gap| Duration::from_millis(u64::from(*gap)))
+    }
+
+    /// What the silence since `seen` means. `window` holds until an interval is learned.
+    pub(super) fn presence(&self, seen: Option<Timestamp>, now: Timestamp, window: Duration) -> Presence {
+        let rhythm = self.interval();
+        let (late_after, offline_after) = match rhythm {
+            None => (window, window),
+            Some(interval) => {
+                (interval + (interval / 2).max(LATE_SLACK), (interval * OFFLINE_AFTER).max(OFFLINE_LEAST))
+            }
+        };
+        let within = |span: Duration| seen.is_some_and(|seen| seen.plus(span) >= now);
+        Presence { online: within(offline_after), late: rhythm.is_some() && !within(late_after), rhythm }
+    }
+}
+
+/// Gaps that are remembered: a quarter of an hour of minutes.
+const GAPS_MAX: usize = 15;
+const GAPS_COUNT: u8 = 15;
+/// Gaps from which an interval is believed.
+const GAPS_NEEDED: u8 = 5;
+/// Messages within this time of the first are one set.
+const SET_LASTS: Duration = Duration::from_secs(5);
+/// A device is late half an interval after it was due, and this much at least.
+const LATE_SLACK: Duration = Duration::from_secs(10);
+/// A device is offline after so many intervals: three minutes for one that speaks each minute (§13.5).
+const OFFLINE_AFTER: u32 = 3;
+/// And not before this: a network's hiccup is no absence.
+const OFFLINE_LEAST: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_mins(3);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(0).plus(Duration::from_secs(seconds))
+    }
+
+    fn each(interval_s: u64, times: u64) -> (Rhythm, u64) {
+        let mut rhythm = Rhythm::default();
+        for n in 0..times {
+            rhythm.heard(at(n * interval_s));
+        }
+        (rhythm, (times - 1) * interval_s)
+    }
+
+    #[test]
+    fn until_enough_is_heard_the_window_holds() {
+        let (rhythm, last) = each(60, 5);
+        let presence = |after| rhythm.presence(Some(at(last)), at(last + after), WINDOW);
+        assert_eq!(presence(180), Presence { online: true, late: false, rhythm: None });
+        assert_eq!(presence(181), Presence { online: false, late: false, rhythm: None });
+        let never = rhythm.presence(None, at(0), WINDOW);
+        assert!(!never.online && !never.late);
+    }
+
+    #[test]
+    fn a_device_of_each_minute_is_late_after_a_minute_and_a_half_and_gone_after_three() {
+        let (rhythm, last) = each(60, 9);
+        let presence = |after| rhythm.presence(Some(at(last)), at(last + after), WINDOW);
+        assert_eq!(
+            presence(90),
+            Presence { online: true, late: false, rhythm: Some(Duration::from_mins(1)) }
+        );
+        assert!(presence(91).online && presence(91).late);
+        assert!(presence(180).online);
+        assert!(!presence(181).online && presence(181).late);
+    }
+
+    #[test]
+    fn a_slow_device_is_given_its_own_time() {
+        let (rhythm, last) = each(900, 6);
+        let presence = |after| rhythm.presence(Some(at(last)), at(last + after), WINDOW);
+        assert!(presence(1_300).online && !presence(1_300).late);
+        assert!(presence(1_400).late);
+        assert!(presence(2_700).online && !presence(2_701).online);
+    }
+
+    #[test]
+    fn a_set_of_messages_counts_once() {
+        let mut rhythm = Rhythm::default();
+        for minute in 0..8 {
+            for second in 0..4 {
+                rhythm.heard(at(minute * 60 + second));
+            }
+        }
+        assert_eq!(rhythm.interval(), Some(Duration::from_mins(1)));
+    }
+
+    #[test]
+    fn one_long_silence_changes_nothing_and_a_new_pace_is_learned() {
+        let (mut rhythm, last) = each(60, 9);
+        rhythm.heard(at(last + 7_200));
+        assert_eq!(rhythm.interval(), Some(Duration::from_mins(1)));
+        for n in 1..=9 {
+            rhythm.heard(at(last + 7_200 + n * 300));
+        }
+        assert_eq!(rhythm.interval(), Some(Duration::from_mins(5)));
+    }
+
+    #[test]
+    fn a_clock_set_back_is_no_gap() {
+        let (mut rhythm, _) = each(60, 9);
+        rhythm.heard(at(1));
+        rhythm.heard(at(61));
+        assert_eq!(rhythm.interval(), Some(Duration::from_mins(1)));
+    }
+}
