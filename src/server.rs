@@ -8,6 +8,7 @@ mod clients;
 mod doors;
 mod error;
 mod first;
+mod handshakes;
 mod hosts;
 mod life;
 mod logs;
@@ -131,11 +132,13 @@ async fn compose(
         chores: TaskTracker::new(),
     };
     running.start_chores(families);
+    let (told, failures) = handshakes::channel(clock);
+    running.chores.spawn(handshakes::keep(failures, running.hub.clone(), running.stop.clone()));
     for (kind, socket) in bound {
         let door = Door {
             kind,
             tls: running.doors.tls(kind),
-            told: Arc::new(|_| {}),
+            told: Arc::clone(&told),
             service: Arc::clone(&service),
             limits: Arc::clone(&running.limits),
         };

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::task::TaskTracker;
 
+use super::certificates::Shown;
 use super::feed::{Feed, FeedEvent, Teller};
 use super::registry::Registry;
 use super::secrets::Passwords;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) teller: Teller,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
+    pub(super) shown: Shown,
     pub(super) password_changes: broadcast::Sender<String>,
     tasks: TaskTracker,
 }
@@ -45,6 +47,7 @@ impl Hub {
             teller: Teller::new(settings.feed_backlog),
             passwords,
             throttle: Throttle::new(settings.login_per_minute),
+            shown: Shown::default(),
             password_changes: broadcast::Sender::new(16),
             tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
@@ -87,6 +90,11 @@ impl Hub {
         let task = self.0.tasks.spawn(change);
         task.await
             .map_err(|error| HubError::Store(StoreError::Failed(format!("a change broke off: {error}"))))?
+    }
+
+    /// Does something that nobody waits for; the shutdown does.
+    pub(super) fn behind(&self, chore: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.tasks.spawn(chore));
     }
 
     pub(super) fn reader(&self) -> &dyn Reader {

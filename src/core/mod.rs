@@ -3,9 +3,11 @@
 //! Knows no wire field's name, no socket and no engine: families bring typed reports, the store takes writes.
 
 mod browse;
+mod certificates;
 mod devices;
 mod error;
 mod feed;
+mod handshakes;
 mod hub;
 mod operators;
 mod queue;
@@ -21,8 +23,10 @@ pub mod telemetry;
 mod tests;
 mod throttle;
 
+pub use certificates::{CertificateNote, EarlierCertificate, Presented};
 pub use error::HubError;
 pub use feed::{Feed, FeedEvent, Heard, Next};
+pub use handshakes::HandshakeNote;
 pub use hub::Hub;
 pub use operators::{Caller, FIRST_ADMIN, How, Opened};
 pub use queue::Order;

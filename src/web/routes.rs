@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post};
 
 use super::App;
-use super::api::{commands, data, devices, export, health, ledger, messages, people, sign_in};
+use super::api::{commands, data, devices, export, handshakes, health, ledger, messages, people, sign_in};
 use super::auth::Proof;
 use super::error::WebError;
 use super::page::{self, assets, login, pullform};
@@ -69,6 +69,7 @@ pub(crate) fn table() -> Vec<Row> {
         api("GET", "/api/v1/tokens", admin, get(people::tokens)),
         api("POST", "/api/v1/tokens", admin, post(people::create_token)),
         api("DELETE", "/api/v1/tokens/{id}", admin, delete(people::revoke_token)),
+        api("GET", "/api/v1/handshakes", viewer, get(handshakes::list)),
         api("GET", "/api/v1/ledger/check", admin, get(ledger::check)),
         api("GET", "/assets/{name}", open, get(assets::serve)),
         page("GET", "/login", open, get(login::form)),

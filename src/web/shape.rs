@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::core::Hub;
+use crate::core::{CertificateNote, Hub};
 use crate::dictionary::{Chosen, Explained};
 use crate::model::{
     CommandRecord, CommandState, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, MessageRecord,
@@ -26,6 +26,8 @@ pub(crate) struct DeviceShape {
     last_seen: Option<Timestamp>,
     parent: Option<DeviceId>,
     created: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<CertificateNote>,
 }
 
 impl DeviceShape {
@@ -41,7 +43,13 @@ impl DeviceShape {
             last_seen: device.last_seen,
             parent: device.parent,
             created: device.created,
+            certificate: None,
         }
+    }
+
+    /// The same with the certificate it shows.
+    pub(crate) fn with_certificate(self, certificate: Option<CertificateNote>) -> Self {
+        Self { certificate, ..self }
     }
 }
 

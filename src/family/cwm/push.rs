@@ -7,9 +7,9 @@ use super::error::CwmError;
 use super::names::{BadMessages, CwmSettings};
 use super::okm::Okm;
 use super::{Cwm, reply, telemetry};
-use crate::core::{Claim, Event, Hub, HubError, Known, Report};
-use crate::http::{Exchange, Reply};
-use crate::model::{FamilyName, Verdict};
+use crate::core::{Claim, Event, Hub, HubError, Known, Presented, Report};
+use crate::http::{ClientCert, Exchange, Reply};
+use crate::model::{FamilyName, Timestamp, Verdict};
 
 /// Answers one push.
 pub(super) async fn push(cwm: &Cwm, hub: &Hub, exchange: Exchange) -> Reply {
@@ -37,13 +37,17 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
     }
     let mut claimed = Vec::with_capacity(messages.len());
     for message in messages {
-        let known = authenticate(hub, &cwm.name, &message)?;
+        let known = authenticate(hub, &cwm.name, &message, exchange.peer.certificate())?;
         claimed.push((known, message));
     }
     let mut answer = Answer { taken: true, pending: false };
     for (known, message) in claimed {
         let unusable = note(&message, peer);
+        let carrier = known.as_ref().map(|known| known.via().names.id.clone());
         let accepted = hub.accept(report(hub, known, message, settings, peer)).await?;
+        if let (Some(carrier), Some(shown)) = (&carrier, exchange.peer.certificate()) {
+            hub.presented(carrier, presented(shown));
+        }
         answer.pending |= accepted.pending;
         answer.taken &= match settings.bad_messages {
             BadMessages::Quarantine => true,
@@ -54,8 +58,14 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
 }
 
 /// Who the message is from: its first source, carried by its last. A malformed message makes no device.
-fn authenticate(hub: &Hub, family: &FamilyName, message: &Message) -> Result<Option<Known>, CwmError> {
+fn authenticate(
+    hub: &Hub,
+    family: &FamilyName,
+    message: &Message,
+    shown: Option<&ClientCert>,
+) -> Result<Option<Known>, CwmError> {
     let Some((address, parent)) = sender(&message.read.okm) else { return Ok(None) };
+    let parent = parent.or_else(|| carrier(hub, family, address, shown));
     let malformed = message.read.verdict == Verdict::Malformed;
     if malformed && hub.device_by_address(family, address).is_none() {
         return Ok(None);
@@ -65,6 +75,27 @@ fn authenticate(hub: &Hub, family: &FamilyName, message: &Message) -> Result<Opt
         // The reader let the address pass and the hub did not: keep the message without a device.
         Err(HubError::Invalid { .. }) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Who carries a message whose source is one element: the module that the client certificate names, if it is good
+/// and names one we know (§3.2). A connection alone says nothing: a proxy may put many modules through one.
+fn carrier<'a>(
+    hub: &Hub,
+    family: &FamilyName,
+    address: &str,
+    shown: Option<&'a ClientCert>,
+) -> Option<&'a str> {
+    let name = shown.filter(|shown| shown.fault.is_none())?.name.as_deref()?;
+    (!name.eq_ignore_ascii_case(address) && hub.device_by_address(family, name).is_some()).then_some(name)
+}
+
+fn presented(shown: &ClientCert) -> Presented<'_> {
+    Presented {
+        fingerprint: &shown.fingerprint,
+        subject: &shown.subject,
+        not_after: Timestamp::from_micros(shown.not_after_s.saturating_mul(1_000_000)),
+        fault: shown.fault.as_deref(),
     }
 }
 

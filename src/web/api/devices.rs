@@ -76,7 +76,9 @@ pub(crate) async fn make_one(
 }
 
 pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<DeviceShape> {
-    Ok(Json(DeviceShape::new(&app.hub, device(&app, &id)?)))
+    let device = device(&app, &id)?;
+    let certificate = app.hub.certificate(&device.names.id).await?;
+    Ok(Json(DeviceShape::new(&app.hub, device).with_certificate(certificate)))
 }
 
 pub(crate) async fn edit(

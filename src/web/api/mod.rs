@@ -4,6 +4,7 @@ pub(crate) mod commands;
 pub(crate) mod data;
 pub(crate) mod devices;
 pub(crate) mod export;
+pub(crate) mod handshakes;
 pub(crate) mod health;
 pub(crate) mod ledger;
 pub(crate) mod messages;
