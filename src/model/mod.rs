@@ -8,6 +8,7 @@ mod proof;
 mod reading;
 mod record;
 mod time;
+mod transfer;
 
 pub use command::{
     CommandId, CommandRecord, CommandState, Draft, EncodeError, Encoder, Illegal, Lease, Priority,
@@ -20,3 +21,6 @@ pub use proof::{HmacCheck, KeySpelling};
 pub use reading::{Datum, Gap, Reading, Value};
 pub use record::Record;
 pub use time::{Clock, Timestamp};
+pub use transfer::{
+    Errand, Listing, Load, Onward, PARCEL_BYTES_MAX, Parcel, Patience, Transfer, TransferId, TransferState,
+};

@@ -9,7 +9,7 @@ use crate::core::{CertificateNote, Hub};
 use crate::dictionary::{Chosen, Explained};
 use crate::model::{
     CommandRecord, CommandState, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, MessageRecord,
-    Role, Seq, Timestamp, Token, Transition, User, Verdict, WireId,
+    Priority, Role, Seq, Timestamp, Token, Transition, User, Verdict, WireId,
 };
 
 /// A device.
@@ -124,6 +124,7 @@ pub(crate) struct CommandShape {
     device: DeviceRef,
     cmd: String,
     payload: Text,
+    priority: Priority,
     state: CommandState,
     transitions: Vec<Transition>,
     reply: Option<Text>,
@@ -142,6 +143,7 @@ impl From<CommandRecord> for CommandShape {
             device: command.device,
             cmd: command.cmd,
             payload: Text::new(command.payload),
+            priority: command.priority,
             state: command.state,
             transitions: command.transitions,
             reply: command.reply.map(|reply| Text::new(String::from_utf8_lossy(&reply).into_owned())),
