@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::HeaderMap;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::header;
-use tokio::time::{Instant, Sleep, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, timeout_at};
 
 use super::{Body, BoxError, Reject};
 
@@ -67,17 +67,34 @@ fn too_large(cap: usize) -> Reject {
 
 /// The body of a request to the pages, cut off at the same cap and time.
 pub fn limited(body: Incoming, limits: BodyLimits) -> Body {
-    let sleep = Box::pin(tokio::time::sleep(Duration::from_millis(limits.body_time_ms)));
-    Timed { body: Limited::new(body, limits.body_max_bytes), sleep }.boxed_unsync()
+    let limit = Duration::from_millis(limits.body_time_ms);
+    Timed {
+        body: Limited::new(body, limits.body_max_bytes),
+        sleep: Box::pin(sleep(limit)),
+        each: None,
+        waits: false,
+    }
+    .boxed_unsync()
+}
+
+/// The body of an upload: its taker counts it, and each piece of it has the time that a whole body has elsewhere.
+pub(super) fn streamed(body: Incoming, limits: BodyLimits) -> Body {
+    let limit = Duration::from_millis(limits.body_time_ms);
+    Timed { body: body.map_err(Into::into), sleep: Box::pin(sleep(limit)), each: Some(limit), waits: false }
+        .boxed_unsync()
 }
 
 /// A body that ends with an error when its time is over.
-struct Timed {
-    body: Limited<Incoming>,
+struct Timed<B> {
+    body: B,
     sleep: Pin<Box<Sleep>>,
+    /// The time begins anew with each piece that is waited for: what its taker needs for a piece is not the
+    /// sender's fault.
+    each: Option<Duration>,
+    waits: bool,
 }
 
-impl hyper::body::Body for Timed {
+impl<B: hyper::body::Body<Data = Bytes, Error = BoxError> + Unpin> hyper::body::Body for Timed<B> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -86,7 +103,12 @@ impl hyper::body::Body for Timed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.waits = false;
             return Poll::Ready(frame);
+        }
+        if let (Some(each), false) = (self.each, self.waits) {
+            self.sleep.as_mut().reset(Instant::now() + each);
+            self.waits = true;
         }
         match self.sleep.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Some(Err("the body took too long (limits.body_time_ms)".into()))),

@@ -4,14 +4,15 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::{Method, Request, Response};
+use hyper::{Request, Response};
 use tower::ServiceExt as _;
 
 use super::{
-    Body, BodyLimits, BoxError, BoxFuture, Exchange, Handler, ListenerKind, Peer, Reject, Reply, Service,
-    Table, body,
+    Body, BodyLimits, BoxError, BoxFuture, Exchange, ListenerKind, Owner, Peer, Reject, Reply, Service,
+    Table, Takes, body,
 };
 
 /// The pages: whatever answers what the device table does not know.
@@ -30,7 +31,7 @@ where
         + Sync
         + 'static,
     S::Future: Send,
-    B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let service = service
@@ -44,13 +45,21 @@ pub struct Dispatch {
     gate: Option<Gate>,
     pages: Option<Pages>,
     pages_on: Vec<ListenerKind>,
+    uploads: Option<&'static str>,
     limits: Box<dyn Fn() -> BodyLimits + Send + Sync>,
 }
 
 impl Dispatch {
     /// `limits` is asked anew for each request, so a reload needs no restart.
     pub fn new(table: Table, limits: impl Fn() -> BodyLimits + Send + Sync + 'static) -> Self {
-        Self { table, gate: None, pages: None, pages_on: Vec::new(), limits: Box::new(limits) }
+        Self {
+            table,
+            gate: None,
+            pages: None,
+            pages_on: Vec::new(),
+            uploads: None,
+            limits: Box::new(limits),
+        }
     }
 
     /// Lets nobody to the device table whom the gate refuses. Pages are not asked about.
@@ -68,6 +77,13 @@ impl Dispatch {
         self
     }
 
+    /// Leaves the size of bodies to the pages below this path, and limits the time of each piece alone.
+    #[must_use]
+    pub fn with_uploads(mut self, below: &'static str) -> Self {
+        self.uploads = Some(below);
+        self
+    }
+
     /// What the listeners are given.
     pub fn into_service(self) -> Service {
         let dispatch = Arc::new(self);
@@ -80,15 +96,20 @@ impl Dispatch {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(nobody);
         let limits = (self.limits)();
-        if let Some((handler, params)) = self.table.find(peer.listener, request.uri().path()) {
-            if let Some(Err(reject)) = self.gate.as_ref().map(|gate| gate(&peer)) {
+        if let Some((owner, params)) = self.table.find(peer.listener, request.uri().path()) {
+            if let Err(reject) = self.gated(&peer) {
                 return reject.into_reply().into_response();
             }
-            return device(handler, params, request, peer, limits).await.into_response();
+            return device(owner, params, request, peer, limits).await.into_response();
+        }
+        if let Some(reply) = self.rest(&request, &peer).await {
+            return self.gated(&peer).map_or_else(Reject::into_reply, |()| reply).into_response();
         }
         match &self.pages {
             Some(pages) if self.pages_on.contains(&peer.listener) => {
-                match pages(request.map(|body| body::limited(body, limits))).await {
+                let upload = self.uploads.is_some_and(|below| request.uri().path().starts_with(below));
+                let limited = if upload { body::streamed } else { body::limited };
+                match pages(request.map(|body| limited(body, limits))).await {
                     Ok(response) => response,
                     Err(never) => match never {},
                 }
@@ -104,18 +125,41 @@ impl Dispatch {
                 .into_response(),
         }
     }
+
+    fn gated(&self, peer: &Peer) -> Result<(), Reject> {
+        self.gate.as_ref().map_or(Ok(()), |gate| gate(peer))
+    }
+
+    /// Asks the owner of what is in no table. The request stays whole for the pages.
+    async fn rest(&self, request: &Request<Incoming>, peer: &Peer) -> Option<Reply> {
+        if !Takes::Reads.method(request.method()) {
+            return None;
+        }
+        let rest = self.table.rest(peer.listener)?;
+        let exchange = rest(Exchange {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            query: request.uri().query().map(str::to_owned),
+            headers: request.headers().clone(),
+            body: Bytes::new(),
+            version: request.version(),
+            params: Vec::new(),
+            peer: peer.clone(),
+        });
+        exchange.await
+    }
 }
 
 async fn device(
-    handler: Handler,
+    owner: Owner,
     params: Vec<(String, String)>,
     request: Request<Incoming>,
     peer: Peer,
     limits: BodyLimits,
 ) -> Reply {
     let (head, incoming) = request.into_parts();
-    if !matches!(head.method, Method::GET | Method::POST | Method::PUT) {
-        return Reject::method("this path takes GET, POST and PUT")
+    if !owner.takes.method(&head.method) {
+        return Reject::method(owner.takes)
             .log(format!("{} sent method {} to {:?}", peer.addr, head.method, head.uri.path()))
             .into_reply();
     }
@@ -126,7 +170,7 @@ async fn device(
             return reject.log(line).into_reply();
         }
     };
-    handler(Exchange {
+    (owner.handler)(Exchange {
         method: head.method,
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),

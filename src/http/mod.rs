@@ -7,7 +7,9 @@
 mod body;
 mod dispatch;
 mod exchange;
+mod file;
 pub mod query;
+pub mod range;
 mod reject;
 mod reply;
 mod routes;
@@ -24,9 +26,10 @@ use hyper::{Request, Response};
 pub use body::{BodyLimits, limited, read_body};
 pub use dispatch::{Dispatch, Gate, Pages, pages};
 pub use exchange::{ClientCert, Exchange, ListenerKind, Peer, TlsFacts};
+pub use file::FileBody;
 pub use reject::Reject;
 pub use reply::Reply;
-pub use routes::{RouteError, Routes, Table};
+pub use routes::{Owner, RouteError, Routes, Table, Takes};
 
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -39,6 +42,9 @@ pub type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
 
 /// Answers one exchange of a device; cannot fail, since a failure is a [`Reject`] made into a [`Reply`].
 pub type Handler = Arc<dyn Fn(Exchange) -> BoxFuture<'static, Reply> + Send + Sync>;
+
+/// Answers a GET or HEAD of a path that nobody has, or leaves it to the pages. The exchange has no body.
+pub type Rest = Arc<dyn Fn(Exchange) -> BoxFuture<'static, Option<Reply>> + Send + Sync>;
 
 /// What a connection calls for each request. The request carries a [`Peer`] in its extensions.
 pub type Service =

@@ -5,7 +5,7 @@ use std::fmt;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 
-use super::Reply;
+use super::{Reply, Takes};
 
 /// Why a request was not done. Made only by the constructors below, so the status is never below 400.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,7 @@ pub struct Reject {
     caller: String,
     log: String,
     retry_after_s: Option<u64>,
+    takes: Option<Takes>,
     close: bool,
 }
 
@@ -30,6 +31,7 @@ macro_rules! refusals {
                     log: caller.clone(),
                     caller,
                     retry_after_s: None,
+                    takes: None,
                     close: $close,
                 }
             })*
@@ -46,12 +48,14 @@ refusals! {
     forbidden = FORBIDDEN, "forbidden", close false;
     /// 404: there is nothing here.
     not_found = NOT_FOUND, "not_found", close false;
-    /// 405: not with this method.
-    method = METHOD_NOT_ALLOWED, "method_not_allowed", close false;
     /// 408: the request came too slowly. The connection is closed.
     too_slow = REQUEST_TIMEOUT, "too_slow", close true;
+    /// 412: the caller wants it only as it was, and it has changed.
+    changed = PRECONDITION_FAILED, "changed", close false;
     /// 413: the body is over its cap. The connection is closed.
     too_large = PAYLOAD_TOO_LARGE, "too_large", close true;
+    /// 416: there are no such bytes.
+    out_of_range = RANGE_NOT_SATISFIABLE, "out_of_range", close false;
     /// 429: too many requests.
     too_many = TOO_MANY_REQUESTS, "too_many", close false;
     /// 500: our fault.
@@ -61,6 +65,20 @@ refusals! {
 }
 
 impl Reject {
+    /// 405: not with this method.
+    pub fn method(takes: Takes) -> Self {
+        let sentence = match takes {
+            Takes::Exchanges => "this path takes GET, POST and PUT",
+            Takes::Reads => "this path takes GET and HEAD",
+        };
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            code: "method_not_allowed",
+            takes: Some(takes),
+            ..Self::bad_request(sentence)
+        }
+    }
+
     /// Gives the log another sentence than the caller hears.
     #[must_use]
     pub fn log(mut self, sentence: impl Into<String>) -> Self {
@@ -97,8 +115,8 @@ impl Reject {
         if let Some(seconds) = self.retry_after_s {
             reply = reply.with(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            reply = reply.with(header::ALLOW, HeaderValue::from_static("GET, POST, PUT"));
+        if let Some(takes) = self.takes {
+            reply = reply.with(header::ALLOW, HeaderValue::from_static(takes.list()));
         }
         if self.close { reply.closing() } else { reply }
     }

@@ -1,29 +1,36 @@
-//! What a device hears: a whole body of known size and the fewest headers.
+//! What a device hears: a body of known size and the fewest headers.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::Body;
+use super::{Body, FileBody};
 
-/// An answer with a whole body. Its bytes on the wire are frozen: status line, `Content-Type`, whatever was added
-/// by [`Reply::with`], `Content-Length`, `Date`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An answer. Its bytes on the wire are frozen: status line, `Content-Type`, whatever was added by
+/// [`Reply::with`], `Content-Length`, `Date`.
+#[derive(Debug)]
 pub struct Reply {
     /// Status code.
     pub status: StatusCode,
     /// Media type; `None` sends no such header.
     pub content_type: Option<&'static str>,
-    /// Whole body.
+    /// Whole body; empty when a file is sent.
     pub body: Bytes,
+    file: Option<FileBody>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
     /// A JSON body, sent as these exact bytes.
     pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: Some("application/json"), body: body.into(), headers: Vec::new() }
+        Self {
+            status,
+            content_type: Some("application/json"),
+            body: body.into(),
+            file: None,
+            headers: Vec::new(),
+        }
     }
 
     /// Plain text in UTF-8.
@@ -32,18 +39,30 @@ impl Reply {
             status,
             content_type: Some("text/plain; charset=utf-8"),
             body: Bytes::copy_from_slice(body.as_bytes()),
+            file: None,
             headers: Vec::new(),
         }
     }
 
     /// Raw bytes of any type.
     pub fn bytes(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: Some(content_type), body: body.into(), headers: Vec::new() }
+        Self { status, content_type: Some(content_type), body: body.into(), file: None, headers: Vec::new() }
+    }
+
+    /// Bytes of a file, read while they are sent.
+    pub const fn file(status: StatusCode, content_type: &'static str, file: FileBody) -> Self {
+        Self {
+            status,
+            content_type: Some(content_type),
+            body: Bytes::new(),
+            file: Some(file),
+            headers: Vec::new(),
+        }
     }
 
     /// No body.
     pub const fn empty(status: StatusCode) -> Self {
-        Self { status, content_type: None, body: Bytes::new(), headers: Vec::new() }
+        Self { status, content_type: None, body: Bytes::new(), file: None, headers: Vec::new() }
     }
 
     /// Adds a header. Device answers carry none but the fixed ones unless a protocol asks for it.
@@ -61,7 +80,10 @@ impl Reply {
 
     /// The answer as hyper sends it.
     pub fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Full::new(self.body).map_err(|never| match never {}).boxed_unsync());
+        let mut response = Response::new(match self.file {
+            Some(file) => file.map_err(Into::into).boxed_unsync(),
+            None => Full::new(self.body).map_err(|never| match never {}).boxed_unsync(),
+        });
         *response.status_mut() = self.status;
         if let Some(kind) = self.content_type {
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Handler, ListenerKind};
+use hyper::Method;
+
+use super::{Handler, ListenerKind, Rest};
 
 /// A path that cannot be added. Found when the server is composed, never by a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,10 +18,47 @@ pub struct RouteError {
     pub cause: String,
 }
 
+/// The methods that a path takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// GET, POST and PUT, which mean the same to a device's exchange.
+    Exchanges,
+    /// GET and HEAD: the path is for reading.
+    Reads,
+}
+
+impl Takes {
+    /// As the `Allow` header lists them.
+    pub const fn list(self) -> &'static str {
+        match self {
+            Self::Exchanges => "GET, POST, PUT",
+            Self::Reads => "GET, HEAD",
+        }
+    }
+
+    pub(super) fn method(self, method: &Method) -> bool {
+        match self {
+            Self::Exchanges => matches!(*method, Method::GET | Method::POST | Method::PUT),
+            Self::Reads => matches!(*method, Method::GET | Method::HEAD),
+        }
+    }
+}
+
+/// A path's owner.
+#[derive(Clone)]
+pub struct Owner {
+    /// What it takes.
+    pub takes: Takes,
+    /// Who answers.
+    pub handler: Handler,
+}
+
 /// Paths being gathered; families add theirs.
 #[derive(Default)]
 pub struct Routes {
-    tables: BTreeMap<ListenerKind, matchit::Router<Handler>>,
+    tables: BTreeMap<ListenerKind, matchit::Router<Owner>>,
+    rests: BTreeMap<ListenerKind, Rest>,
+    paths: Vec<String>,
 }
 
 impl Routes {
@@ -28,13 +67,44 @@ impl Routes {
         Self::default()
     }
 
-    /// Adds a path in matchit's syntax (`/files/{name}`), without trailing slash.
+    /// Adds a path in matchit's syntax (`/thing/{name}`), without trailing slash.
     pub fn add(&mut self, listener: ListenerKind, path: &str, handler: Handler) -> Result<(), RouteError> {
-        self.tables.entry(listener).or_default().insert(path, handler).map_err(|error| RouteError {
-            path: path.to_owned(),
-            listener,
-            cause: error.to_string(),
-        })
+        self.insert(listener, path, Owner { takes: Takes::Exchanges, handler })
+    }
+
+    /// Adds a path that is only read.
+    pub fn add_read(
+        &mut self,
+        listener: ListenerKind,
+        path: &str,
+        handler: Handler,
+    ) -> Result<(), RouteError> {
+        self.insert(listener, path, Owner { takes: Takes::Reads, handler })
+    }
+
+    fn insert(&mut self, listener: ListenerKind, path: &str, owner: Owner) -> Result<(), RouteError> {
+        let failed = |cause| RouteError { path: path.to_owned(), listener, cause };
+        let table = self.tables.entry(listener).or_default();
+        table.insert(path, owner).map_err(|error| failed(error.to_string()))?;
+        self.paths.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Sets who is asked for a path that nobody has, before the pages are: one for each listener.
+    pub fn add_rest(&mut self, listener: ListenerKind, rest: Rest) -> Result<(), RouteError> {
+        match self.rests.insert(listener, rest) {
+            None => Ok(()),
+            Some(_) => Err(RouteError {
+                path: "/*".to_owned(),
+                listener,
+                cause: "the rest has an owner already".to_owned(),
+            }),
+        }
+    }
+
+    /// Every path there is, in matchit's syntax.
+    pub fn paths(&self) -> &[String] {
+        &self.paths
     }
 
     /// The listeners that have paths.
@@ -44,23 +114,29 @@ impl Routes {
 
     /// No more paths.
     pub fn into_table(self) -> Table {
-        Table { tables: self.tables }
+        Table { tables: self.tables, rests: self.rests }
     }
 }
 
 /// The finished table.
 pub struct Table {
-    tables: BTreeMap<ListenerKind, matchit::Router<Handler>>,
+    tables: BTreeMap<ListenerKind, matchit::Router<Owner>>,
+    rests: BTreeMap<ListenerKind, Rest>,
 }
 
 impl Table {
-    /// Handler and named parts of a path, trailing slashes ignored, letter case as sent.
-    pub fn find(&self, listener: ListenerKind, path: &str) -> Option<(Handler, Vec<(String, String)>)> {
+    /// Owner and named parts of a path, trailing slashes ignored, letter case as sent.
+    pub fn find(&self, listener: ListenerKind, path: &str) -> Option<(Owner, Vec<(String, String)>)> {
         let path = path.trim_end_matches('/');
         let path = if path.is_empty() { "/" } else { path };
         let found = self.tables.get(&listener)?.at(path).ok()?;
         let params = found.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        Some((Handler::clone(found.value), params))
+        Some((found.value.clone(), params))
+    }
+
+    /// Who is asked for a path that nobody has.
+    pub(super) fn rest(&self, listener: ListenerKind) -> Option<&Rest> {
+        self.rests.get(&listener)
     }
 }
 

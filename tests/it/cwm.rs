@@ -34,9 +34,9 @@ impl House {
     }
 
     async fn ask(&self, path: &str, query: Option<&str>, body: &str) -> (u16, String) {
-        let (answer, params) = self.table.find(ListenerKind::Https, path).expect("the path is served");
+        let (owner, params) = self.table.find(ListenerKind::Https, path).expect("the path is served");
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-        let reply = answer(Exchange {
+        let reply = (owner.handler)(Exchange {
             method: hyper::Method::POST,
             path: path.to_owned(),
             query: query.map(str::to_owned),
