@@ -47,7 +47,11 @@ pub fn keys() -> &'static [Key] {
 static KEYS: &[Key] = &[
     key!("data_dir", data_dir, "Folder of the store, the control socket and the first password."),
     key!("certs_dir", certs_dir, "Folder of the certificate authority and the server's certificates."),
-    key!("files_dir", files_dir, "Folder of files that devices may download."),
+    key!(
+        "files_dir",
+        files_dir,
+        "Folder of files that devices may download, put there by `homeport files add`."
+    ),
     key!(
         "dictionaries_dir",
         dictionaries_dir,
@@ -163,6 +167,11 @@ static KEYS: &[Key] = &[
         "Longest wait before accepting again when descriptors or memory ran out."
     ),
     key!("limits.body_max_bytes", limits.body_max_bytes, "A device's request body."),
+    key!(
+        "limits.file_bytes_max",
+        limits.file_bytes_max,
+        "A file that devices may download. Equipment takes 2^31-1 bytes at most."
+    ),
     key!(
         "limits.request_line_max_bytes",
         limits.request_line_max_bytes,

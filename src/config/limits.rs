@@ -23,6 +23,8 @@ pub struct Limits {
     pub accept_pause_ms: u64,
     /// A device's request body.
     pub body_max_bytes: usize,
+    /// A file that devices may download.
+    pub file_bytes_max: u64,
     /// The request line. A message in a URL takes over 3 KiB.
     pub request_line_max_bytes: usize,
     /// The header block without the request line.
@@ -60,6 +62,7 @@ impl Default for Limits {
             drain_time_ms: 10_000,
             accept_pause_ms: 1000,
             body_max_bytes: 1_048_576,
+            file_bytes_max: 2_147_483_647,
             request_line_max_bytes: 16_384,
             header_max_bytes: 16_384,
             header_max_count: 100,

@@ -36,6 +36,15 @@ pub enum HubError {
         /// Whole seconds to wait, at least 1.
         retry_after_s: u64,
     },
+    /// A file is larger than files may be.
+    #[error("the file is larger than {limit_bytes} bytes (limits.file_bytes_max)")]
+    TooLarge {
+        /// What a file may have.
+        limit_bytes: u64,
+    },
+    /// A folder for files cannot be read or written; nothing was published. The cause has been logged.
+    #[error("{0}")]
+    Disk(String),
     /// The store has as much waiting as it may hold; nothing was stored. Try again.
     #[error("the server is busy: try again")]
     Busy,

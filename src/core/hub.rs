@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::certificates::Shown;
 use super::feed::{Feed, FeedEvent, Teller};
+use super::files::Shelf;
 use super::registry::Registry;
 use super::secrets::Passwords;
 use super::throttle::Throttle;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) teller: Teller,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
+    pub(super) shelf: Shelf,
     pub(super) shown: Shown,
     pub(super) password_changes: broadcast::Sender<String>,
     tasks: TaskTracker,
@@ -47,6 +49,7 @@ impl Hub {
             teller: Teller::new(settings.feed_backlog),
             passwords,
             throttle: Throttle::new(settings.login_per_minute),
+            shelf: Shelf::new(&settings.files_dir),
             shown: Shown::default(),
             password_changes: broadcast::Sender::new(16),
             tasks: TaskTracker::new(),

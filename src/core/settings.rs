@@ -1,6 +1,7 @@
 //! What an operator may set about the hub. All of it can change while the server runs.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What happens at the first contact of a device nobody knows.
@@ -33,6 +34,10 @@ pub struct HubSettings {
     pub access_ttl: Duration,
     /// How long a browser's sign-in lasts.
     pub session_ttl: Duration,
+    /// The folder of files for devices. Read once, at the start.
+    pub files_dir: PathBuf,
+    /// The largest file that may be published, in bytes.
+    pub file_bytes_max: u64,
     /// How many failed sign-ins one network has per minute, and a name three times as many. Read once, at the
     /// start.
     pub login_per_minute: NonZeroU32,
@@ -53,6 +58,8 @@ impl Default for HubSettings {
             command_life: Duration::from_hours(24),
             access_ttl: Duration::from_mins(30),
             session_ttl: Duration::from_hours(14 * 24),
+            files_dir: PathBuf::from("files"),
+            file_bytes_max: 2_147_483_647, // `cwm-oke.md §8`: up to 2^31-1
             login_per_minute: NonZeroU32::MIN.saturating_add(9),
             hash_parallel: 2,
             feed_backlog: 1024,

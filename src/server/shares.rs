@@ -23,6 +23,8 @@ pub(super) fn hub(config: &Config) -> HubSettings {
         command_life: Duration::from_secs(devices.command_life_s),
         access_ttl: Duration::from_secs(sessions.access_ttl_s),
         session_ttl: Duration::from_secs(sessions.session_ttl_s),
+        files_dir: config.files_dir.clone(),
+        file_bytes_max: limits.file_bytes_max,
         login_per_minute: NonZeroU32::new(limits.logins_max_per_minute).unwrap_or(NonZeroU32::MIN),
         hash_parallel: limits.hashes_max_count,
         feed_backlog: limits.feed_max_count,

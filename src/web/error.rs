@@ -107,6 +107,8 @@ fn shown_hub(error: &HubError) -> Shown {
         HubError::TooMany { retry_after_s } => {
             (StatusCode::TOO_MANY_REQUESTS, "too_many", None, Some(*retry_after_s))
         }
+        HubError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None, None),
+        HubError::Disk(_) => (StatusCode::INSUFFICIENT_STORAGE, "disk", None, None),
         HubError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", None, Some(1)),
         HubError::Store(cause) => return shown_store(cause),
     };

@@ -47,6 +47,8 @@ impl From<HubError> for CwmError {
             | HubError::Invalid { .. }
             | HubError::Unauthorized
             | HubError::TooMany { .. }
+            | HubError::TooLarge { .. }
+            | HubError::Disk(_)
             | HubError::Busy
             | HubError::Store(_) => Self::Unavailable(error),
         }
