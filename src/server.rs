@@ -171,6 +171,7 @@ fn service(
     for family in &families {
         Arc::clone(family).routes(hub.clone(), &mut routes)?;
     }
+    hub.reserve_names(taken_names(&routes));
     let pages = http::pages(web::app(hub.clone(), families, web));
     let pages_on: &[ListenerKind] = if admin_apart {
         &[ListenerKind::Admin, ListenerKind::Control]
@@ -179,13 +180,22 @@ fn service(
     };
     let limits = Arc::clone(limits);
     let spoken = routes.listeners();
-    let mut dispatch =
-        Dispatch::new(routes.into_table(), move || limits.load().body()).with_pages(pages, pages_on);
+    let mut dispatch = Dispatch::new(routes.into_table(), move || limits.load().body())
+        .with_pages(pages, pages_on)
+        .with_uploads(web::UPLOADS);
     if let Some(gate) = doors.gate() {
         dispatch = dispatch.with_gate(gate);
     }
     let service = dispatch.into_service();
     Ok((service, spoken))
+}
+
+/// First pieces of every path there is: no published file may be called like one.
+fn taken_names(routes: &Routes) -> Vec<String> {
+    let pages = web::permits();
+    let paths = routes.paths().iter().map(String::as_str).chain(pages.iter().map(|permit| permit.path));
+    let pieces = paths.filter_map(|path| path.split('/').nth(1));
+    pieces.filter(|piece| !piece.is_empty() && !piece.contains('{')).map(str::to_owned).collect()
 }
 
 impl Running {
@@ -259,6 +269,12 @@ impl Running {
                 self.chores.spawn(chore);
             }
         }
+        let hub = self.hub.clone();
+        self.chores.spawn(async move {
+            if let Err(error) = hub.tidy_files().await {
+                tracing::warn!(%error, "what uploads left behind stays for now");
+            }
+        });
         let (hub, stop) = (self.hub.clone(), self.stop.clone());
         self.chores.spawn(async move {
             let mut ticks = tokio::time::interval(SWEEP_EVERY);

@@ -25,6 +25,9 @@ use crate::dictionary::Shelf;
 use crate::family::Family;
 use crate::model::FamilyName;
 
+/// Below this path a body is taken piece by piece and may be as large as a file.
+pub const UPLOADS: &str = "/api/v1/files/";
+
 /// What an operator may set about pages and API.
 #[derive(Clone, Debug, Default)]
 pub struct WebSettings {

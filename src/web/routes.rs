@@ -4,10 +4,11 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
 use super::api::{commands, data, devices, export, handshakes, health, ledger, messages, people, sign_in};
+use super::api::{commands, data, devices, export, files, health, ledger, messages, people, sign_in};
 use super::auth::Proof;
 use super::error::WebError;
 use super::page::{self, assets, login, pullform};
@@ -62,6 +63,11 @@ pub(crate) fn table() -> Vec<Row> {
         api("GET", "/api/v1/messages", viewer, get(messages::list)),
         api("GET", "/api/v1/messages/{seq}", viewer, get(messages::show)),
         api("GET", "/api/v1/messages/{seq}/raw", viewer, get(messages::raw)),
+        api("GET", "/api/v1/files", viewer, get(files::list)),
+        api("GET", "/api/v1/files/{name}", viewer, get(files::show)),
+        api("PUT", "/api/v1/files/{name}", operator, put(files::publish)),
+        api("POST", "/api/v1/files/{name}", operator, post(files::publish)),
+        api("DELETE", "/api/v1/files/{name}", operator, delete(files::withdraw)),
         api("GET", "/api/v1/users", admin, get(people::users)),
         api("POST", "/api/v1/users", admin, post(people::add_user)),
         api("PATCH", "/api/v1/users/{id}", admin, patch(people::edit_user)),

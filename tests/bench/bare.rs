@@ -66,4 +66,3 @@ fn answer() -> Response<Full<Bytes>> {
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
-

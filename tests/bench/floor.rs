@@ -52,7 +52,8 @@ fn write(database: &Path, mut waiting: mpsc::Receiver<Job>, company: Duration) {
     let db = Connection::open(database).expect("a database");
     db.pragma_update(None, "journal_mode", "WAL").expect("WAL");
     db.pragma_update(None, "synchronous", "FULL").expect("full sync");
-    db.execute_batch("CREATE TABLE row (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT").expect("a table");
+    db.execute_batch("CREATE TABLE row (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
+        .expect("a table");
     let mut batch = Vec::new();
     let mut overlapping = false;
     while let Some(first) = waiting.blocking_recv() {

@@ -39,7 +39,8 @@ impl Heart {
         self.beats += 1;
         let n = self.beats;
         let at = jiff::Timestamp::now();
-        let head = format!("{{\"_src\":{},\"_cmd\":\"wr\",\"_id\":{},\"_ts\":\"{at:.6}\",", self.source, n % 65_536);
+        let head =
+            format!("{{\"_src\":{},\"_cmd\":\"wr\",\"_id\":{},\"_ts\":\"{at:.6}\",", self.source, n % 65_536);
         let payload = format!(
             "\"_pld\":{{\"_hbt\":{{\"cook_chamber_temperature\":{},\"set_temperature\":1550,\"steam_generator_pressure\":{}.5,\
              \"door\":{},\"program_name\":\"Hearty Vegetable\",\"remaining_seconds\":{},\"burner_on\":{},\

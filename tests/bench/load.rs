@@ -108,7 +108,8 @@ impl Load {
             }
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let (answered, bytes) = (shared.answered.load(Ordering::Relaxed), shared.bytes.load(Ordering::Relaxed));
+        let (answered, bytes) =
+            (shared.answered.load(Ordering::Relaxed), shared.bytes.load(Ordering::Relaxed));
         shared.measuring.store(true, Ordering::Relaxed);
         let began = Instant::now();
         say("begin");
@@ -243,7 +244,9 @@ async fn work(shared: Arc<Shared>, number: usize) {
             shared.done(&mut took, since);
             kept = Some(client);
         }
-        if load.fresh && let Some(client) = kept.take() {
+        if load.fresh
+            && let Some(client) = kept.take()
+        {
             client.close().await;
         }
         asked += 1;
@@ -258,7 +261,8 @@ async fn work(shared: Arc<Shared>, number: usize) {
 async fn offer(shared: Arc<Shared>, rate: u32) {
     let config = tls::client(shared.load.version, shared.load.key, shared.load.resume);
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
-    let mut hearts: Vec<Heart> = (0..shared.load.clients).map(|n| Heart::new(shared.load.first + n)).collect();
+    let mut hearts: Vec<Heart> =
+        (0..shared.load.clients).map(|n| Heart::new(shared.load.first + n)).collect();
     let mut tasks = tokio::task::JoinSet::new();
     let mut turn = 0;
     while !shared.over.load(Ordering::Relaxed) {

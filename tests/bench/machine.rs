@@ -27,7 +27,9 @@ impl Cpu {
     }
 
     pub(crate) fn since(&self, before: &Self) -> Duration {
-        let spent = |(thread, now): (&String, &u64)| now - before.0.get(thread).copied().unwrap_or_default().min(*now);
+        let spent = |(thread, now): (&String, &u64)| {
+            now - before.0.get(thread).copied().unwrap_or_default().min(*now)
+        };
         Duration::from_nanos(self.0.iter().map(spent).sum())
     }
 }

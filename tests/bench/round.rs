@@ -50,7 +50,8 @@ pub(crate) fn compare(ours: &Side, theirs: &Side, load: &[String], rounds: usize
         }
     }
     let speeds = |pick: fn(&(Cost, Cost)) -> &Cost| {
-        let all: Vec<f64> = pairs.iter().map(|pair| pick(pair).report.requests as f64 / pick(pair).report.seconds).collect();
+        let all: Vec<f64> =
+            pairs.iter().map(|pair| pick(pair).report.requests as f64 / pick(pair).report.seconds).collect();
         median(&all)
     };
     notes.push(format!(
@@ -94,7 +95,8 @@ pub(crate) fn measure(side: &Side, load: &[String]) -> Cost {
     child.wait().expect("the load ends");
     let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
     let ours = (spent + loaded).as_secs_f64() / (report.seconds * cores);
-    let units = if report.bytes > 0 { report.bytes as f64 / f64::from(1 << 20) } else { report.requests as f64 };
+    let units =
+        if report.bytes > 0 { report.bytes as f64 / f64::from(1 << 20) } else { report.requests as f64 };
     Cost { each: spent.as_secs_f64() * 1e6 / units.max(1.0), report, others: (busy - ours).max(0.0) + stolen }
 }
 

@@ -21,7 +21,8 @@ impl Side {
     pub(crate) fn homeport(folder: &Path) -> Self {
         fs::create_dir_all(folder).expect("a folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_homeport"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HOMEPORT_") || name == "PORT") {
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HOMEPORT_") || name == "PORT")
+        {
             command.env_remove(name);
         }
         command.arg("serve").current_dir(folder).envs([

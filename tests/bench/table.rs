@@ -54,8 +54,15 @@ impl Table {
         let folder = self.folder.clone().unwrap_or_else(|| scratch.path().to_owned());
         let (busy, stolen) = machine::others().await;
         println!("machine: {}", about_machine());
-        println!("others before the run: {:.0} % of it, {:.0} % stolen by the host", busy * 100.0, stolen * 100.0);
-        println!("{:<9}{:<58}{:>11}{:>11}{:>8}{:>14}{:>7}{:>7}", "", "figure", "homeport", "yardstick", "ratio", "spread", "must", "aim");
+        println!(
+            "others before the run: {:.0} % of it, {:.0} % stolen by the host",
+            busy * 100.0,
+            stolen * 100.0
+        );
+        println!(
+            "{:<9}{:<58}{:>11}{:>11}{:>8}{:>14}{:>7}{:>7}",
+            "", "figure", "homeport", "yardstick", "ratio", "spread", "must", "aim"
+        );
         let bench = Bench::start(&folder, self);
         bench.kept();
         bench.fresh();
@@ -119,28 +126,46 @@ impl<'a> Bench<'a> {
     }
 
     fn kept(&self) {
-        let line = Line { word: "kept", what: "CPU per durable push, kept-open TLS, 64 clients, over floor", must: 2.0, aim: 1.4 };
+        let line = Line {
+            word: "kept",
+            what: "CPU per durable push, kept-open TLS, 64 clients, over floor",
+            must: 2.0,
+            aim: 1.4,
+        };
         self.compare(&line, &self.floor, &[]);
-        let line = Line { word: "keptbare", what: "the same over bare (no aim)", must: f64::NAN, aim: f64::NAN };
+        let line =
+            Line { word: "keptbare", what: "the same over bare (no aim)", must: f64::NAN, aim: f64::NAN };
         self.compare(&line, &self.bare, &[]);
     }
 
     fn fresh(&self) {
-        let line = Line { word: "ecdsa", what: "a new TLS 1.3 connection each, ECDSA full, over bare", must: 1.4, aim: 1.2 };
+        let line = Line {
+            word: "ecdsa",
+            what: "a new TLS 1.3 connection each, ECDSA full, over bare",
+            must: 1.4,
+            aim: 1.2,
+        };
         self.compare(&line, &self.bare, &["--fresh"]);
         let line = Line { word: "rsa", what: "the same, RSA-2048 full, over bare", must: 1.15, aim: 1.08 };
         self.compare(&line, &self.bare, &["--fresh", "--key", "rsa"]);
     }
 
     fn resumed(&self) {
-        let line = Line { word: "resume13", what: "the same, TLS 1.3 resumed, over bare", must: 1.4, aim: 1.25 };
+        let line =
+            Line { word: "resume13", what: "the same, TLS 1.3 resumed, over bare", must: 1.4, aim: 1.25 };
         self.compare(&line, &self.bare, &["--fresh", "--resume"]);
-        let line = Line { word: "resume12", what: "the same, TLS 1.2 resumed, over bare", must: 1.9, aim: 1.5 };
+        let line =
+            Line { word: "resume12", what: "the same, TLS 1.2 resumed, over bare", must: 1.9, aim: 1.5 };
         self.compare(&line, &self.bare, &["--fresh", "--resume", "--version", "tls12"]);
     }
 
     fn rate(&self) {
-        let line = Line { word: "rate", what: "500 new connections a second offered, over bare", must: 2.0, aim: 1.3 };
+        let line = Line {
+            word: "rate",
+            what: "500 new connections a second offered, over bare",
+            must: 2.0,
+            aim: 1.3,
+        };
         self.compare(&line, &self.bare, &["--rate", "500"]);
     }
 
@@ -149,7 +174,12 @@ impl<'a> Bench<'a> {
         if !self.table.wants("lone") {
             return;
         }
-        let line = Line { word: "lone", what: "p50 of one client alone, less fdatasync p50", must: 300.0, aim: 150.0 };
+        let line = Line {
+            word: "lone",
+            what: "p50 of one client alone, less fdatasync p50",
+            must: 300.0,
+            aim: 150.0,
+        };
         let (mut ours, mut sync, mut less, mut others) = (Vec::new(), Vec::new(), Vec::new(), 0.0_f64);
         for _ in 0..self.table.rounds {
             let before = machine::sync_p50_us(&self.folder, 300);
@@ -174,7 +204,8 @@ impl<'a> Bench<'a> {
             return;
         }
         let name = "bench.bin";
-        let content: Vec<u8> = (0..32_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let content: Vec<u8> =
+            (0..32_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let source = self.folder.join(name);
         fs::write(&source, content).expect("a file");
         fs::copy(&source, self.folder.join("home/files").join(name)).expect("a file for NGINX");
@@ -187,7 +218,12 @@ impl<'a> Bench<'a> {
             println!("{:<9}homeport publishes no files yet: no figure", "file");
             return;
         }
-        let line = Line { word: "file", what: "file download over TLS, 4 clients, CPU per MiB over NGINX", must: 1.2, aim: 0.9 };
+        let line = Line {
+            word: "file",
+            what: "file download over TLS, 4 clients, CPU per MiB over NGINX",
+            must: 1.2,
+            aim: 0.9,
+        };
         self.compare(&line, nginx, &["--get", "/bench.bin", "--clients", "4"]);
     }
 
@@ -254,10 +290,8 @@ async fn memory(folder: &Path, table: &Table) {
     let home = folder.join("home");
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let certs = sides::certs(&home);
-    let sides: [fn(&Path, &Path, &Path) -> Side; 2] = [
-        |home, _, _| Side::homeport(home),
-        |_, certs, folder| Side::bare(certs, folder),
-    ];
+    let sides: [fn(&Path, &Path, &Path) -> Side; 2] =
+        [|home, _, _| Side::homeport(home), |_, certs, folder| Side::bare(certs, folder)];
     let mut rows = Vec::new();
     for start in sides {
         for used in [false, true] {
@@ -273,10 +307,16 @@ async fn memory(folder: &Path, table: &Table) {
             side.stop();
         }
     }
-    println!("{:<9}resident memory: must 40 MiB idle and 230 MiB at 10,000 idle TLS connections; aim 25 and 150", "memory");
+    println!(
+        "{:<9}resident memory: must 40 MiB idle and 230 MiB at 10,000 idle TLS connections; aim 25 and 150",
+        "memory"
+    );
     for (name, used, idle, count, full, each) in rows {
         let what = if used { "each used once" } else { "never used" };
-        println!("{:<9}  {name}: idle {idle:.1} MiB, with {count} connections ({what}) {full:.1} MiB, {each:.1} KiB each", "");
+        println!(
+            "{:<9}  {name}: idle {idle:.1} MiB, with {count} connections ({what}) {full:.1} MiB, {each:.1} KiB each",
+            ""
+        );
     }
 }
 
@@ -296,7 +336,8 @@ fn growth(folder: &Path, table: &Table) {
     let mut next = stored;
     while next < table.growth_messages {
         next = (next * 3).min(table.growth_messages);
-        let fill = measure(&side, &words(&format!("--devices-each 16 --requests-each {}", (next - stored) / 64)));
+        let fill =
+            measure(&side, &words(&format!("--devices-each 16 --requests-each {}", (next - stored) / 64)));
         stored += fill.report.answered;
         let cost = measure(&side, &words("--seconds 4 --devices-each 16"));
         stored += cost.report.answered;
@@ -307,7 +348,10 @@ fn growth(folder: &Path, table: &Table) {
 
 fn print(line: &Line, found: &Found, unit: &str) {
     let Line { word, what, must, aim } = line;
-    let (low, high) = found.ratios.iter().fold((f64::MAX, f64::MIN), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
+    let (low, high) = found
+        .ratios
+        .iter()
+        .fold((f64::MAX, f64::MIN), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
     let digits = if *must > 10.0 { 0 } else { 2 };
     let ratio = found.ratio();
     let verdict = match () {
@@ -329,7 +373,11 @@ fn print(line: &Line, found: &Found, unit: &str) {
         println!("{:<9}  {note}", "");
     }
     if found.others > OTHERS_MATTER {
-        println!("{:<9}  others had up to {:.0} % of the machine meanwhile: measure again when it is quiet", "", found.others * 100.0);
+        println!(
+            "{:<9}  others had up to {:.0} % of the machine meanwhile: measure again when it is quiet",
+            "",
+            found.others * 100.0
+        );
     }
     std::io::stdout().flush().ok();
 }

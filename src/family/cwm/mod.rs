@@ -10,11 +10,12 @@
 //! | `draft` | an operator's words → exact bytes |
 //! | `telemetry` | payload → readings |
 //! | `reply` | answers, byte for byte |
-//! | `push`, `pull`, `time` | one exchange each |
+//! | `push`, `pull`, `time`, `download` | one exchange each |
 //! | `dictionary.toml` | what a module's own values mean |
 //! | `error` | what a module hears instead, and the status of each cause |
 
 mod crc;
+mod download;
 mod draft;
 mod envelope;
 mod error;
@@ -33,7 +34,7 @@ pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
 
 use super::{CommandText, DraftText, Family, Invalid, Template};
 use crate::core::Hub;
-use crate::http::{ListenerKind, RouteError, Routes, handler};
+use crate::http::{ListenerKind, Rest, RouteError, Routes, handler};
 use crate::model::FamilyName;
 
 /// The dialect.
@@ -66,13 +67,15 @@ impl Family for Cwm {
             let (cwm, hub) = (Arc::clone(&cwm), door.clone());
             async move { pull::pull(&cwm, &hub, exchange).await }
         });
+        let door = hub.clone();
         let time = handler(move |exchange| {
-            let answer = time::time(&self, hub.now(), &exchange);
+            let answer = time::time(&self, door.now(), &exchange);
             async move { answer }
         });
         routes.add(ListenerKind::Https, "/push", push)?;
         routes.add(ListenerKind::Https, "/pull", pull)?;
-        routes.add(ListenerKind::Https, "/time", time)
+        routes.add(ListenerKind::Https, "/time", time)?;
+        downloads(&hub, routes)
     }
 
     fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid> {
@@ -86,6 +89,24 @@ impl Family for Cwm {
     fn templates(&self) -> Vec<Template> {
         self.settings.templates.clone()
     }
+}
+
+/// The paths of published files.
+fn downloads(hub: &Hub, routes: &mut Routes) -> Result<(), RouteError> {
+    for path in ["/file/{name}", "/files/{name}"] {
+        let hub = hub.clone();
+        let download = handler(move |exchange| {
+            let hub = hub.clone();
+            async move { download::download(&hub, exchange).await }
+        });
+        routes.add_read(ListenerKind::Https, path, download)?;
+    }
+    let hub = hub.clone();
+    let at_root: Rest = Arc::new(move |exchange| {
+        let hub = hub.clone();
+        Box::pin(async move { download::at_root(&hub, exchange).await })
+    });
+    routes.add_rest(ListenerKind::Https, at_root)
 }
 
 /// The dialect's name.

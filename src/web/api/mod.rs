@@ -5,6 +5,7 @@ pub(crate) mod data;
 pub(crate) mod devices;
 pub(crate) mod export;
 pub(crate) mod handshakes;
+pub(crate) mod files;
 pub(crate) mod health;
 pub(crate) mod ledger;
 pub(crate) mod messages;
