@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
@@ -16,6 +17,7 @@ use tokio::net::UnixStream;
 use super::Failure;
 use super::probe::{self, Trust};
 use super::settings::Global;
+use super::upload::FileToSend;
 
 /// Which server to talk to.
 #[derive(Clone, Debug, Args)]
@@ -46,6 +48,22 @@ enum Road {
     Socket(PathBuf),
     Tls { host: String, port: u16, trust: Option<PathBuf> },
     Plain { host: String, port: u16 },
+}
+
+/// What a request carries.
+struct Content {
+    kind: &'static str,
+    body: UnsyncBoxBody<Bytes, std::io::Error>,
+}
+
+impl Content {
+    fn json(text: String) -> Self {
+        Self { kind: "application/json", body: whole(text.into()) }
+    }
+}
+
+fn whole(bytes: Bytes) -> UnsyncBoxBody<Bytes, std::io::Error> {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// The server's answer when it refuses.
@@ -123,16 +141,13 @@ impl Client {
         path: &str,
         body: Option<String>,
     ) -> anyhow::Result<Value> {
-        let response = self.open(method, path, body).await?;
-        let status = response.status();
-        let bytes = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
-        if !status.is_success() {
-            return Err(refusal(status, &bytes).into());
-        }
-        if bytes.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&bytes).context("the answer is no JSON: is this a homeport server?")
+        answer(self.open(method, path, body.map(Content::json)).await?).await
+    }
+
+    /// Sends a file's bytes to a path.
+    pub(super) async fn upload(&self, path: &str, file: FileToSend) -> anyhow::Result<Value> {
+        let content = Content { kind: "application/octet-stream", body: file.boxed_unsync() };
+        answer(self.open(Method::PUT, path, Some(content)).await?).await
     }
 
     /// Every item of a list, page after page.
@@ -170,7 +185,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<String>,
+        body: Option<Content>,
     ) -> anyhow::Result<Response<Incoming>> {
         let limit = self.limit;
         tokio::time::timeout(limit, self.open_unlimited(method, path, body))
@@ -182,7 +197,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<String>,
+        body: Option<Content>,
     ) -> anyhow::Result<Response<Incoming>> {
         match &self.road {
             Road::Socket(at) => {
@@ -218,7 +233,7 @@ impl Client {
         host: &str,
         method: Method,
         path: &str,
-        body: Option<String>,
+        body: Option<Content>,
     ) -> anyhow::Result<Response<Incoming>>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -234,16 +249,29 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let bytes = match body {
-            Some(text) => {
-                request = request.header("content-type", "application/json");
-                Bytes::from(text)
+        let body = match body {
+            Some(content) => {
+                request = request.header("content-type", content.kind);
+                content.body
             }
-            None => Bytes::new(),
+            None => whole(Bytes::new()),
         };
-        let request = request.body(Full::new(bytes)).context("the token or the path cannot be sent")?;
+        let request = request.body(body).context("the token or the path cannot be sent")?;
         sender.send_request(request).await.context("the server hung up")
     }
+}
+
+/// The JSON of a successful answer; an empty answer is `null`.
+async fn answer(response: Response<Incoming>) -> anyhow::Result<Value> {
+    let status = response.status();
+    let bytes = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
+    if !status.is_success() {
+        return Err(refusal(status, &bytes).into());
+    }
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&bytes).context("the answer is no JSON: is this a homeport server?")
 }
 
 /// A device's record, found by id, address or name.

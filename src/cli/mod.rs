@@ -10,6 +10,7 @@ mod devices;
 mod dictionary;
 mod endpoint;
 mod export;
+mod files;
 mod man;
 mod output;
 mod probe;
@@ -17,6 +18,7 @@ mod send;
 mod serve;
 mod settings;
 mod token;
+mod upload;
 mod user;
 
 use std::process::ExitCode;
@@ -48,6 +50,8 @@ enum Command {
     Send(send::Send),
     /// The devices the server knows.
     Devices(devices::Devices),
+    /// Files that devices may download.
+    Files(files::Files),
     /// People who may sign in.
     User(user::User),
     /// Tokens for scripts.
@@ -115,6 +119,7 @@ fn run(cli: Cli) -> Done {
         Command::Man(command) => command.run(Cli::command()),
         Command::Send(command) => wait(command.run(&settings)),
         Command::Devices(command) => wait(command.run(&settings)),
+        Command::Files(command) => wait(command.run(&settings)),
         Command::User(command) => wait(command.run(&settings)),
         Command::Token(command) => wait(command.run(&settings)),
         Command::Endpoint(command) => wait(command.run(&settings)),

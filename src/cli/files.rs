@@ -1,0 +1,127 @@
+//! `homeport files`: what devices may download.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::Value;
+
+use super::client::{Client, Connect, escape, is_not_found, text};
+use super::settings::Global;
+use super::upload::FileToSend;
+use super::{Done, Failure, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  homeport files add menu.bin\n  homeport files list\n\n\
+    Devices find a published file at /NAME, /file/NAME and /files/NAME. Anybody who reaches the server may.")]
+pub(super) struct Files {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Publish files, or replace those that have their names.
+    #[command(after_help = "Example:\n  homeport files add build/menu-7.bin --as menu.bin")]
+    Add {
+        /// Files to publish.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The name devices ask for [default: the file's own].
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List published files.
+    #[command(after_help = "Example:\n  homeport files list --json")]
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Withdraw files; downloads under way finish.
+    #[command(after_help = "Example:\n  homeport files remove menu.bin")]
+    Remove {
+        /// Their names.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+}
+
+impl Files {
+    pub(super) async fn run(&self, settings: &Global) -> Done {
+        let client = self.connect.client(settings)?;
+        match &self.what {
+            What::Add { files, name, json } => add(&client.patient(), files, name.as_deref(), *json).await,
+            What::List { json } => list(&client, *json).await,
+            What::Remove { names } => remove(&client, names).await,
+        }
+    }
+}
+
+async fn add(client: &Client, files: &[PathBuf], name: Option<&str>, json: bool) -> Done {
+    if name.is_some() && files.len() > 1 {
+        return Err(Failure::Usage("--as names one file: give one".to_owned()));
+    }
+    let mut published = Vec::new();
+    for path in files {
+        let record = add_one(client, path, name).await?;
+        if !json {
+            let done =
+                if record.get("replaced") == Some(&Value::Bool(true)) { "replaced" } else { "published" };
+            let shown = |field| output::cell(&record, field);
+            output::line(&format!(
+                "{} {done}: {} bytes, SHA-256 {}",
+                shown("name"),
+                shown("size"),
+                shown("sha256")
+            ))?;
+        }
+        published.push(record);
+    }
+    if json { Ok(output::json(&Value::Array(published))?) } else { Ok(()) }
+}
+
+async fn add_one(client: &Client, path: &Path, name: Option<&str>) -> anyhow::Result<Value> {
+    let own = path.file_name().and_then(|name| name.to_str());
+    let Some(name) = name.or(own) else { bail!("{}: give a name with --as NAME", path.display()) };
+    let file = FileToSend::open(path).await.with_context(|| path.display().to_string())?;
+    let sent = client.upload(&format!("/files/{}", escape(name)), file).await;
+    sent.with_context(|| format!("{} was not published", path.display()))
+}
+
+async fn list(client: &Client, json: bool) -> Done {
+    let mut files = client.list("/files").await?;
+    if json {
+        return Ok(output::json(&Value::Array(files))?);
+    }
+    files.sort_by(|one, other| text(one, "name").cmp(text(other, "name")));
+    Ok(output::table(&files, &COLUMNS)?)
+}
+
+async fn remove(client: &Client, names: &[String]) -> Done {
+    for name in names {
+        match client.call(Method::DELETE, &format!("/files/{}", escape(name)), None).await {
+            Ok(_) => output::line(&format!("{name} removed"))?,
+            Err(error) if is_not_found(&error) => {
+                return Err(anyhow::anyhow!("no file `{name}`: `homeport files list` shows them").into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+const COLUMNS: [(&str, &str); 6] = [
+    ("NAME", "name"),
+    ("BYTES", "size"),
+    ("PUBLISHED", "published"),
+    ("CRC-16", "crc16"),
+    ("MD5", "md5"),
+    ("SHA-256", "sha256"),
+];
