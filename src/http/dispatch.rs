@@ -52,14 +52,7 @@ pub struct Dispatch {
 impl Dispatch {
     /// `limits` is asked anew for each request, so a reload needs no restart.
     pub fn new(table: Table, limits: impl Fn() -> BodyLimits + Send + Sync + 'static) -> Self {
-        Self {
-            table,
-            gate: None,
-            pages: None,
-            pages_on: Vec::new(),
-            uploads: None,
-            limits: Box::new(limits),
-        }
+        Self { table, gate: None, pages: None, pages_on: Vec::new(), uploads: None, limits: Box::new(limits) }
     }
 
     /// Lets nobody to the device table whom the gate refuses. Pages are not asked about.
