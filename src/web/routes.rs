@@ -7,8 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
-use super::api::{commands, data, devices, export, handshakes, health, ledger, messages, people, sign_in};
-use super::api::{commands, data, devices, export, files, health, ledger, messages, people, sign_in};
+use super::api::{
+    commands, data, devices, export, files, handshakes, health, ledger, messages, people, sign_in,
+};
 use super::auth::Proof;
 use super::error::WebError;
 use super::page::{self, assets, login, pullform};
