@@ -129,12 +129,6 @@ fn a_pull_says_who_asks_and_whether_the_last_was_taken() {
 
 proptest! {
     #[test]
-    fn any_request_is_survived(query in "\\PC{0,40}", body in proptest::collection::vec(any::<u8>(), 0..64)) {
-        messages(Some(&query), &body, &CwmSettings::default());
-        asked(Some(&query), &body, &CwmSettings::default());
-    }
-
-    #[test]
     fn escapes_in_a_payload_survive_the_query(value in "[ -~]{0,24}") {
         let payload = serde_json::json!({ "v": value });
         let zeroed = format!(r#"{{"_src":["a"],"_crc":"0000","_pld":{payload}}}"#);

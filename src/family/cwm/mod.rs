@@ -12,6 +12,7 @@
 //! | `reply` | answers, byte for byte |
 //! | `push`, `pull`, `time`, `download` | one exchange each |
 //! | `dictionary.toml` | what a module's own values mean |
+//! | `truths` | what holds whatever comes in, for property tests and fuzzers |
 //! | `error` | what a module hears instead, and the status of each cause |
 
 mod crc;
@@ -27,6 +28,8 @@ mod reply;
 mod scan;
 mod telemetry;
 mod time;
+#[cfg(any(test, fuzzing))]
+pub mod truths;
 
 use std::sync::Arc;
 

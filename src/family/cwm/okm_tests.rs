@@ -161,9 +161,4 @@ proptest! {
         text[at] = to;
         prop_assert_ne!(judged(&text), Verdict::Ok);
     }
-
-    #[test]
-    fn any_bytes_are_survived(text in proptest::collection::vec(any::<u8>(), 0..128)) {
-        read(&text, &CwmSettings::default());
-    }
 }
