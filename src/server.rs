@@ -12,6 +12,7 @@ mod handshakes;
 mod hosts;
 mod life;
 mod logs;
+mod metrics;
 mod notify;
 mod shares;
 mod shelf;
@@ -72,6 +73,8 @@ pub async fn bind(config: Config) -> Result<Running, ServerError> {
 }
 
 async fn bind_with(config: Config, clock: Clock, mut handed: Handed) -> Result<Running, ServerError> {
+    // Before anything counts.
+    metrics::recorder();
     let families = families(&config)?;
     sockets::data_folder(&config.data_dir)?;
     let control = sockets::control(&config.data_dir)?;
@@ -112,7 +115,11 @@ async fn compose(
     let first_admin = first::admin(&hub, &config.data_dir).await?;
     let limits = Arc::new(ArcSwap::from_pointee(shares::net(&config.limits)));
     let bookcase = Bookcase::open(config, &families);
-    let web = WebSettings { dictionaries: bookcase.shelf.clone(), ..WebSettings::default() };
+    let web = WebSettings {
+        dictionaries: bookcase.shelf.clone(),
+        metrics: Some(metrics::source(hub.clone(), clock.clone(), certificate_files(config))),
+        ..WebSettings::default()
+    };
     let admin_apart = addrs.contains_key(&ListenerKind::Admin);
     let (service, spoken) = service(&hub, families.clone(), &limits, &doors, admin_apart, web)?;
 
@@ -155,6 +162,16 @@ async fn open_store(config: &Config) -> Result<Store, ServerError> {
         Ok(store) => Ok(store),
         Err(StoreError::InUse(_)) => Err(ServerError::SecondServer(config.data_dir.clone())),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The certificates whose days the metrics tell.
+fn certificate_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
+    match &config.tls.certificate {
+        Some(file) => vec![("server", file.clone())],
+        None => ["root", "rsa", "ecdsa"]
+            .map(|name| (name, config.certs_dir.join(name).with_extension("pem")))
+            .to_vec(),
     }
 }
 
@@ -280,6 +297,7 @@ impl Running {
             let mut ticks = tokio::time::interval(SWEEP_EVERY);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                metrics::upkeep();
                 if let Err(error) = hub.sweep().await {
                     tracing::warn!(%error, "the sweep failed; the next one tries again");
                 }

@@ -1,7 +1,11 @@
 //! What people look at: thin over the store's reader.
 
+use std::collections::HashMap;
+
 use super::{CommandFilter, DataFilter, DeviceFilter, Findings, Hub, HubError, MessageFilter, Stats};
-use crate::model::{CommandId, CommandRecord, Datum, Device, DeviceId, MessageRecord, Seq, Timestamp};
+use crate::model::{
+    CommandId, CommandRecord, Datum, Device, DeviceId, FamilyName, MessageRecord, Seq, Timestamp,
+};
 use crate::store::audit;
 
 impl Hub {
@@ -89,6 +93,25 @@ impl Hub {
     /// Sizes of the store.
     pub async fn stats(&self) -> Result<Stats, HubError> {
         Ok(self.reader().stats().await?)
+    }
+
+    /// Size of the database in bytes.
+    pub async fn store_bytes(&self) -> Result<i64, HubError> {
+        Ok(self.reader().bytes().await?)
+    }
+
+    /// How many devices there are, by family and state. No wait.
+    pub fn device_counts(&self) -> HashMap<(FamilyName, &'static str), usize> {
+        let mut counts = HashMap::new();
+        for device in self.0.registry.all() {
+            *counts.entry((device.names.family, device.state.as_str())).or_default() += 1;
+        }
+        counts
+    }
+
+    /// How many devices were heard within their window. No wait.
+    pub fn online_count(&self) -> usize {
+        self.0.registry.all().iter().filter(|device| self.online(device)).count()
     }
 
     /// Walks the whole ledger and says what is wrong with it. `progress` hears how far the walk is.

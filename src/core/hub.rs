@@ -13,6 +13,7 @@ use super::feed::{Feed, FeedEvent, Teller};
 use super::files::Shelf;
 use super::registry::Registry;
 use super::secrets::Passwords;
+use super::tally::Tally;
 use super::throttle::Throttle;
 use super::{HubError, HubSettings};
 use crate::model::{Clock, CommandRecord, Timestamp};
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) throttle: Throttle,
     pub(super) shelf: Shelf,
     pub(super) shown: Shown,
+    pub(super) tally: Tally,
     pub(super) password_changes: broadcast::Sender<String>,
     tasks: TaskTracker,
 }
@@ -51,6 +53,7 @@ impl Hub {
             throttle: Throttle::new(settings.login_per_minute),
             shelf: Shelf::new(&settings.files_dir),
             shown: Shown::default(),
+            tally: Tally::default(),
             password_changes: broadcast::Sender::new(16),
             tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
@@ -110,6 +113,7 @@ impl Hub {
 
     pub(super) fn tell_commands(&self, changed: Vec<CommandRecord>) {
         for command in changed {
+            self.0.tally.command(&command.device.family, command.state);
             self.0.teller.tell(FeedEvent::Command(command));
         }
     }

@@ -19,6 +19,7 @@ mod rhythm;
 mod secrets;
 mod settings;
 mod sweep;
+mod tally;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;

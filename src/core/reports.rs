@@ -125,6 +125,10 @@ impl Hub {
             outcome => outcome?,
         };
         let Outcome::Reported(reported) = outcome else { return Err(astray(&outcome)) };
+        match &known {
+            Some(known) => self.0.tally.received(&known.names().family, reported.verdict),
+            None => self.0.tally.received(&FamilyName::new("unknown"), reported.verdict),
+        }
         let accepted = Accepted { seq: reported.seq, verdict: reported.verdict, pending: reported.pending };
         self.told(report, known, reported);
         Ok(accepted)
@@ -157,10 +161,13 @@ impl Hub {
             attempts_max: settings.attempts_max,
             peer: peer.to_owned(),
         };
-        let hub = self.clone();
+        let (hub, family) = (self.clone(), family.clone());
         self.whole(async move {
             let outcome = hub.write(write).await?;
             let Outcome::Leased(leased) = outcome else { return Err(astray(&outcome)) };
+            if leased.lease.is_some() {
+                hub.0.tally.sent(&family);
+            }
             hub.tell_commands(leased.changed);
             Ok(Pulled { lease: leased.lease, more: leased.more })
         })

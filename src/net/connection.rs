@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Door;
+use super::gauges::Open;
 use super::handshake;
 use super::limits::Limits;
 use super::listener::{Flow, Stream};
@@ -23,6 +24,7 @@ use crate::http::{ListenerKind, Peer, Reply, Service};
 /// Serves one connection until it ends or the stop lets it end.
 pub(super) async fn run(stream: Stream, addr: SocketAddr, door: Arc<Door>, stop: CancellationToken) {
     let limits = **door.limits.load();
+    let _open = Open::on(door.kind);
     let peer = Peer { addr, listener: door.kind, tls: None };
     match (stream, &door.tls) {
         (Stream::Unix(socket), _) => http(socket, peer, &door.service, &limits, &stop).await,

@@ -12,6 +12,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::accept::{Door, Handshake};
 use super::blame::{self, HandshakeFailure, Reason};
+use super::gauges;
 use super::hello::Offer;
 use super::limits::Limits;
 use super::recorded::{Recorded, Seen};
@@ -36,6 +37,7 @@ pub(super) async fn open(
     let seen = seen.bytes();
     let why = match shaken {
         Ok(Ok(opened)) => {
+            gauges::shaken(&opened.1);
             (door.told)(Handshake::Done(&opened.1));
             return Some(opened);
         }
@@ -59,6 +61,7 @@ pub(super) async fn open(
         "TLS handshake failed: {detail}; the client offered {}",
         offer.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
     );
+    gauges::not_shaken(reason.code());
     let failure = HandshakeFailure { peer: addr, listener: door.kind, reason, detail, offer };
     (door.told)(Handshake::Failed(&failure));
     None

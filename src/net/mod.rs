@@ -8,6 +8,7 @@ mod blame;
 mod connection;
 mod error;
 mod gate;
+mod gauges;
 mod handshake;
 mod hello;
 mod limits;

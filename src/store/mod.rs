@@ -4,6 +4,7 @@
 //! sender only after that commit. Knows no dialect and no socket.
 
 pub mod audit;
+mod gauges;
 mod handle;
 pub mod ledger;
 pub(crate) mod migrate;

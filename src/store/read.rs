@@ -99,8 +99,12 @@ pub struct LedgerPage {
 pub struct Stats {
     /// Entries in the ledger.
     pub messages: i64,
-    /// Commands that are not final.
-    pub open_commands: i64,
+    /// Commands that wait.
+    pub queued: i64,
+    /// Commands that are on their way.
+    pub sent: i64,
+    /// Commands that were taken and not answered.
+    pub accepted: i64,
     /// Devices.
     pub devices: i64,
 }
@@ -141,6 +145,8 @@ pub trait Reader: Send + Sync + 'static {
     fn tokens(&self, user: Option<UserId>) -> Answer<'_, Vec<Token>>;
     /// Sizes.
     fn stats(&self) -> Answer<'_, Stats>;
+    /// Size of the database in bytes, free pages included.
+    fn bytes(&self) -> Answer<'_, i64>;
     /// A page of small documents.
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>>;
     /// A small text kept under a name (`None` when there is none), e.g. the server's id.

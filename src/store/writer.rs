@@ -3,10 +3,12 @@
 //! It has a thread of its own, because SQLite's calls block.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::gauges::Gauges;
 use super::{Engine, Outcome, StoreError, Write};
 
 /// A write and who waits for it.
@@ -39,6 +41,7 @@ pub(super) fn spawn<E: Engine>(
 fn run<E: Engine>(mut engine: E, runtime: &Handle, mut waiting: mpsc::Receiver<Job>, batch_max: usize) {
     let mut writes = Vec::new();
     let mut senders = Vec::new();
+    let gauges = Gauges::new();
     while let Some(first) = waiting.blocking_recv() {
         let mut next = Some(first);
         while let Some(job) = next {
@@ -46,7 +49,9 @@ fn run<E: Engine>(mut engine: E, runtime: &Handle, mut waiting: mpsc::Receiver<J
             senders.push(job.answer);
             next = if writes.len() < batch_max { waiting.try_recv().ok() } else { None };
         }
+        let began = Instant::now();
         let answers = settle(&mut engine, runtime, &writes);
+        gauges.committed(began.elapsed(), writes.len(), waiting.len());
         for (sender, answer) in senders.drain(..).zip(answers) {
             // Whoever asked may have gone; the write stands all the same.
             drop(sender.send(answer));

@@ -20,22 +20,28 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use self::error::WebError;
 pub use self::routes::Permit;
-use crate::core::Hub;
+use crate::core::{Hub, HubError};
 use crate::dictionary::Shelf;
 use crate::family::Family;
+use crate::http::BoxFuture;
 use crate::model::FamilyName;
 
 /// Below this path a body is taken piece by piece and may be as large as a file.
 pub const UPLOADS: &str = "/api/v1/files/";
 
 /// What an operator may set about pages and API.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct WebSettings {
     /// Other origins whose pages may call with the session cookie, such as `https://panel.example`.
     pub trusted_origins: Vec<String>,
     /// What values are called and mean.
     pub dictionaries: Shelf,
+    /// What answers `/metrics`; `None` serves none.
+    pub metrics: Option<Metrics>,
 }
+
+/// Looks up what the metrics tell, in Prometheus' text form.
+pub type Metrics = Arc<dyn Fn() -> BoxFuture<'static, Result<String, HubError>> + Send + Sync>;
 
 /// What every handler works with.
 #[derive(Clone)]
@@ -43,6 +49,7 @@ pub(crate) struct App {
     pub(crate) hub: Hub,
     pub(crate) dictionaries: Shelf,
     families: Arc<[Arc<dyn Family>]>,
+    metrics: Option<Metrics>,
 }
 
 impl App {
@@ -60,7 +67,12 @@ impl App {
 /// The operator plane. Requests should carry a [`crate::http::Peer`] in their extensions; without one the
 /// caller is a stranger from nowhere.
 pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> Router {
-    let app = App { hub, families: families.into(), dictionaries: settings.dictionaries };
+    let app = App {
+        hub,
+        families: families.into(),
+        dictionaries: settings.dictionaries,
+        metrics: settings.metrics,
+    };
     let mut csrf = CsrfLayer::new();
     for origin in &settings.trusted_origins {
         match csrf.clone().add_trusted_origin(origin) {

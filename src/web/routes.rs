@@ -9,10 +9,12 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use super::App;
 use super::api::{
     commands, data, devices, export, files, handshakes, health, ledger, messages, people, sign_in,
+    commands, data, devices, export, handshakes, health, ledger, messages, metrics, people, sign_in,
 };
 use super::auth::Proof;
 use super::error::WebError;
 use super::page::{self, assets, login, pullform};
+use crate::http::Peer;
 use crate::model::Role;
 
 /// Who may call a route.
@@ -26,6 +28,8 @@ pub struct Permit {
     pub need: Option<Role>,
     /// Whether people look at it: it carries security headers and leads to the sign-in.
     pub page: bool,
+    /// Whether a program on this machine may call it without signing in.
+    pub local: bool,
 }
 
 /// One route.
@@ -43,6 +47,7 @@ pub(crate) fn table() -> Vec<Row> {
     vec![
         api("GET", "/health/live", open, get(health::live)),
         api("GET", "/health/ready", open, get(health::ready)),
+        local("GET", "/metrics", viewer, get(metrics::show)),
         api("POST", "/api/v1/auth/login", open, post(sign_in::login)),
         api("POST", "/api/v1/auth/logout", viewer, post(sign_in::logout)),
         api("GET", "/api/v1/me", viewer, get(sign_in::me)),
@@ -96,11 +101,15 @@ pub(crate) fn table() -> Vec<Row> {
 }
 
 fn api(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
-    Row { permit: Permit { method, path, need, page: false }, handler }
+    Row { permit: Permit { method, path, need, page: false, local: false }, handler }
+}
+
+fn local(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
+    Row { permit: Permit { method, path, need, page: false, local: true }, handler }
 }
 
 fn page(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
-    Row { permit: Permit { method, path, need, page: true }, handler }
+    Row { permit: Permit { method, path, need, page: true, local: false }, handler }
 }
 
 impl Row {
@@ -129,7 +138,8 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
         Ok(caller) => caller,
         Err(error) => return guard.refuse(&request, error.into()),
     };
-    if let Some(need) = guard.permit.need {
+    let at_home = guard.permit.local && is_local(&request);
+    if let Some(need) = guard.permit.need.filter(|_| !at_home) {
         match caller.as_ref().map(|caller| caller.role) {
             None => return guard.refuse(&request, WebError::SignIn),
             Some(role) if role < need => return guard.refuse(&request, WebError::Role(need)),
@@ -144,6 +154,14 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
         page::secure(&mut response);
     }
     response
+}
+
+/// Whether a program on this machine asks for itself. What a proxy on this machine passes on is a stranger's.
+fn is_local(request: &Request) -> bool {
+    let passed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    let peer = request.extensions().get::<Peer>();
+    peer.is_some_and(|peer| peer.addr.ip().to_canonical().is_loopback())
+        && !passed_on.iter().any(|name| request.headers().contains_key(*name))
 }
 
 impl Guard {

@@ -228,11 +228,11 @@ async fn a_browser_signs_in_and_other_sites_cannot_use_its_cookie() {
     };
     let evil = desk.ask(post(Some("cross-site"))).await;
     assert_eq!(evil.status, StatusCode::FORBIDDEN);
-    assert_eq!(desk.hub.stats().await.unwrap().open_commands, 0);
+    assert_eq!(desk.hub.stats().await.unwrap().queued, 0);
     let good = desk.ask(post(Some("same-origin"))).await;
     assert_eq!(good.status, StatusCode::OK, "{}", good.text());
     assert!(good.text().contains("&#34;port&#34;:&#34;232&#34;"), "{}", good.text());
-    assert_eq!(desk.hub.stats().await.unwrap().open_commands, 1);
+    assert_eq!(desk.hub.stats().await.unwrap().queued, 1);
     let list = desk.ask(Request::get("/").header("cookie", cookie).body(Body::empty()).unwrap()).await;
     assert!(list.text().contains(CWM));
 }

@@ -335,9 +335,17 @@ impl Reader for PostgresReader {
         // The ledger has no gaps, so that its end is its length.
         let query = Query::new(
             "SELECT (SELECT coalesce(max(seq), 0) FROM message) AS messages, (SELECT count(*) FROM device) AS devices, \
-             (SELECT count(*) FROM command WHERE state IN ('queued', 'sent', 'accepted')) AS open_commands",
+             (SELECT count(*) FROM command WHERE state = 'queued') AS queued, \
+             (SELECT count(*) FROM command WHERE state = 'sent') AS sent, \
+             (SELECT count(*) FROM command WHERE state = 'accepted') AS accepted",
         );
         Box::pin(async move { Ok(self.one(query, stats).await?.unwrap_or_default()) })
+    }
+
+    fn bytes(&self) -> Answer<'_, i64> {
+        let query = Query::new("SELECT pg_database_size(current_database()) AS bytes");
+        let bytes = |row: &Row| rows::value(row, "bytes");
+        Box::pin(async move { Ok(self.one(query, bytes).await?.unwrap_or_default()) })
     }
 
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>> {
@@ -370,7 +378,9 @@ fn commands() -> Query {
 fn stats(row: &Row) -> Result<Stats, StoreError> {
     Ok(Stats {
         messages: rows::value(row, "messages")?,
-        open_commands: rows::value(row, "open_commands")?,
+        queued: rows::value(row, "queued")?,
+        sent: rows::value(row, "sent")?,
+        accepted: rows::value(row, "accepted")?,
         devices: rows::value(row, "devices")?,
     })
 }

@@ -83,13 +83,27 @@ pub(super) fn stats(db: &Connection) -> Result<Stats, StoreError> {
     let stats = db
         .prepare_cached(
             "SELECT (SELECT coalesce(max(seq), 0) FROM message),
-                (SELECT count(*) FROM command WHERE state IN ('queued', 'sent', 'accepted')),
+                (SELECT count(*) FROM command WHERE state = 'queued'),
+                (SELECT count(*) FROM command WHERE state = 'sent'),
+                (SELECT count(*) FROM command WHERE state = 'accepted'),
                 (SELECT count(*) FROM device)",
         )?
         .query_row([], |found| {
-            Ok(Stats { messages: found.get(0)?, open_commands: found.get(1)?, devices: found.get(2)? })
+            Ok(Stats {
+                messages: found.get(0)?,
+                queued: found.get(1)?,
+                sent: found.get(2)?,
+                accepted: found.get(3)?,
+                devices: found.get(4)?,
+            })
         })?;
     Ok(stats)
+}
+
+/// Size of the database's file, without the journal beside it.
+pub(super) fn bytes(db: &Connection) -> Result<i64, StoreError> {
+    let pragma = |name| db.pragma_query_value(None, name, |found| found.get::<_, i64>(0));
+    Ok(pragma("page_count")?.saturating_mul(pragma("page_size")?))
 }
 
 fn device(found: &Row<'_>) -> rusqlite::Result<Device> {

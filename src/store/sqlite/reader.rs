@@ -146,6 +146,10 @@ impl Reader for Readers {
         self.ask(read_devices::stats)
     }
 
+    fn bytes(&self) -> Answer<'_, i64> {
+        self.ask(read_devices::bytes)
+    }
+
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>> {
         self.ask(move |db| record::page(db, &filter))
     }

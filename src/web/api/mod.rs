@@ -9,6 +9,7 @@ pub(crate) mod handshakes;
 pub(crate) mod health;
 pub(crate) mod ledger;
 pub(crate) mod messages;
+pub(crate) mod metrics;
 pub(crate) mod people;
 pub(crate) mod sign_in;
 

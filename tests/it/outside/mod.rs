@@ -6,5 +6,6 @@ mod certificates;
 mod clients;
 mod crowd;
 mod durability;
+mod metrics;
 mod restart;
 mod story;

@@ -64,7 +64,7 @@ pub(crate) async fn forgetting_leaves_the_ledger(base: Base) {
     store.write(Write::Forget(a.names.id.clone())).await.unwrap();
     assert_eq!(store.read().all_devices().await.unwrap(), []);
     assert_eq!(store.read().latest(a.names.id.clone()).await.unwrap(), []);
-    assert_eq!(store.read().stats().await.unwrap().open_commands, 0);
+    assert_eq!(store.read().stats().await.unwrap().queued, 0);
     let kept = store.read().message(seq).await.unwrap().unwrap();
     assert_eq!(kept.device, Some(a.names.clone()));
     let again = store.write(Write::Forget(a.names.id)).await.unwrap_err();

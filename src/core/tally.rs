@@ -1,0 +1,77 @@
+//! Counts for the metrics: messages by family, direction and verdict; commands by the state they went to.
+//!
+//! Handles are made once and kept, because making one costs more than counting.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use metrics::Counter;
+
+use crate::model::{CommandState, Direction, FamilyName, Verdict};
+
+/// The counters of every family met so far.
+#[derive(Default)]
+pub(super) struct Tally(RwLock<HashMap<FamilyName, Family>>);
+
+struct Family {
+    received: [Counter; Verdict::ALL.len()],
+    sent: Counter,
+    commands: [Counter; CommandState::ALL.len()],
+}
+
+impl Tally {
+    /// A message was stored.
+    pub(super) fn received(&self, family: &FamilyName, verdict: Verdict) {
+        self.with(family, |counters| {
+            let counter = Verdict::ALL.iter().position(|known| *known == verdict);
+            counter.and_then(|place| counters.received.get(place)).inspect(|counter| counter.increment(1));
+        });
+    }
+
+    /// A message was handed to a device.
+    pub(super) fn sent(&self, family: &FamilyName) {
+        self.with(family, |counters| counters.sent.increment(1));
+    }
+
+    /// A command went to a state.
+    pub(super) fn command(&self, family: &FamilyName, state: CommandState) {
+        self.with(family, |counters| {
+            let counter = CommandState::ALL.iter().position(|known| *known == state);
+            counter.and_then(|place| counters.commands.get(place)).inspect(|counter| counter.increment(1));
+        });
+    }
+
+    fn with(&self, family: &FamilyName, count: impl Fn(&Family)) {
+        // The map only grows, one whole entry at a time: a panic leaves it as it was.
+        if let Some(counters) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(family) {
+            return count(counters);
+        }
+        let mut families = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        count(families.entry(family.clone()).or_insert_with(|| Family::new(family)));
+    }
+}
+
+impl Family {
+    fn new(family: &FamilyName) -> Self {
+        let message = |direction: Direction, verdict: Verdict| {
+            metrics::counter!(
+                "homeport_messages_total",
+                "family" => family.as_str().to_owned(),
+                "direction" => direction.as_str(),
+                "verdict" => verdict.as_str(),
+            )
+        };
+        let command = |state: CommandState| {
+            metrics::counter!(
+                "homeport_commands_total",
+                "family" => family.as_str().to_owned(),
+                "state" => state.as_str(),
+            )
+        };
+        Self {
+            received: Verdict::ALL.map(|verdict| message(Direction::In, verdict)),
+            sent: message(Direction::Out, Verdict::None),
+            commands: CommandState::ALL.map(command),
+        }
+    }
+}
