@@ -8,8 +8,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
 use super::api::{
-    commands, data, devices, export, files, handshakes, health, ledger, messages, people, sign_in,
-    commands, data, devices, export, handshakes, health, ledger, messages, metrics, people, sign_in,
+    commands, data, devices, export, files, handshakes, health, ledger, messages, metrics, people, sign_in,
 };
 use super::auth::Proof;
 use super::error::WebError;
