@@ -10,10 +10,12 @@ mod error;
 mod first;
 mod handshakes;
 mod hosts;
+mod issuer;
 mod life;
 mod logs;
 mod metrics;
 mod notify;
+mod revoked;
 mod shares;
 mod shelf;
 mod sockets;
@@ -305,6 +307,9 @@ impl Running {
         });
         let data_dir = self.config.data_dir.clone();
         self.chores.spawn(first::forget_password(self.hub.password_changes(), data_dir, self.stop.clone()));
+        if let Some(trust) = self.doors.clients() {
+            self.chores.spawn(revoked::follow(&self.hub, trust, self.stop.clone()));
+        }
         self.doors.watch(&self.chores, &self.stop);
     }
 }
@@ -338,7 +343,10 @@ pub fn families(config: &Config) -> Result<Vec<Arc<dyn Family>>, ServerError> {
     let settings: family::FamilySettings = sections.try_into().map_err(|error: toml::de::Error| {
         ServerError::Setting { section: "families".to_owned(), message: error.message().to_owned() }
     })?;
-    Ok(family::all(&settings))
+    settings.cwm.check().map_err(|message| ServerError::Setting { section: "cwm".to_owned(), message })?;
+    let folder = issuer::Folder::new(config.certs_dir.clone(), Clock::system());
+    let issuer: Arc<dyn family::Issuer> = Arc::new(folder);
+    Ok(family::all(&settings, &issuer))
 }
 
 /// The bytes that a device nobody has heard of would get as its first command.

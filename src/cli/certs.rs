@@ -123,7 +123,7 @@ fn show(config: &Config, now_s: i64, json: bool) -> Done {
 }
 
 fn issue(config: &Config, id: &str, out: &Path, now_s: i64) -> Done {
-    let bundle = pki::issue_client(&config.certs_dir, id, now_s)?;
+    let bundle = pki::issue_client(&config.certs_dir, id, pki::ClientKey::Rsa, now_s)?;
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     // An id is any text; a file name is not.
     let safe = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };

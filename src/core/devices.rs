@@ -1,7 +1,7 @@
 //! What people do to devices: let in, turn away, name, make, forget.
 
 use super::reports::{check_address, newcomer};
-use super::{FeedEvent, Hub, HubError};
+use super::{Claim, FeedEvent, Hub, HubError};
 use crate::model::{Device, DeviceId, DeviceState, FamilyName};
 use crate::store::{StoreError, Write};
 
@@ -21,6 +21,21 @@ impl Hub {
         if let Some(name) = name {
             device.names.name = checked_name(name)?;
         }
+        let hub = self.clone();
+        self.whole(async move { hub.store_new(device).await }).await
+    }
+
+    /// A device that calls without a message: known, or made as the policy for newcomers says.
+    ///
+    /// # Errors
+    /// It is blocked, or unknown where unknown devices are refused.
+    pub async fn introduce(&self, claim: Claim<'_>) -> Result<Device, HubError> {
+        let claimed = self.claim(claim)?.device;
+        if let Some(device) = self.device(&claimed.names.id) {
+            self.0.registry.touch(&device.names.id, self.now());
+            return Ok(device);
+        }
+        let device = Device { last_seen: Some(self.now()), ..claimed };
         let hub = self.clone();
         self.whole(async move { hub.store_new(device).await }).await
     }
@@ -48,6 +63,7 @@ impl Hub {
         self.whole(async move {
             hub.write(Write::Forget(id.clone())).await?;
             hub.0.registry.forget(&id);
+            hub.0.credentials.forget(&id);
             Ok(())
         })
         .await

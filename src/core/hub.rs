@@ -8,7 +8,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::task::TaskTracker;
 
+use super::captures::Rate;
 use super::certificates::Shown;
+use super::credentials::Credentials;
 use super::feed::{Feed, FeedEvent, Teller};
 use super::files::Shelf;
 use super::registry::Registry;
@@ -34,6 +36,8 @@ pub(super) struct Shared {
     pub(super) shelf: Shelf,
     pub(super) shown: Shown,
     pub(super) tally: Tally,
+    pub(super) credentials: Credentials,
+    pub(super) capture_rate: Rate,
     pub(super) password_changes: broadcast::Sender<String>,
     tasks: TaskTracker,
 }
@@ -44,7 +48,7 @@ impl Hub {
         let registry = Registry::default();
         registry.load(store.read().all_devices().await?);
         let passwords = Passwords::new(Arc::new(Semaphore::new(settings.hash_parallel.max(1)))).await?;
-        Ok(Self(Arc::new(Shared {
+        let hub = Self(Arc::new(Shared {
             store,
             clock,
             registry,
@@ -57,7 +61,11 @@ impl Hub {
             password_changes: broadcast::Sender::new(16),
             tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
-        })))
+            credentials: Credentials::default(),
+            capture_rate: Rate::default(),
+        }));
+        hub.load_credentials().await?;
+        Ok(hub)
     }
 
     /// Replaces the settings; what is under way finishes with the old ones.

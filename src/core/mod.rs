@@ -3,7 +3,9 @@
 //! Knows no wire field's name, no socket and no engine: families bring typed reports, the store takes writes.
 
 mod browse;
+mod captures;
 mod certificates;
+mod credentials;
 mod devices;
 mod error;
 mod feed;
@@ -25,7 +27,9 @@ pub mod telemetry;
 mod tests;
 mod throttle;
 
+pub use captures::{Capture, CapturedTls};
 pub use certificates::{CertificateNote, EarlierCertificate, Presented};
+pub use credentials::{DeviceKey, Material, Revocation};
 pub use error::HubError;
 pub use feed::{Feed, FeedEvent, Heard, Next};
 pub use files::{Content, FileName, Published, Upload};

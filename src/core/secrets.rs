@@ -22,6 +22,13 @@ pub(super) fn random_secret() -> Result<SecretString, HubError> {
     Ok(SecretString::from(hex(&bytes)))
 }
 
+/// A key that a device shares with us: 128 random bits as 32 hex digits, as in the protocol's example.
+pub(super) fn random_key() -> Result<SecretString, HubError> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| failed(&error))?;
+    Ok(SecretString::from(hex(&bytes)))
+}
+
 /// A password a person can type off a screen: four groups of five letters and digits, about 99 bits.
 pub(super) fn random_password() -> Result<SecretString, HubError> {
     let mut text = String::new();

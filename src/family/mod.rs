@@ -1,10 +1,13 @@
 //! Device dialects: a folder each, and the list of them. What every dialect offers is [`Family`].
 
+mod capture;
 pub mod cwm;
+mod issuer;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
 use tokio_util::sync::CancellationToken;
 
 use crate::core::{Hub, Order};
@@ -151,6 +154,6 @@ pub struct FamilySettings {
 }
 
 /// Every dialect this server speaks. A new one is a folder and a line here.
-pub fn all(settings: &FamilySettings) -> Vec<Arc<dyn Family>> {
-    vec![Arc::new(cwm::Cwm::new(settings.cwm.clone()))]
+pub fn all(settings: &FamilySettings, issuer: &Arc<dyn Issuer>) -> Vec<Arc<dyn Family>> {
+    vec![Arc::new(cwm::Cwm::new(settings.cwm.clone()).with_issuer(Arc::clone(issuer)))]
 }

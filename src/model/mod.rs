@@ -17,7 +17,7 @@ pub use command::{
 pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName};
 pub use message::{Direction, MessageRecord, Seq, Verdict};
 pub use operator::{Credential, Role, Session, Token, User, UserId};
-pub use proof::{HmacCheck, KeySpelling};
+pub use proof::{Fingerprint, HmacCheck, KeySpelling};
 pub use reading::{Datum, Gap, Reading, Value};
 pub use record::Record;
 pub use time::{Clock, Timestamp};

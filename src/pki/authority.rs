@@ -8,7 +8,7 @@ use rcgen::{Issuer, KeyPair};
 use rustls::sign::CertifiedKey;
 
 use super::make::{self, Kind};
-use super::{PEM_MAX_BYTES, PkiError, RENEW_BEFORE_DAYS, describe, files, load};
+use super::{PEM_MAX_BYTES, PkiError, RENEW_BEFORE_DAYS, describe, files, load, request};
 
 /// The pairs a server may show.
 #[derive(Clone, Debug)]
@@ -24,10 +24,28 @@ pub struct Material {
 pub struct ClientBundle {
     /// Its certificate.
     pub cert_pem: String,
-    /// Its private key. Kept nowhere else.
+    /// Its private key; empty when the device keeps it.
     pub key_pem: String,
     /// The root both ends trust.
     pub root_pem: String,
+    /// SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
+    /// SHA-256 of its public key (SubjectPublicKeyInfo, DER).
+    pub public_key: [u8; 32],
+    /// The end of its life, seconds since 1970.
+    pub not_after_s: i64,
+}
+
+/// Where the key of a client certificate comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum ClientKey<'a> {
+    /// An RSA-2048 key is made.
+    Rsa,
+    /// An ECDSA key on P-256 is made.
+    Ecdsa,
+    /// The device keeps it and sent a request: readings of one text (PKCS #10, DER), of which the first counts
+    /// whose signature holds.
+    Request(&'a [Vec<u8>]),
 }
 
 /// Makes what is missing, renews what is nearly over or names other hosts, and loads the rest as it is.
@@ -56,18 +74,34 @@ pub fn export_root(dir: &Path) -> Result<String, PkiError> {
     text(&dir.join("root.pem"))
 }
 
-/// Makes a client certificate (RSA-2048) for a device. Its id becomes the common name: 1 to 64 characters, none of
-/// them a control character.
-pub fn issue_client(dir: &Path, id: &str, now_s: i64) -> Result<ClientBundle, PkiError> {
+/// Makes a client certificate for a device. Its id becomes the common name: 1 to 64 characters, none of them a
+/// control character. Of a request nothing but its key is taken over.
+pub fn issue_client(dir: &Path, id: &str, key: ClientKey<'_>, now_s: i64) -> Result<ClientBundle, PkiError> {
     if id.is_empty() || id.chars().count() > 64 || id.chars().any(char::is_control) {
         return Err(make::failed(id, &"a device id has 1 to 64 characters and no control characters"));
     }
     files::folder(dir)?;
     ensure_root(dir, now_s)?;
     let issuer = issuer(dir)?;
-    let key = make::key(Kind::Rsa)?;
-    let cert_pem = fitting(Path::new(id), make::client(&key, id, &issuer, now_s)?)?;
-    Ok(ClientBundle { cert_pem, key_pem: key.serialize_pem(), root_pem: export_root(dir)? })
+    let (cert, key_pem) = match key {
+        ClientKey::Request(readings) => {
+            (make::client(&request::read(readings)?, id, &issuer, now_s)?, String::new())
+        }
+        ClientKey::Rsa | ClientKey::Ecdsa => {
+            let kind = if matches!(key, ClientKey::Rsa) { Kind::Rsa } else { Kind::Ecdsa };
+            let pair = make::key(kind)?;
+            (make::client(&pair, id, &issuer, now_s)?, pair.serialize_pem())
+        }
+    };
+    let facts = describe::client_facts(cert.der())?;
+    Ok(ClientBundle {
+        cert_pem: fitting(Path::new(id), cert.pem())?,
+        key_pem: fitting(Path::new(id), key_pem)?,
+        root_pem: fitting(&dir.join("root.pem"), export_root(dir)?)?,
+        fingerprint: facts.fingerprint,
+        public_key: facts.public_key,
+        not_after_s: facts.not_after_s,
+    })
 }
 
 /// Certificate and key file of a leaf.

@@ -7,7 +7,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
-use super::{DAY_S, PkiError, load};
+use super::{DAY_S, PkiError, load, make};
 
 /// One certificate in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +109,23 @@ fn key_type(cert: &X509Certificate<'_>) -> String {
 pub(super) fn fingerprint(der: &[u8]) -> String {
     let pairs: Vec<String> = Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect();
     pairs.join(":")
+}
+
+/// What is kept of a client certificate beside its text.
+pub(super) struct ClientFacts {
+    pub(super) fingerprint: [u8; 32],
+    pub(super) public_key: [u8; 32],
+    pub(super) not_after_s: i64,
+}
+
+/// Reads a client certificate (DER) that was just made.
+pub(super) fn client_facts(der: &[u8]) -> Result<ClientFacts, PkiError> {
+    let (_, cert) = X509Certificate::from_der(der).map_err(|cause| make::failed("a device", &cause))?;
+    Ok(ClientFacts {
+        fingerprint: Sha256::digest(der).into(),
+        public_key: Sha256::digest(cert.public_key().raw).into(),
+        not_after_s: cert.validity().not_after.timestamp(),
+    })
 }
 
 /// Whether the first certificate of a file is for this public key.

@@ -64,6 +64,12 @@ pub enum PkiError {
         /// The name.
         host: String,
     },
+    /// A device's certificate request cannot be signed.
+    #[error("{cause}")]
+    Request {
+        /// Why.
+        cause: String,
+    },
     /// The cryptographic library refused.
     #[error("no certificate could be made for {what}: {cause}")]
     Make {

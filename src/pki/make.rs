@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, SanType, SerialNumber,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData,
+    RsaKeySize, SanType, SerialNumber,
 };
 use time::OffsetDateTime;
 
@@ -59,17 +60,16 @@ pub(super) fn leaf(
 
 /// Makes a client certificate whose common name is the device's id.
 pub(super) fn client(
-    key: &KeyPair,
+    key: &impl PublicKeyData,
     id: &str,
     issuer: &Issuer<'_, KeyPair>,
     now_s: i64,
-) -> Result<String, PkiError> {
+) -> Result<Certificate, PkiError> {
     let mut params = params(id, now_s, super::CLIENT_LIFE_DAYS)?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
-    let cert = params.signed_by(key, issuer).map_err(|cause| failed(id, &cause))?;
-    Ok(cert.pem())
+    params.signed_by(key, issuer).map_err(|cause| failed(id, &cause))
 }
 
 /// The alternative names of a list of hosts. An IPv4 address stands both as address and as name, because Mbed TLS

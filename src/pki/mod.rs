@@ -11,14 +11,16 @@ mod error;
 mod files;
 mod load;
 mod make;
+mod request;
 mod resolver;
 #[cfg(test)]
 mod tests;
 
-pub use authority::{ClientBundle, Material, ensure, export_root, issue_client, renew};
+pub use authority::{ClientBundle, ClientKey, Material, ensure, export_root, issue_client, renew};
 pub use clients::{ClientTrust, Judged};
 pub use describe::{Description, describe, describe_file};
 pub use error::PkiError;
+pub use request::request_key;
 pub use resolver::{Resolver, Source};
 
 /// A certificate that has fewer days left is made anew.

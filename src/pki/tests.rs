@@ -60,9 +60,9 @@ fn a_stop_between_two_files_is_healed() {
     std::fs::remove_file(dir.join("root.pem")).unwrap();
     ensure(dir, &hosts(&["localhost"]), NOW_S).unwrap();
     assert_eq!(pem(dir, "root.key"), key);
-    let bundle = issue_client(dir, "kitchen-1", NOW_S).unwrap();
+    let bundle = issue_client(dir, "kitchen-1", ClientKey::Rsa, NOW_S).unwrap();
     assert!(bundle.cert_pem.len() < PEM_MAX_BYTES && bundle.key_pem.len() < PEM_MAX_BYTES);
-    assert!(issue_client(dir, "a\nb", NOW_S).is_err());
+    assert!(issue_client(dir, "a\nb", ClientKey::Rsa, NOW_S).is_err());
 }
 
 #[test]

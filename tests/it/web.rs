@@ -1,6 +1,7 @@
 //! Pages and API over a real store, asked through the router itself.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -53,7 +54,8 @@ impl Desk {
         let files_dir = dir.path().join("files");
         let settings = HubSettings { files_dir, file_bytes_max: 1000, ..HubSettings::default() };
         let hub = Hub::start(store, Clock::system(), settings).await.unwrap();
-        let families = family::all(&FamilySettings::default());
+        let issuer: Arc<dyn family::Issuer> = Arc::new(family::NoIssuer);
+        let families = family::all(&FamilySettings::default(), &issuer);
         let app = web::app(hub.clone(), families, WebSettings::default());
         Self { hub, app, _dir: dir }
     }

@@ -1,15 +1,16 @@
 //! A request's arguments → exact texts (`cwm-oke.md §2.1`). Pure.
 //!
 //! The documented form puts `req` into the query even of a POST; newer firmware may put it elsewhere, escape it
-//! twice, or mean a space by `+`. So several readings are made, and the one whose checksum holds is the right one.
+//! twice, or mean a space by `+`. So several readings are made, and the one whose HMAC or checksum holds is the
+//! right one. Both cover the exact decoded text.
 
 use bytes::Bytes;
 
-use super::names::CwmSettings;
+use super::names::{CwmNames, CwmSettings};
 use super::okm::{self, Read};
 use super::scan::{self, Member};
 use crate::http::query::{self, Plus};
-use crate::model::Verdict;
+use crate::model::{HmacCheck, Verdict};
 
 /// A message of a push.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,27 +30,70 @@ pub(super) struct Asked {
     pub(super) taken: bool,
 }
 
-/// The messages of a push; none when the request has nothing that could be one.
-pub(super) fn messages(query: Option<&str>, body: &[u8], settings: &CwmSettings) -> Vec<Message> {
-    let mut best: Option<(u8, Vec<Message>)> = None;
+/// What a push says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Opened {
+    /// Its messages; none when the request has nothing that could be one.
+    pub(super) messages: Vec<Message>,
+    /// Whether the HMAC of the reading that was taken holds.
+    pub(super) hmac: HmacCheck,
+}
+
+/// The HMAC that a request states, wherever it stands.
+pub(super) fn stated(query: Option<&str>, body: &[u8], settings: &CwmSettings) -> Option<Vec<u8>> {
+    let name = &settings.names.hmac;
+    let plain = |text: &[u8]| query::raw(text, name).map(|raw| query::decode(raw, Plus::Literal));
+    let stated =
+        plain(query.unwrap_or_default().as_bytes()).or_else(|| match body.trim_ascii_start().first() {
+            None => None,
+            Some(b'{' | b'[') => {
+                let members = scan::members(body, depth(settings)).ok()?;
+                member(body, &members, name).and_then(scan::string).map(String::into_bytes)
+            }
+            Some(_) => plain(body.trim_ascii()),
+        });
+    stated.filter(|stated| !stated.is_empty())
+}
+
+/// The messages of a push. `prove` says of a reading's exact text and its messages whether the HMAC holds.
+pub(super) fn messages(
+    query: Option<&str>,
+    body: &[u8],
+    settings: &CwmSettings,
+    mut prove: impl FnMut(&[u8], &[Message]) -> HmacCheck,
+) -> Opened {
+    let mut best: Option<(u8, Opened)> = None;
     for text in readings(query, body, settings) {
-        let found: Vec<Message> = texts(&text, settings)
+        let messages: Vec<Message> = texts(&text, settings)
             .into_iter()
             .map(|text| Message { read: okm::read(&text, settings), text: Bytes::from(text) })
             .collect();
-        let rank = found.iter().map(|message| rank(message.read.verdict)).max().unwrap_or(u8::MAX);
+        let hmac = prove(&text, &messages);
+        let rank = match hmac {
+            HmacCheck::Ok => 0,
+            HmacCheck::Bad | HmacCheck::Absent | HmacCheck::NoKey => {
+                messages.iter().map(|message| rank(message.read.verdict)).max().unwrap_or(u8::MAX)
+            }
+        };
         if best.as_ref().is_none_or(|(before, _)| rank < *before) {
-            best = Some((rank, found));
+            best = Some((rank, Opened { messages, hmac }));
         }
-        if rank == 0 {
+        // The HMAC may yet hold for another reading of a sound message.
+        if rank == 0 || (rank == 1 && hmac != HmacCheck::Bad) {
             break;
         }
     }
-    best.map(|(_, found)| found).unwrap_or_default()
+    best.map_or(Opened { messages: Vec::new(), hmac: HmacCheck::Absent }, |(_, opened)| opened)
 }
 
-/// What a pull says; `None` when it says something that cannot be read.
-pub(super) fn asked(query: Option<&str>, body: &[u8], settings: &CwmSettings) -> Option<Asked> {
+/// What a pull says; `None` when it says something that cannot be read. `prove` says of the request's exact text
+/// and the device it names whether the HMAC holds.
+pub(super) fn asked(
+    query: Option<&str>,
+    body: &[u8],
+    settings: &CwmSettings,
+    mut prove: impl FnMut(&[u8], Option<&str>) -> HmacCheck,
+) -> Option<(Asked, HmacCheck)> {
     let names = &settings.names;
     let texts = readings(query, body, settings);
     if texts.is_empty() {
@@ -58,14 +102,26 @@ pub(super) fn asked(query: Option<&str>, body: &[u8], settings: &CwmSettings) ->
             Some(scan::characters(&query::decode(raw, Plus::Literal)).into_owned())
         };
         let taken = plain(&names.lokm).is_none_or(|word| !is_no(&word));
-        return named(plain(&names.devid), taken);
+        // There is no request object that an HMAC could cover.
+        return named(plain(&names.devid), taken).map(|asked| (asked, HmacCheck::Absent));
     }
-    let (text, members) = texts.iter().find_map(|text| {
-        let members = scan::members(text, settings.depth_max).ok()?;
-        Some((text, members))
-    })?;
+    let mut first = None;
+    for text in &texts {
+        let Ok(members) = scan::members(text, settings.depth_max) else { continue };
+        let asked = says(text, &members, names);
+        let hmac = prove(text, asked.as_ref().and_then(|asked| asked.devid.as_deref()));
+        if hmac == HmacCheck::Ok {
+            return asked.map(|asked| (asked, hmac));
+        }
+        first = first.or(Some((asked, hmac)));
+    }
+    let (asked, hmac) = first?;
+    asked.map(|asked| (asked, hmac))
+}
+
+fn says(text: &[u8], members: &[Member], names: &CwmNames) -> Option<Asked> {
     let value = |name: &str| {
-        let literal = member(text, &members, name)?;
+        let literal = member(text, members, name)?;
         Some(scan::string(literal).unwrap_or_else(|| scan::characters(literal).into_owned()))
     };
     let taken = value(&names.lokm).is_none_or(|word| !is_no(&word));
@@ -83,13 +139,13 @@ fn is_no(word: &str) -> bool {
     matches!(word, "false" | "0")
 }
 
-/// Lower is better: all sound, then readable, then wrong, then not a message.
+/// Lower is better: all sound, then readable, then wrong, then not a message. Nothing is what a proven one has.
 const fn rank(verdict: Verdict) -> u8 {
     match verdict {
-        Verdict::Ok | Verdict::Duplicate | Verdict::None => 0,
-        Verdict::NoCrc => 1,
-        Verdict::BadCrc => 2,
-        Verdict::Malformed => 3,
+        Verdict::Ok | Verdict::Duplicate | Verdict::None => 1,
+        Verdict::NoCrc => 2,
+        Verdict::BadCrc => 3,
+        Verdict::Malformed => 4,
     }
 }
 

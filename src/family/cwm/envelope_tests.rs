@@ -22,7 +22,11 @@ fn escaped(text: &[u8]) -> String {
 }
 
 fn of(query: Option<&str>, body: &str) -> Vec<Message> {
-    messages(query, body.as_bytes(), &CwmSettings::default())
+    opened(query, body, |_, _| HmacCheck::Absent).messages
+}
+
+fn opened(query: Option<&str>, body: &str, prove: impl FnMut(&[u8], &[Message]) -> HmacCheck) -> Opened {
+    messages(query, body.as_bytes(), &CwmSettings::default(), prove)
 }
 
 fn sound(query: Option<&str>, body: &str) {
@@ -113,7 +117,10 @@ fn what_is_no_message_is_kept_as_malformed() {
 
 #[test]
 fn a_pull_says_who_asks_and_whether_the_last_was_taken() {
-    let ask = |query: Option<&str>, body: &str| asked(query, body.as_bytes(), &CwmSettings::default());
+    let ask = |query: Option<&str>, body: &str| {
+        let asked = asked(query, body.as_bytes(), &CwmSettings::default(), |_, _| HmacCheck::Absent);
+        asked.map(|(asked, _)| asked)
+    };
     let says = |devid: &str, taken| Some(Asked { devid: Some(devid.into()), taken });
     assert_eq!(ask(None, ""), Some(Asked { devid: None, taken: true }));
     assert_eq!(ask(Some(r#"sha256hmac=0&req={"devid":"12","ts":"x","lokm":true}"#), ""), says("12", true));
@@ -125,6 +132,69 @@ fn a_pull_says_who_asks_and_whether_the_last_was_taken() {
     assert_eq!(ask(Some("req=hello"), ""), None);
     assert_eq!(ask(Some(&format!("devid={}", "1".repeat(65))), ""), None);
     assert_eq!(ask(Some("devid=a%07"), ""), None);
+}
+
+/// As `prove` would: the HMAC of one text holds, that of others does not.
+fn holds_for(right: &str) -> impl Fn(&[u8]) -> HmacCheck {
+    move |text| if text == right.as_bytes() { HmacCheck::Ok } else { HmacCheck::Bad }
+}
+
+#[test]
+fn the_hmac_decides_between_readings_and_covers_the_decoded_text() {
+    let unsigned = |value: &str| format!(r#"{{"okm":{{"_src":["a"],"_pld":{{"v":"{value}"}}}},"ts":"x"}}"#);
+    for value in ["a+b", "a b", "%2B"] {
+        let text = unsigned(value);
+        let sent = if value.contains('%') { escaped(text.as_bytes()) } else { text.replace(' ', "+") };
+        let holds = holds_for(&text);
+        let found = opened(Some(&format!("req={sent}")), "", |text, _| holds(text));
+        assert_eq!(found.hmac, HmacCheck::Ok, "{value}");
+        assert!(found.messages[0].text.ends_with(format!("{value}\"}}}}").as_bytes()), "{value}");
+    }
+}
+
+#[test]
+fn a_sound_message_is_taken_although_its_hmac_fails() {
+    let found = opened(Some(&format!("req={}", escaped(SOUND.as_bytes()))), "", |_, _| HmacCheck::Bad);
+    assert_eq!((found.hmac, found.messages[0].read.verdict), (HmacCheck::Bad, Verdict::Ok));
+}
+
+#[test]
+fn a_proven_reading_is_taken_before_one_that_only_looks_sound() {
+    // The text that was signed is broken; a further decoding of it would be a sound message of another sender.
+    let signed = escaped(SOUND.as_bytes());
+    let holds = holds_for(&signed);
+    let found = opened(Some(&format!("req={}", escaped(signed.as_bytes()))), "", |text, _| holds(text));
+    assert_eq!((found.hmac, found.messages[0].read.verdict), (HmacCheck::Ok, Verdict::Malformed));
+}
+
+#[test]
+fn the_stated_hmac_is_found_on_every_road() {
+    let find = |query: Option<&str>, body: &str| stated(query, body.as_bytes(), &CwmSettings::default());
+    let right = Some(b"00ff".to_vec());
+    assert_eq!(find(Some("req={}&sha256hmac=00ff"), ""), right);
+    assert_eq!(find(Some("sha256hmac=%30%30ff"), "{}"), right);
+    assert_eq!(find(Some("x=1"), "sha256hmac=00ff&req=%7B%7D"), right);
+    assert_eq!(find(None, r#"{"sha256hmac":"00ff","req":{}}"#), right);
+    for (query, body) in
+        [(None, ""), (Some("sha256hmac="), ""), (None, r#"{"req":{}}"#), (None, r#"{"sha256hmac":5}"#)]
+    {
+        assert_eq!(find(query, body), None, "{query:?} {body}");
+    }
+}
+
+#[test]
+fn of_a_pull_the_whole_request_object_is_proven() {
+    let req = r#"{"devid":"12","ts":"a b","lokm":true}"#;
+    let ask = |query: &str| {
+        let prove = |text: &[u8], devid: Option<&str>| {
+            assert!(matches!(devid, Some("12")));
+            holds_for(req)(text)
+        };
+        asked(Some(query), b"", &CwmSettings::default(), prove).map(|(_, hmac)| hmac)
+    };
+    assert_eq!(ask(&format!("req={}", req.replace(' ', "+"))), Some(HmacCheck::Ok));
+    assert_eq!(ask(&format!("req={}", req.replace("true", "false"))), Some(HmacCheck::Bad));
+    assert_eq!(ask("devid=12"), Some(HmacCheck::Absent));
 }
 
 proptest! {

@@ -13,15 +13,28 @@
 //! | `push`, `pull`, `time`, `download` | one exchange each |
 //! | `dictionary.toml` | what a module's own values mean |
 //! | `truths` | what holds whatever comes in, for property tests and fuzzers |
+//! | `dictionary.toml` | what a module's own values mean |
+//! | `hmac` | the proof that a request carries |
+//! | `proof` | checks it with the key of the module |
+//! | `policy` | what is asked of a module before it is believed |
+//! | `applicant` | who asks for a certificate, and with what |
+//! | `answer` | answers that an owner may write |
+//! | `push`, `pull`, `time`, `provision` | one exchange each |
 //! | `error` | what a module hears instead, and the status of each cause |
 
+mod answer;
+mod applicant;
 mod crc;
 mod download;
 mod draft;
 mod envelope;
 mod error;
+mod hmac;
 mod names;
 mod okm;
+mod policy;
+mod proof;
+mod provision;
 mod pull;
 mod push;
 mod reply;
@@ -31,27 +44,114 @@ mod time;
 #[cfg(any(test, fuzzing))]
 pub mod truths;
 
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
 use std::sync::Arc;
 
-pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
+use hyper::StatusCode;
+use tokio::sync::{Mutex, MutexGuard};
 
-use super::{CommandText, DraftText, Family, Invalid, Template};
+pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
+pub use policy::{Capture, HmacPolicy, Repeat};
+
+use super::capture::captured;
+use super::{CommandText, DraftText, Family, Invalid, Issuer, NoIssuer, Template};
 use crate::core::Hub;
-use crate::http::{ListenerKind, Rest, RouteError, Routes, handler};
+use crate::http::{Exchange, Handler, ListenerKind, Reply, Rest, RouteError, Routes, handler};
 use crate::model::FamilyName;
 
 /// The dialect.
-#[derive(Debug)]
 pub struct Cwm {
     name: FamilyName,
     settings: Arc<CwmSettings>,
+    issuer: Arc<dyn Issuer>,
+    /// Devices that are being given certificates wait for each other, where their addresses share a turn.
+    turns: [Mutex<()>; TURNS],
 }
 
 impl Cwm {
-    /// The dialect with its settings.
+    /// The dialect with its settings. It has no certificates to hand out until [`Cwm::with_issuer`].
     pub fn new(settings: CwmSettings) -> Self {
-        Self { name: FamilyName::new(NAME), settings: Arc::new(settings) }
+        Self {
+            name: FamilyName::new(NAME),
+            settings: Arc::new(settings),
+            issuer: Arc::new(NoIssuer),
+            turns: std::array::from_fn(|_| Mutex::new(())),
+        }
     }
+
+    /// Gives it the authority that makes certificates for modules.
+    #[must_use]
+    pub fn with_issuer(self, issuer: Arc<dyn Issuer>) -> Self {
+        Self { issuer, ..self }
+    }
+
+    /// The turn of a device.
+    async fn turn(&self, address: &str) -> MutexGuard<'_, ()> {
+        let [first, rest @ ..] = &self.turns;
+        let mut hasher = DefaultHasher::new();
+        address.to_ascii_lowercase().hash(&mut hasher);
+        let turn = usize::try_from(hasher.finish() % TURNS as u64).ok().and_then(|at| rest.get(at));
+        turn.unwrap_or(first).lock().await
+    }
+
+    /// Writes a call to the capture log, if the owner wants such calls there.
+    async fn capture(
+        &self,
+        call: Capture,
+        hub: &Hub,
+        exchange: &Exchange,
+        device: Option<String>,
+        status: StatusCode,
+    ) {
+        let wanted = &self.settings.capture;
+        let unread = status == StatusCode::BAD_REQUEST && wanted.contains(&Capture::Unreadable);
+        if unread || wanted.contains(&call) {
+            let capture = captured(exchange, hub.now(), device, status.as_u16());
+            Box::pin(hub.capture(&capture)).await;
+        }
+    }
+
+    /// A path's handler.
+    fn answers<R>(self: &Arc<Self>, hub: &Hub, answer: fn(Arc<Self>, Hub, Exchange) -> R) -> Handler
+    where
+        R: Future<Output = Reply> + Send + 'static,
+    {
+        let (cwm, hub) = (Arc::clone(self), hub.clone());
+        handler(move |exchange| answer(Arc::clone(&cwm), hub.clone(), exchange))
+    }
+}
+
+impl CwmSettings {
+    /// Says what a device would stumble over, before one does.
+    ///
+    /// # Errors
+    /// The key at fault, what is wrong with it and what would be right.
+    pub fn check(&self) -> Result<(), String> {
+        answer_of("time_answer", &self.time_answer, self.time_answer_file.as_deref(), &time::PLACES)?;
+        let (set, file) = (&self.provision_answer, self.provision_answer_file.as_deref());
+        answer_of("provision_answer", set, file, &provision::PLACES)?;
+        let hosts = [("provision_host", &self.provision_host), ("push_host", &self.push_host)];
+        for (key, host) in hosts.into_iter().chain([("pull_host", &self.pull_host)]) {
+            let letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
+            if host.len() > 64 || !host.chars().all(letter) {
+                return Err(format!(
+                    "`{key}`: a module takes a bare DNS name or IPv4 address of at most 64 characters"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn answer_of(key: &str, set: &str, file: Option<&Path>, places: &[&str]) -> Result<(), String> {
+    let Some(file) = file else {
+        return answer::check(set, places).map_err(|cause| format!("`{key}`: {cause}"));
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
+    let sound = text.and_then(|text| answer::check(&text, places));
+    sound.map_err(|cause| format!("`{key}_file`, {}: {cause}", file.display()))
 }
 
 impl Family for Cwm {
@@ -60,24 +160,11 @@ impl Family for Cwm {
     }
 
     fn routes(self: Arc<Self>, hub: Hub, routes: &mut Routes) -> Result<(), RouteError> {
-        let (cwm, door) = (Arc::clone(&self), hub.clone());
-        let push = handler(move |exchange| {
-            let (cwm, hub) = (Arc::clone(&cwm), door.clone());
-            async move { push::push(&cwm, &hub, exchange).await }
-        });
-        let (cwm, door) = (Arc::clone(&self), hub.clone());
-        let pull = handler(move |exchange| {
-            let (cwm, hub) = (Arc::clone(&cwm), door.clone());
-            async move { pull::pull(&cwm, &hub, exchange).await }
-        });
-        let door = hub.clone();
-        let time = handler(move |exchange| {
-            let answer = time::time(&self, door.now(), &exchange);
-            async move { answer }
-        });
-        routes.add(ListenerKind::Https, "/push", push)?;
-        routes.add(ListenerKind::Https, "/pull", pull)?;
-        routes.add(ListenerKind::Https, "/time", time)?;
+        routes.add(ListenerKind::Https, "/push", self.answers(&hub, push::push))?;
+        routes.add(ListenerKind::Https, "/pull", self.answers(&hub, pull::pull))?;
+        routes.add(ListenerKind::Https, "/time", self.answers(&hub, time::time))?;
+        routes.add(ListenerKind::Https, "/provision", self.answers(&hub, provision::provision))?;
+        routes.add(ListenerKind::Https, "/provision/{*below}", self.answers(&hub, provision::provision))?;
         downloads(&hub, routes)
     }
 
@@ -112,5 +199,13 @@ fn downloads(hub: &Hub, routes: &mut Routes) -> Result<(), RouteError> {
     routes.add_rest(ListenerKind::Https, at_root)
 }
 
+impl fmt::Debug for Cwm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cwm").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 /// The dialect's name.
 const NAME: &str = "cwm";
+/// More than certificates are made at once.
+const TURNS: usize = 16;

@@ -1,8 +1,11 @@
 //! Settings: every wire name and habit that `cwm-oke.md` marks unknown, in one place with its default (§14).
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::family::Template;
+use super::policy::{Capture, HmacPolicy, Repeat};
+use crate::family::{KeyKind, Template};
 
 /// What an owner may set right without a new build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +17,28 @@ pub struct CwmSettings {
     pub bad_messages: BadMessages,
     /// The answer of `/time`: `{ts}` is `YYYY-MM-DDTHH:MM:SS`, `{utc}` the seconds since 1970.
     pub time_answer: String,
+    /// A file that holds `time_answer` instead. Read anew for each call.
+    pub time_answer_file: Option<PathBuf>,
+    /// The answer of `/provision` (§3.1). Its places: `{devid}`, `{client_cert}`, `{client_key}` (empty when the
+    /// module brought a request of its own), `{root_ca}`, `{provisioning_key}`, `{ts}`, `{utc}`,
+    /// `{provision_host}`, `{push_host}`, `{pull_host}`.
+    pub provision_answer: String,
+    /// A file that holds `provision_answer` instead. Read anew for each call.
+    pub provision_answer_file: Option<PathBuf>,
+    /// What a device hears that asks for its certificate again.
+    pub provision_repeat: Repeat,
+    /// Kind of the key that is made for a module that brings none.
+    pub provision_key: KeyKind,
+    /// The name to call for `/provision`; empty for the one that the module called.
+    pub provision_host: String,
+    /// The name to call for `/push`; empty for the one that the module called.
+    pub push_host: String,
+    /// The name to call for `/pull`; empty for the one that the module called.
+    pub pull_host: String,
+    /// What to make of `sha256hmac` (§2.2).
+    pub hmac: HmacPolicy,
+    /// Which calls are written to the capture log as they came.
+    pub capture: Vec<Capture>,
     /// Letter case of the `_crc` that is sent. Either case is read.
     pub crc_case: CrcCase,
     /// What follows the seconds in the `_ts` that is sent.
@@ -38,6 +63,8 @@ pub struct CwmSettings {
 pub struct CwmNames {
     /// The argument that holds the request object.
     pub req: String,
+    /// The argument that proves it.
+    pub hmac: String,
     /// Its member with the message, and the answer's member with one.
     pub okm: String,
     /// The member that names the asking module.
@@ -50,6 +77,9 @@ pub struct CwmNames {
     pub pull: String,
     /// The heartbeat's member of a payload.
     pub heartbeat: String,
+    /// What may name the device that asks `/provision`, the best first. The carrier in `_src` and the client
+    /// certificate come after them.
+    pub device: Vec<String>,
 }
 
 /// What a device hears about a message that cannot be used.
@@ -80,6 +110,16 @@ impl Default for CwmSettings {
             names: CwmNames::default(),
             bad_messages: BadMessages::default(),
             time_answer: r#"{"ts":"{ts}","time":"{ts}Z","utc":{utc}}"#.to_owned(),
+            time_answer_file: None,
+            provision_answer: PROVISION_ANSWER.to_owned(),
+            provision_answer_file: None,
+            provision_repeat: Repeat::default(),
+            provision_key: KeyKind::default(),
+            provision_host: String::new(),
+            push_host: String::new(),
+            pull_host: String::new(),
+            hmac: HmacPolicy::default(),
+            capture: vec![Capture::Provision, Capture::Unreadable],
             crc_case: CrcCase::default(),
             ts_suffix: "Z".to_owned(),
             okm_max_bytes: 999,
@@ -96,12 +136,14 @@ impl Default for CwmNames {
     fn default() -> Self {
         Self {
             req: "req".to_owned(),
+            hmac: "sha256hmac".to_owned(),
             okm: "okm".to_owned(),
             devid: "devid".to_owned(),
             lokm: "lokm".to_owned(),
             push: "push".to_owned(),
             pull: "pull".to_owned(),
             heartbeat: "_hbt".to_owned(),
+            device: ["devid", "dev_id", "deviceid", "id", "mac"].map(str::to_owned).to_vec(),
         }
     }
 }
@@ -125,3 +167,10 @@ fn templates() -> Vec<Template> {
     })
     .collect()
 }
+
+/// A guess: no readable page says what the answer looks like.
+const PROVISION_ANSWER: &str = concat!(
+    r#"{"devid":"{devid}","client_cert":"{client_cert}","client_key":"{client_key}","root_ca":"{root_ca}","#,
+    r#""provisioning_key":"{provisioning_key}","ts":"{ts}","utc":{utc},"#,
+    r#""provision_host":"{provision_host}","push_host":"{push_host}","pull_host":"{pull_host}"}"#
+);

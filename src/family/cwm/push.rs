@@ -1,24 +1,30 @@
 //! `/push`: messages come in, and are confirmed only when they are on disk (`cwm-oke.md §3.2`).
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 
 use super::envelope::{self, Message};
 use super::error::CwmError;
 use super::names::{BadMessages, CwmSettings};
 use super::okm::Okm;
+use super::policy::Capture;
+use super::proof::Prover;
 use super::{Cwm, reply, telemetry};
 use crate::core::{Claim, Event, Hub, HubError, Known, Presented, Report};
 use crate::http::{ClientCert, Exchange, Reply};
-use crate::model::{FamilyName, Timestamp, Verdict};
+use crate::model::{FamilyName, HmacCheck, Timestamp, Verdict};
 
 /// Answers one push.
-pub(super) async fn push(cwm: &Cwm, hub: &Hub, exchange: Exchange) -> Reply {
+pub(super) async fn push(cwm: Arc<Cwm>, hub: Hub, exchange: Exchange) -> Reply {
     let names = &cwm.settings.names;
     let peer = exchange.peer.addr.ip().to_string();
-    match take(cwm, hub, &exchange, &peer).await {
+    let reply = match take(&cwm, &hub, &exchange, &peer).await {
         Ok(answer) => Reply::json(StatusCode::OK, reply::pushed(names, answer.taken, answer.pending)),
         Err(error) => error.into_reply(reply::pushed(names, false, false), &exchange.path, &peer),
-    }
+    };
+    cwm.capture(Capture::Push, &hub, &exchange, None, reply.status).await;
+    reply
 }
 
 /// What a push is answered.
@@ -31,12 +37,18 @@ struct Answer {
 /// refused as a whole.
 async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<Answer, CwmError> {
     let settings = &cwm.settings;
-    let messages = envelope::messages(exchange.query.as_deref(), &exchange.body, settings);
-    if messages.is_empty() {
-        return Err(CwmError::Unreadable("the request has no message: send it as req={\"okm\":{...}}"));
+    let prover = Prover::new(cwm, hub, exchange);
+    let prove = |text: &[u8], messages: &[Message]| prover.check_messages(text, messages);
+    let opened = envelope::messages(exchange.query.as_deref(), &exchange.body, settings, prove);
+    if opened.messages.is_empty() {
+        return Err(CwmError::unreadable("the request has no message: send it as req={\"okm\":{...}}"));
     }
-    let mut claimed = Vec::with_capacity(messages.len());
-    for message in messages {
+    let hmac = prover.settle(opened.hmac).await?;
+    if hmac == Some(HmacCheck::Bad) {
+        tracing::warn!(%peer, "message taken although its HMAC does not hold");
+    }
+    let mut claimed = Vec::with_capacity(opened.messages.len());
+    for message in opened.messages {
         let known = authenticate(hub, &cwm.name, &message, exchange.peer.certificate())?;
         claimed.push((known, message));
     }
@@ -44,7 +56,7 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
     for (known, message) in claimed {
         let unusable = note(&message, peer);
         let carrier = known.as_ref().map(|known| known.via().names.id.clone());
-        let accepted = hub.accept(report(hub, known, message, settings, peer)).await?;
+        let accepted = hub.accept(Report { hmac, ..report(hub, known, message, settings, peer) }).await?;
         if let (Some(carrier), Some(shown)) = (&carrier, exchange.peer.certificate()) {
             hub.presented(carrier, presented(shown));
         }
@@ -80,7 +92,7 @@ fn authenticate(
 
 /// Who carries a message whose source is one element: the module that the client certificate names, if it is good
 /// and names one we know (§3.2). A connection alone says nothing: a proxy may put many modules through one.
-fn carrier<'a>(
+pub(super) fn carrier<'a>(
     hub: &Hub,
     family: &FamilyName,
     address: &str,
@@ -152,9 +164,9 @@ fn report(hub: &Hub, known: Option<Known>, message: Message, settings: &CwmSetti
         at: hub.now(),
         raw: text,
         verdict: read.verdict,
-        hmac: None,
         fingerprint: read.fingerprint,
         events,
         peer: peer.to_owned(),
+        hmac: None,
     }
 }

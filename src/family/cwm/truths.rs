@@ -2,9 +2,9 @@
 //! neither knows less than the other.
 
 use super::names::CwmSettings;
-use super::{envelope, okm, scan, telemetry};
+use super::{applicant, envelope, okm, scan, telemetry};
 use crate::http::query::{self, Plus};
-use crate::model::Verdict;
+use crate::model::{HmacCheck, Verdict};
 
 /// Any bytes as a message.
 ///
@@ -44,7 +44,7 @@ fn through_the_query(text: &[u8], settings: &CwmSettings) {
         return; // a message with such a member reads as the envelope of another
     }
     let query = format!("sha256hmac=00&req={}", escape(text));
-    let found = envelope::messages(Some(&query), b"", settings);
+    let found = envelope::messages(Some(&query), b"", settings, |_, _| HmacCheck::NoKey).messages;
     assert_eq!(found.len(), 1);
     assert!(found.iter().all(|one| one.text == text && one.read.verdict == Verdict::Ok));
 }
@@ -59,11 +59,14 @@ pub fn envelope(input: &[u8]) {
     let query = String::from_utf8_lossy(halves.next().unwrap_or_default()).into_owned();
     let body = halves.next().unwrap_or_default();
     for query in [None, Some(query.as_str())] {
-        let found = envelope::messages(query, body, &settings);
+        let found = envelope::messages(query, body, &settings, |_, _| HmacCheck::Bad).messages;
         assert!(found.len() <= settings.push_okms_max);
-        if let Some(asked) = envelope::asked(query, body, &settings) {
+        if let Some((asked, _)) = envelope::asked(query, body, &settings, |_, _| HmacCheck::Bad) {
             assert!(asked.devid.is_none_or(|id| (1..=64).contains(&id.chars().count())));
         }
+        let applicant = applicant::read(query, body, &settings);
+        assert!(applicant.devid.is_none_or(|id| (1..=64).contains(&id.chars().count())));
+        assert!(envelope::stated(query, body, &settings).is_none_or(|stated| !stated.is_empty()));
     }
 }
 

@@ -1,0 +1,49 @@
+//! Certificate requests (PKCS #10) of devices that make their own key.
+
+use rcgen::CertificateSigningRequestParams;
+use sha2::{Digest as _, Sha256};
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::public_key::PublicKey;
+
+use super::PkiError;
+
+/// The public key of the first reading whose signature holds.
+pub(super) fn read(readings: &[Vec<u8>]) -> Result<rcgen::PublicKey, PkiError> {
+    let mut fault = refused("there is none");
+    for der in readings {
+        match CertificateSigningRequestParams::from_der(&der.as_slice().into()) {
+            Ok(request) => {
+                strong_enough(der)?;
+                return Ok(request.public_key);
+            }
+            Err(cause) => fault = refused(&cause.to_string()),
+        }
+    }
+    Err(fault)
+}
+
+/// SHA-256 of the public key in a request (SubjectPublicKeyInfo, DER); `None` when it is no request. The signature
+/// is not checked.
+pub fn request_key(der: &[u8]) -> Option<[u8; 32]> {
+    let (_, request) = X509CertificationRequest::from_der(der).ok()?;
+    Some(Sha256::digest(request.certification_request_info.subject_pki.raw).into())
+}
+
+/// A handshake with a shorter RSA key would fail for good.
+fn strong_enough(der: &[u8]) -> Result<(), PkiError> {
+    let (_, request) =
+        X509CertificationRequest::from_der(der).map_err(|cause| refused(&cause.to_string()))?;
+    match request.certification_request_info.subject_pki.parsed() {
+        Ok(PublicKey::RSA(key)) if key.key_size() < RSA_BITS_MIN => {
+            Err(refused(&format!("its RSA key has {} bits, and {RSA_BITS_MIN} are needed", key.key_size())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refused(cause: &str) -> PkiError {
+    PkiError::Request { cause: cause.to_owned() }
+}
+
+const RSA_BITS_MIN: usize = 2048;
