@@ -13,6 +13,8 @@ pub mod range;
 mod reject;
 mod reply;
 mod routes;
+#[cfg(any(test, fuzzing))]
+pub mod truths;
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -3,7 +3,7 @@
 
 use super::names::CwmSettings;
 use super::{applicant, envelope, okm, scan, telemetry};
-use crate::http::query::{self, Plus};
+use crate::http::truths::escape;
 use crate::model::{HmacCheck, Verdict};
 
 /// Any bytes as a message.
@@ -70,29 +70,6 @@ pub fn envelope(input: &[u8]) {
     }
 }
 
-/// Any bytes as a query string.
-///
-/// # Panics
-/// When a truth does not hold.
-pub fn query(text: &[u8]) {
-    for plus in [Plus::Literal, Plus::Space] {
-        assert!(query::decode(text, plus).len() <= text.len(), "decoding never adds");
-        assert_eq!(query::decode(escape(text).as_bytes(), plus), text, "what is escaped comes back");
-    }
-    let parts: usize = query::pairs(text).map(|(name, value)| name.len() + value.len()).sum();
-    assert!(parts <= text.len());
-    for (name, value) in query::pairs(text) {
-        assert!(!name.contains(&b'=') && !name.contains(&b'&') && !value.contains(&b'&'));
-        let Ok(name) = String::from_utf8(query::decode(name, Plus::Space)) else { continue };
-        assert!(query::raw(text, &name).is_some(), "a pair that is there is found");
-    }
-}
-
-/// Every byte as an escape.
-fn escape(text: &[u8]) -> String {
-    text.iter().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -126,11 +103,6 @@ mod tests {
             super::envelope(&text);
             super::envelope(&[b"req=", &text[..]].concat());
             super::envelope(&[b"x=1\xFF", &text[..]].concat());
-        }
-
-        #[test]
-        fn of_queries(text in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'%'), Just(b'&'), Just(b'=')], 0..64)) {
-            super::query(&text);
         }
     }
 }
