@@ -20,6 +20,7 @@
 //! | [`web`] | pages and API for people and scripts |
 //! | [`pki`] | the certificate authority, leaves, reloading resolver |
 //! | [`config`] | settings: defaults < file < environment < flags |
+//! | [`simulate`] | a pretend fleet over real sockets |
 //! | [`cli`] | a file per subcommand |
 //! | [`server`] | the composition root |
 //!
@@ -36,5 +37,6 @@ pub mod model;
 pub mod net;
 pub mod pki;
 pub mod server;
+pub mod simulate;
 pub mod store;
 pub mod web;

@@ -3,6 +3,7 @@
 mod capture;
 pub mod cwm;
 mod issuer;
+pub mod simulator;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,6 +39,11 @@ pub trait Family: Send + Sync + 'static {
 
     /// What its devices' own values mean: the text of a data dictionary, used after those of the owner.
     fn dictionary(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// A pretend device to rehearse with; `None` when the dialect has none.
+    fn simulator(&self, _role: simulator::Role) -> Option<Box<dyn simulator::Simulator>> {
         None
     }
 

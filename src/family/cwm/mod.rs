@@ -20,6 +20,8 @@
 //! | `applicant` | who asks for a certificate, and with what |
 //! | `answer` | answers that an owner may write |
 //! | `push`, `pull`, `time`, `provision` | one exchange each |
+//! | `push`, `pull`, `time` | one exchange each |
+//! | `simulator` | a pretend module, for `homeport simulate` |
 //! | `error` | what a module hears instead, and the status of each cause |
 
 mod answer;
@@ -39,6 +41,7 @@ mod pull;
 mod push;
 mod reply;
 mod scan;
+mod simulator;
 mod telemetry;
 mod time;
 #[cfg(any(test, fuzzing))]
@@ -57,6 +60,8 @@ pub use policy::{Capture, HmacPolicy, Repeat};
 
 use super::capture::captured;
 use super::{CommandText, DraftText, Family, Invalid, Issuer, NoIssuer, Template};
+use super::simulator::{Role, Simulator};
+use super::{CommandText, DraftText, Family, Invalid, Template};
 use crate::core::Hub;
 use crate::http::{Exchange, Handler, ListenerKind, Reply, Rest, RouteError, Routes, handler};
 use crate::model::FamilyName;
@@ -178,6 +183,10 @@ impl Family for Cwm {
 
     fn templates(&self) -> Vec<Template> {
         self.settings.templates.clone()
+    }
+
+    fn simulator(&self, role: Role) -> Option<Box<dyn Simulator>> {
+        Some(Box::new(simulator::Module::new(Arc::clone(&self.settings), role)))
     }
 }
 

@@ -1,0 +1,445 @@
+//! A pretend CWM with OKEs behind it: provisions, sets its clock, pushes each minute, pulls when told, does what
+//! commands say and replies (`cwm-oke.md §1`). Pure; `crate::simulate` lends it sockets.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `wire` | messages and requests, as text |
+//! | `answers` | what the server's answers mean |
+//! | `commands` | what a command does to the module |
+
+mod answers;
+mod commands;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::names::CwmSettings;
+use crate::family::simulator::{
+    Call, Chance, Fact, Fault, Identity, Order, Outcome, Role, Simulator, Trouble,
+};
+use crate::model::{Timestamp, Verdict, WireId};
+use commands::Port;
+use wire::{Form, Stamp};
+
+/// One pretend module.
+pub(super) struct Module {
+    settings: Arc<CwmSettings>,
+    number: u32,
+    chance: Chance,
+    /// The module's first, then one for each piece of equipment.
+    addresses: Vec<String>,
+    stage: Stage,
+    identity: Option<Identity>,
+    /// What the module's store-and-forward queue holds, the oldest first (§1).
+    queue: VecDeque<Outgoing>,
+    pull: Pull,
+    asked: Asked,
+    fault: Option<Fault>,
+    /// The next own number: in the upper half, so that none is mistaken for a reply to a command.
+    id: WireId,
+    minute: u32,
+    beats: Vec<i64>,
+    port: Port,
+    /// Texts of the commands taken last: a command may come twice, and is carried out once.
+    done: VecDeque<Bytes>,
+    fetches: VecDeque<Fetch>,
+    orders: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Provision,
+    Time,
+    Running,
+}
+
+/// A message that waits to be confirmed.
+struct Outgoing {
+    text: Bytes,
+    from: usize,
+    verdict: Verdict,
+    /// The count it shows, if it is a heartbeat that will be believed.
+    beat: Option<i64>,
+    /// The command it replies to.
+    to: Option<Bytes>,
+    tries: u32,
+    /// Whether it is sent once more although it was confirmed.
+    again: bool,
+}
+
+#[derive(Default)]
+struct Pull {
+    wanted: bool,
+    /// Whether the last pull brought its answer here: the next one's `lokm`.
+    untaken: bool,
+    /// Whether the last one was cut off on purpose; no two in a row are.
+    cut: bool,
+    tries: u32,
+}
+
+/// What the last call asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    Provision,
+    Time,
+    Push,
+    Pull,
+    Download,
+}
+
+/// A file that is being downloaded.
+struct Fetch {
+    name: String,
+    size: usize,
+    got: BytesMut,
+    tries: u32,
+}
+
+impl Module {
+    /// A module fresh from its box.
+    pub(super) fn new(settings: Arc<CwmSettings>, role: Role) -> Self {
+        let mut chance = Chance::new(role.seed ^ u64::from(role.number).wrapping_mul(0xA076_1D64_78BD_642F));
+        // `0002` is a module (§4.3); `5150` is a model that no vendor gave out.
+        let mut addresses = vec![format!("00025150{:08}", role.number)];
+        addresses.extend((0..role.behind).map(|place| format!("51500{place:03}{:08}", role.number)));
+        Self {
+            settings,
+            number: role.number,
+            beats: vec![0; addresses.len()],
+            id: OWN_IDS_FROM | WireId::try_from(chance.below(OWN_IDS_FROM.into())).unwrap_or_default(),
+            chance,
+            addresses,
+            stage: Stage::Provision,
+            identity: None,
+            queue: VecDeque::new(),
+            pull: Pull::default(),
+            asked: Asked::Nothing,
+            fault: None,
+            minute: 0,
+            port: Port::default(),
+            done: VecDeque::new(),
+            fetches: VecDeque::new(),
+            orders: 0,
+        }
+    }
+
+    /// Queues a message of one of its devices.
+    fn say(&mut self, from: usize, id: WireId, now: Timestamp, payload: &str, stamp: Stamp) -> &mut Outgoing {
+        let text = {
+            let module = self.addresses.first().map(String::as_str).unwrap_or_default();
+            let own = self.addresses.get(from).map(String::as_str).unwrap_or_default();
+            let src: &[&str] = if from == 0 { &[module] } else { &[own, module] };
+            wire::okm(src, "wr", id, &self.stamp(now), payload, stamp)
+        };
+        let verdict = match stamp {
+            Stamp::Sound => Verdict::Ok,
+            Stamp::Wrong => Verdict::BadCrc,
+            Stamp::Absent => Verdict::NoCrc,
+        };
+        self.queue.push_back(Outgoing { text, from, verdict, beat: None, to: None, tries: 0, again: false });
+        let last = self.queue.len() - 1;
+        #[expect(clippy::indexing_slicing, reason = "it was pushed on the line above")]
+        &mut self.queue[last]
+    }
+
+    fn own_id(&mut self) -> WireId {
+        self.id = self.id.wrapping_add(1) | OWN_IDS_FROM;
+        self.id
+    }
+
+    /// The device's time as it writes it: one of the three spellings seen, unless its clock is wrong.
+    fn stamp(&self, now: Timestamp) -> String {
+        let hours = |count: u64| std::time::Duration::from_secs(count * 3600);
+        match (self.fault, self.number % 4) {
+            (Some(Fault::ClockSkew), 0) => "1970-01-01T00:00:00".to_owned(),
+            (Some(Fault::ClockSkew), 1) => now.plus(hours(24 * 400)).civil_seconds(),
+            // Local time where UTC is wanted: what the vendor's checklist asks equipment for (§4.3).
+            (Some(Fault::ClockSkew), 2) => now.minus(hours(5)).civil_seconds(),
+            (Some(Fault::ClockSkew), _) => format!("{}Z", now.minus(hours(24 * 3650)).civil_seconds()),
+            (_, 0) => format!("{}.{:06}Z", now.civil_seconds(), now.micros().rem_euclid(1_000_000)),
+            (_, 1) => format!("{}Z", now.civil_seconds()),
+            (_, _) => now.civil_seconds(),
+        }
+    }
+
+    fn heartbeat(&mut self, from: usize, now: Timestamp) {
+        let stamp = match self.fault {
+            Some(Fault::BadCrc) if self.chance.permille(SOME) => Stamp::Wrong,
+            Some(Fault::NoCrc) if self.chance.permille(SOME) => Stamp::Absent,
+            _ => Stamp::Sound,
+        };
+        let Some(beat) = self.beats.get_mut(from) else { return };
+        *beat += 1;
+        let beat = *beat;
+        let payload =
+            if from == 0 { self.port.heartbeat(beat, &mut self.chance) } else { self.kitchen(beat) };
+        let id = self.own_id();
+        let message = self.say(from, id, now, &payload, stamp);
+        message.beat = (stamp != Stamp::Wrong).then_some(beat);
+    }
+
+    /// A fryer's minute: eight values in about 400 bytes with the header.
+    fn kitchen(&mut self, beat: i64) -> String {
+        let mut near = |centre: u32, spread: u32| centre + self.chance.below(spread);
+        let (left, right, oil) = (near(1480, 40), near(1480, 40), near(3500, 200));
+        let (door, fault) = (near(0, 2), if near(0, 500) == 0 { 4 } else { 0 });
+        format!(
+            r#"{{"_hbt":{{"beat":{beat},"set_temp":[1500,1500],"act_temp":[{left},{right}],"oil_temp":{oil},"recipe":[null,"Hearty Vegetable"],"door":{door},"fault":{fault}}}}}"#
+        )
+    }
+
+    fn push(&mut self, now: Timestamp) -> Option<Call> {
+        let ts = now.civil_seconds();
+        let names = &self.settings.names;
+        let message = self.queue.front_mut()?;
+        message.tries += 1;
+        let mut form = match self.number % 4 {
+            2 => Form::Json,
+            3 => Form::Urlencoded,
+            _ => Form::Query,
+        };
+        let mut trouble = Trouble::None;
+        // A message is in trouble once; its second try goes well.
+        if message.tries == 1 {
+            match self.fault {
+                Some(Fault::HalfBody) if self.chance.permille(SOME) => {
+                    (form, trouble) = (Form::Json, Trouble::HalfSent);
+                }
+                Some(Fault::Slow) if self.chance.permille(FEW) => trouble = Trouble::Slow,
+                Some(Fault::Duplicate) if self.chance.permille(SOME) => {
+                    message.again = self.chance.permille(500);
+                    trouble = if message.again { Trouble::None } else { Trouble::HalfHeard };
+                }
+                Some(Fault::ReconnectStorm) if self.chance.permille(2 * SOME) => trouble = Trouble::Fresh,
+                _ => {}
+            }
+        }
+        self.asked = Asked::Push;
+        Some(wire::push(names, form, &message.text, &ts, trouble))
+    }
+
+    fn pull(&mut self, now: Timestamp) -> Call {
+        let mut trouble = Trouble::None;
+        if self.fault == Some(Fault::KillMidPull) && !self.pull.cut && self.chance.permille(500) {
+            trouble = if self.chance.permille(500) { Trouble::HalfHeard } else { Trouble::HalfSent };
+        }
+        self.pull.cut = trouble != Trouble::None;
+        self.asked = Asked::Pull;
+        let devid = self.addresses.first().map(String::as_str).unwrap_or_default();
+        wire::pull(&self.settings.names, devid, &now.civil_seconds(), !self.pull.untaken, trouble)
+    }
+
+    /// Whole, in ranges, or in pieces by query: the three ways there are (§3.5).
+    fn download(&mut self) -> Option<Call> {
+        let fetch = self.fetches.front()?;
+        let from = fetch.got.len();
+        let piece = fetch.size.div_ceil(3).max(1);
+        let (name, last) = (wire::escaped(&fetch.name), (from + piece).min(fetch.size).max(1) - 1);
+        self.asked = Asked::Download;
+        Some(match self.number % 3 {
+            0 => wire::download(format!("/{name}"), None),
+            1 => wire::download(format!("/file/{name}"), Some((from, last))),
+            _ => wire::download(format!("/files/{name}?offset={from}&len={}", last + 1 - from), None),
+        })
+    }
+
+    fn heard_push(&mut self, outcome: &Outcome, tell: &mut dyn FnMut(Fact)) {
+        let Some(message) = self.queue.front_mut() else { return };
+        let mut said = |confirmed| {
+            tell(Fact::Said {
+                text: message.text.clone(),
+                from: message.from,
+                verdict: message.verdict,
+                confirmed,
+            });
+        };
+        let answer = match outcome {
+            Outcome::Unsent => return,
+            // The module's queue keeps it (§1).
+            Outcome::Broken | Outcome::Answered { status: 500.., .. } => return said(false),
+            Outcome::Answered { status: 200, body } => answers::pushed(body, &self.settings.names),
+            Outcome::Answered { .. } => None,
+        };
+        let Some(answer) = answer else {
+            said(false);
+            tell(odd("a push", outcome));
+            if message.tries >= TRIES_MAX {
+                self.queue.pop_front();
+            }
+            return;
+        };
+        said(answer.taken);
+        self.pull.wanted |= answer.pending;
+        if !answer.taken && message.tries < TRIES_MAX {
+            return;
+        }
+        if std::mem::take(&mut message.again) {
+            return;
+        }
+        if let Some(message) = self.queue.pop_front().filter(|_| answer.taken) {
+            if let Some(value) = message.beat {
+                tell(Fact::Shows { from: message.from, sensor: "beat", value });
+            }
+            if let Some(to) = message.to {
+                tell(Fact::Replied { to, text: message.text });
+            }
+        }
+    }
+
+    fn heard_pull(&mut self, now: Timestamp, outcome: &Outcome, tell: &mut dyn FnMut(Fact)) {
+        self.pull.tries += 1;
+        let read = match outcome {
+            Outcome::Unsent | Outcome::Broken => {
+                self.pull.untaken = true;
+                return;
+            }
+            Outcome::Answered { status: 500.., .. } => return,
+            Outcome::Answered { status: 200, body } => answers::pulled(body, &self.settings),
+            Outcome::Answered { status, .. } => Err(format!("status {status}")),
+        };
+        match read {
+            Ok(pulled) => {
+                self.pull = Pull { wanted: pulled.more, ..Pull::default() };
+                if let Some(command) = pulled.command {
+                    self.carry_out(command, now, tell);
+                }
+            }
+            Err(fault) => {
+                tell(Fact::Odd(format!("a pull was answered with {fault}")));
+                self.pull.untaken = true;
+                self.pull.wanted &= self.pull.tries < TRIES_MAX;
+            }
+        }
+    }
+
+    fn heard_download(&mut self, outcome: &Outcome, tell: &mut dyn FnMut(Fact)) {
+        let Some(fetch) = self.fetches.front_mut() else { return };
+        match outcome {
+            Outcome::Unsent | Outcome::Broken | Outcome::Answered { status: 500.., .. } => return,
+            Outcome::Answered { status: 200 | 206, body } if !body.is_empty() => {
+                fetch.got.extend_from_slice(body);
+            }
+            Outcome::Answered { .. } => {
+                tell(odd("a download", outcome));
+                fetch.tries = TRIES_MAX;
+            }
+        }
+        if fetch.got.len() < fetch.size && fetch.tries < TRIES_MAX {
+            return;
+        }
+        if let Some(fetch) = self.fetches.pop_front().filter(|fetch| fetch.tries < TRIES_MAX) {
+            tell(Fact::File { name: fetch.name, content: fetch.got.freeze() });
+        }
+    }
+}
+
+impl Simulator for Module {
+    fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    fn suffer(&mut self, fault: Option<Fault>) {
+        self.fault = fault;
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        if self.minute.is_multiple_of(OWN_HEARTBEAT_MINUTES) {
+            self.heartbeat(0, now);
+        }
+        self.minute = self.minute.wrapping_add(1);
+        for from in 1..self.addresses.len() {
+            self.heartbeat(from, now);
+        }
+    }
+
+    fn next(&mut self, now: Timestamp) -> Option<Call> {
+        match self.stage {
+            Stage::Provision => {
+                self.asked = Asked::Provision;
+                let devid = self.addresses.first().map(String::as_str).unwrap_or_default();
+                Some(wire::provision(&self.settings.names, devid))
+            }
+            Stage::Time => {
+                self.asked = Asked::Time;
+                Some(wire::time())
+            }
+            Stage::Running if self.pull.wanted => Some(self.pull(now)),
+            Stage::Running => self.push(now).or_else(|| self.download()),
+        }
+    }
+
+    fn heard(&mut self, now: Timestamp, outcome: &Outcome, tell: &mut dyn FnMut(Fact)) {
+        match std::mem::replace(&mut self.asked, Asked::Nothing) {
+            Asked::Nothing => {}
+            Asked::Push => self.heard_push(outcome, tell),
+            Asked::Pull => self.heard_pull(now, outcome, tell),
+            Asked::Download => self.heard_download(outcome, tell),
+            Asked::Provision => match outcome {
+                Outcome::Answered { status: 200, body } => {
+                    self.identity = answers::identity(body);
+                    if self.identity.is_none() {
+                        tell(Fact::Odd("/provision gave no certificate and key".to_owned()));
+                    }
+                    self.stage = Stage::Time;
+                }
+                // A server need not give certificates out.
+                Outcome::Answered { status: 404, .. } => self.stage = Stage::Time,
+                Outcome::Answered { status: ..500, .. } => {
+                    tell(odd("/provision", outcome));
+                    self.stage = Stage::Time;
+                }
+                Outcome::Answered { .. } | Outcome::Broken | Outcome::Unsent => {}
+            },
+            Asked::Time => match outcome {
+                Outcome::Answered { status: ..500, body } => {
+                    if !body.starts_with(b"{") {
+                        tell(odd("/time", outcome));
+                    }
+                    self.stage = Stage::Running;
+                }
+                Outcome::Answered { .. } | Outcome::Broken | Outcome::Unsent => {}
+            },
+        }
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    fn order(&mut self) -> Order {
+        self.orders += 1;
+        commands::order(&self.addresses, self.orders)
+    }
+
+    fn fetch(&mut self, name: &str, size: usize) {
+        self.fetches.push_back(Fetch { name: name.to_owned(), size, got: BytesMut::new(), tries: 0 });
+    }
+}
+
+fn odd(what: &str, outcome: &Outcome) -> Fact {
+    Fact::Odd(match outcome {
+        Outcome::Answered { status, body } => {
+            let shown = String::from_utf8_lossy(body);
+            let shown: String = shown.lines().next().unwrap_or_default().chars().take(120).collect();
+            format!("{what} was answered {status} {shown}")
+        }
+        Outcome::Broken | Outcome::Unsent => format!("{what} was not answered"),
+    })
+}
+
+/// Own numbers have the top bit set; the server numbers its commands from 1.
+const OWN_IDS_FROM: WireId = 0x8000;
+/// The module's own heartbeat: every so many minutes.
+const OWN_HEARTBEAT_MINUTES: u32 = 15;
+/// Of a thousand messages, how many a fault hits.
+const SOME: u32 = 100;
+/// The same for a fault that takes long.
+const FEW: u32 = 5;
+/// How often something that is refused is tried.
+const TRIES_MAX: u32 = 3;

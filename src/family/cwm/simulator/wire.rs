@@ -1,0 +1,136 @@
+//! What a pretend module puts on the wire: messages with or without a sound checksum, and the requests that carry
+//! them in the forms a server must read (`cwm-oke.md §2.1, §3, §4`).
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+use crate::family::cwm::crc;
+use crate::family::cwm::names::{CrcCase, CwmNames};
+use crate::family::simulator::{Call, Purpose, Trouble};
+use crate::model::WireId;
+
+/// What a message carries for a checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stamp {
+    Sound,
+    Wrong,
+    Absent,
+}
+
+/// One message's exact text.
+pub(super) fn okm(src: &[&str], cmd: &str, id: WireId, ts: &str, payload: &str, stamp: Stamp) -> Bytes {
+    let src = src.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
+    let head = format!(r#"{{"_src":[{src}],"_cmd":"{cmd}","_id":{id},"_ts":"{ts}","#);
+    let tail = format!(r#""_pld":{payload}}}"#);
+    if stamp == Stamp::Absent {
+        return Bytes::from(format!("{head}{tail}"));
+    }
+    let sum = crc::plain(format!(r#"{head}"_crc":"0000",{tail}"#).as_bytes());
+    let sum = if stamp == Stamp::Wrong { !sum } else { sum };
+    Bytes::from(format!(r#"{head}"_crc":"{}",{tail}"#, crc::digits(sum, CrcCase::Upper)))
+}
+
+/// Where a request's arguments stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// In the query, as documented.
+    Query,
+    /// In a JSON body.
+    Json,
+    /// In a form body.
+    Urlencoded,
+}
+
+/// The request that hands over a message.
+pub(super) fn push(names: &CwmNames, form: Form, okm: &[u8], ts: &str, trouble: Trouble) -> Call {
+    let okm = String::from_utf8_lossy(okm);
+    let req = format!(r#"{{"{}":{okm},"ts":"{ts}"}}"#, names.okm);
+    let arguments = format!("{}={}", names.req, escaped(&req));
+    let (target, headers, body) = match form {
+        Form::Query => (format!("/push?{arguments}"), Vec::new(), String::new()),
+        Form::Json => ("/push".to_owned(), kind("application/json"), req),
+        Form::Urlencoded => ("/push".to_owned(), kind("application/x-www-form-urlencoded"), arguments),
+    };
+    Call { purpose: Purpose::Push, method: "POST", target, headers, body: Bytes::from(body), trouble }
+}
+
+/// The request for a command.
+pub(super) fn pull(names: &CwmNames, devid: &str, ts: &str, taken: bool, trouble: Trouble) -> Call {
+    let req = format!(r#"{{"{}":"{devid}","ts":"{ts}","{}":{taken}}}"#, names.devid, names.lokm);
+    get(Purpose::Pull, format!("/pull?{}={}", names.req, escaped(&req)), trouble)
+}
+
+/// The request for certificates.
+pub(super) fn provision(names: &CwmNames, devid: &str) -> Call {
+    get(Purpose::Provision, format!("/provision?{}={}", names.devid, escaped(devid)), Trouble::None)
+}
+
+/// The request for the time.
+pub(super) fn time() -> Call {
+    get(Purpose::Time, "/time".to_owned(), Trouble::None)
+}
+
+/// The request for a file, or for a part of it.
+pub(super) fn download(path: String, range: Option<(usize, usize)>) -> Call {
+    let mut call = get(Purpose::Download, path, Trouble::None);
+    call.headers.extend(range.map(|(first, last)| ("Range", format!("bytes={first}-{last}"))));
+    call
+}
+
+fn get(purpose: Purpose, target: String, trouble: Trouble) -> Call {
+    Call { purpose, method: "GET", target, headers: Vec::new(), body: Bytes::new(), trouble }
+}
+
+fn kind(name: &str) -> Vec<(&'static str, String)> {
+    vec![("Content-Type", name.to_owned())]
+}
+
+/// Text as it stands in a URL.
+pub(super) fn escaped(text: &str) -> String {
+    let mut url = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            // A string takes whatever is written to it.
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::cwm::names::CwmSettings;
+    use crate::family::cwm::{envelope, okm as reader};
+    use crate::model::Verdict;
+
+    #[test]
+    fn a_message_is_what_its_stamp_says() {
+        let settings = CwmSettings::default();
+        let verdict = |stamp| {
+            let text = okm(&["A", "B"], "wr", 7, "2024-03-01T12:00:00", r#"{"_hbt":{"door":1}}"#, stamp);
+            reader::read(&text, &settings).verdict
+        };
+        assert_eq!(verdict(Stamp::Sound), Verdict::Ok);
+        assert_eq!(verdict(Stamp::Wrong), Verdict::BadCrc);
+        assert_eq!(verdict(Stamp::Absent), Verdict::NoCrc);
+    }
+
+    #[test]
+    fn every_form_carries_the_exact_text() {
+        let settings = CwmSettings::default();
+        let text =
+            okm(&["A"], "wr", 7, "2024-03-01T12:00:00", r#"{"name":"a+b \u00B0C & 100%"}"#, Stamp::Sound);
+        for form in [Form::Query, Form::Json, Form::Urlencoded] {
+            let call = push(&settings.names, form, &text, "2024-03-01T12:00:00", Trouble::None);
+            let query = call.target.split_once('?').map(|(_, query)| query);
+            let found = envelope::messages(query, &call.body, &settings);
+            assert_eq!(found.len(), 1, "{call:?}");
+            assert_eq!(found[0].text, text, "{form:?}");
+            assert_eq!(found[0].read.verdict, Verdict::Ok);
+        }
+    }
+}

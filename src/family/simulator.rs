@@ -1,0 +1,311 @@
+//! What a pretend device is to the driver that lends it real sockets (`simulate`): it says what to send next, and is
+//! told what became of it. Pure: no clock, no socket, no chance but its seed's.
+
+use bytes::Bytes;
+
+use crate::model::{Timestamp, Verdict};
+
+/// A pretend device with the equipment behind it.
+pub trait Simulator: Send {
+    /// The addresses it speaks for, that of the device which calls first.
+    fn addresses(&self) -> &[String];
+
+    /// Turns on what shall go wrong from now on; `None` is fair weather.
+    fn suffer(&mut self, fault: Option<Fault>);
+
+    /// Lets its time come to `now`: what falls due is queued in it.
+    fn tick(&mut self, now: Timestamp);
+
+    /// The next call; `None` when it has nothing to say before its next tick. Each call given is to be followed by
+    /// [`Simulator::heard`].
+    fn next(&mut self, now: Timestamp) -> Option<Call>;
+
+    /// Learns what became of the last call. Every fact that an audit can check is told.
+    fn heard(&mut self, now: Timestamp, outcome: &Outcome, tell: &mut dyn FnMut(Fact));
+
+    /// The client certificate it was given, if any.
+    fn identity(&self) -> Option<&Identity>;
+
+    /// Something an operator might ask of it now.
+    fn order(&mut self) -> Order;
+
+    /// Wishes for a published file of so many bytes.
+    fn fetch(&mut self, name: &str, size: usize);
+}
+
+/// Who a pretend device shall be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its number in the fleet, from 1. The same number has the same addresses in every run.
+    pub number: u32,
+    /// How many pieces of equipment stand behind it.
+    pub behind: u8,
+    /// What all its chances come from.
+    pub seed: u64,
+}
+
+/// What can go wrong on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// Some messages carry a wrong checksum.
+    BadCrc,
+    /// Some messages carry none.
+    NoCrc,
+    /// Some requests break off in the middle of their body; the message comes again.
+    HalfBody,
+    /// Some requests trickle.
+    Slow,
+    /// Some answers get lost, and the message comes again.
+    Duplicate,
+    /// Every call is made on a connection of its own, by everybody at once.
+    ReconnectStorm,
+    /// The device's clock is wrong or stands still.
+    ClockSkew,
+    /// The connection ends while a command is being fetched.
+    KillMidPull,
+}
+
+impl Fault {
+    /// Each of them.
+    pub const ALL: [Self; 8] = [
+        Self::BadCrc,
+        Self::NoCrc,
+        Self::HalfBody,
+        Self::Slow,
+        Self::Duplicate,
+        Self::ReconnectStorm,
+        Self::ClockSkew,
+        Self::KillMidPull,
+    ];
+
+    /// Its name on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadCrc => "bad-crc",
+            Self::NoCrc => "no-crc",
+            Self::HalfBody => "half-body",
+            Self::Slow => "slow",
+            Self::Duplicate => "duplicate",
+            Self::ReconnectStorm => "reconnect-storm",
+            Self::ClockSkew => "clock-skew",
+            Self::KillMidPull => "kill-mid-pull",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.as_str() == text)
+    }
+}
+
+/// A request to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Path and query, escaped.
+    pub target: String,
+    /// Header lines beside `Host` and `Content-Length`.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+    /// What shall go wrong with it.
+    pub trouble: Trouble,
+}
+
+/// What a call is for, and what it is counted under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// To be given certificates.
+    Provision,
+    /// To set the clock.
+    Time,
+    /// To hand over a message.
+    Push,
+    /// To fetch a command.
+    Pull,
+    /// To fetch a file.
+    Download,
+}
+
+impl Purpose {
+    /// Each of them, in the order of a device's life.
+    pub const ALL: [Self; 5] = [Self::Provision, Self::Time, Self::Push, Self::Pull, Self::Download];
+
+    /// What it is called in a summary.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Time => "time",
+            Self::Push => "push",
+            Self::Pull => "pull",
+            Self::Download => "download",
+        }
+    }
+}
+
+/// What goes wrong with one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing.
+    #[default]
+    None,
+    /// It trickles, and is answered.
+    Slow,
+    /// It is made on a fresh connection.
+    Fresh,
+    /// The connection ends in the middle of the request: the server cannot have it.
+    HalfSent,
+    /// The connection ends with the first byte of the answer: the server has it.
+    HalfHeard,
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// An answer came.
+    Answered {
+        /// Its status.
+        status: u16,
+        /// Its body.
+        body: Bytes,
+    },
+    /// No answer came; whether the server has the request is not known.
+    Broken,
+    /// The request did not leave as a whole: the server does not have it.
+    Unsent,
+}
+
+/// Something that can be checked against what the server stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A message was on its way to the server, which may have it.
+    Said {
+        /// Its exact text.
+        text: Bytes,
+        /// Whose it is: a place in [`Simulator::addresses`].
+        from: usize,
+        /// What the server must find in it when it comes first.
+        verdict: Verdict,
+        /// Whether the server said that it has it.
+        confirmed: bool,
+    },
+    /// A command came.
+    Got {
+        /// Its exact text.
+        text: Bytes,
+        /// Whether it came for the first time.
+        first: bool,
+    },
+    /// A command was answered; the message itself is told by [`Fact::Said`].
+    Replied {
+        /// The command's exact text.
+        to: Bytes,
+        /// The reply's exact text.
+        text: Bytes,
+    },
+    /// A message that was confirmed set a value, which is the newest one from now on.
+    Shows {
+        /// Whose it is: a place in [`Simulator::addresses`].
+        from: usize,
+        /// What the server calls it.
+        sensor: &'static str,
+        /// The value.
+        value: i64,
+    },
+    /// A file arrived whole.
+    File {
+        /// Its name.
+        name: String,
+        /// Its content.
+        content: Bytes,
+    },
+    /// Something was answered that the dialect does not provide for.
+    Odd(String),
+}
+
+/// A certificate of a device's own, PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
+/// What an operator asks, as `POST /devices/{id}/commands` takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The device it is for.
+    pub address: String,
+    /// Where to, in the dialect's own way.
+    pub dst: Vec<String>,
+    /// The verb.
+    pub cmd: &'static str,
+    /// The payload, JSON text.
+    pub payload: String,
+}
+
+/// Repeatable chance (SplitMix64): the same seed gives the same run.
+#[derive(Clone, Debug)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// Chance that follows from a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Any number.
+    pub fn any(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 below `end`; 0 when `end` is 0.
+    pub fn below(&mut self, end: u32) -> u32 {
+        let scaled = (self.any() >> 32).wrapping_mul(u64::from(end)) >> 32;
+        u32::try_from(scaled).unwrap_or_default()
+    }
+
+    /// True in so many of a thousand cases.
+    pub fn permille(&mut self, share: u32) -> bool {
+        self.below(1000) < share
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_repeats_and_stays_below_its_end() {
+        let (mut one, mut other) = (Chance::new(7), Chance::new(7));
+        for _ in 0..1000 {
+            let number = one.below(10);
+            assert!(number < 10);
+            assert_eq!(number, other.below(10));
+        }
+        assert_eq!(one.below(0), 0);
+        assert!((0..10_000).filter(|_| one.permille(100)).count().abs_diff(1000) < 200);
+    }
+
+    #[test]
+    fn faults_are_read_by_their_names() {
+        for fault in Fault::ALL {
+            assert_eq!(Fault::parse(fault.as_str()), Some(fault));
+        }
+        assert_eq!(Fault::parse("rain"), None);
+    }
+}
