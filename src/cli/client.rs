@@ -44,6 +44,17 @@ pub(super) struct Client {
     limit: Duration,
 }
 
+/// A server as devices call it.
+pub(super) struct DeviceSide {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// The name its certificate is checked against.
+    pub(super) name: String,
+    /// The root certificate; `None` takes any.
+    pub(super) trust: Option<PathBuf>,
+    pub(super) api: Option<Client>,
+}
+
 enum Road {
     Socket(PathBuf),
     Tls { host: String, port: u16, trust: Option<PathBuf> },
@@ -104,6 +115,40 @@ impl Connect {
         Ok(Client { road, token: self.token.clone(), limit: LIMIT })
     }
 
+    /// A server as devices call it, and its API when there is a way in: with a token, or through the control socket
+    /// of this machine's.
+    pub(super) async fn device_side(&self, settings: &Global) -> Result<DeviceSide, Failure> {
+        let config = settings.load(Vec::new())?;
+        let trust = (!self.insecure)
+            .then(|| self.ca.clone().unwrap_or_else(|| crate::server::root_path(&config.certs_dir)));
+        let Some(url) = &self.server else {
+            let listens = config.listen.https.0.filter(|addr| addr.port() != 0).ok_or_else(|| {
+                Failure::Usage("say where devices call: --server https://HOST:PORT".to_owned())
+            })?;
+            let host =
+                if listens.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listens.ip().to_string() };
+            let name = config.hosts.first().cloned().unwrap_or_else(|| "localhost".to_owned());
+            let api = Some(self.client(settings)?);
+            return Ok(DeviceSide { host, port: listens.port(), name, trust, api });
+        };
+        let wrong = || Failure::Usage(format!("--server: expected https://HOST[:PORT], found `{url}`"));
+        let uri: hyper::Uri = url.parse().map_err(|_| wrong())?;
+        if uri.scheme_str() != Some("https") {
+            return Err(wrong());
+        }
+        let host = uri.host().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
+        let here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let api = if self.token.is_some() {
+            Some(self.client(settings)?)
+        } else if here && crate::server::is_running(&config.data_dir).await {
+            let road = Road::Socket(crate::server::control_path(&config.data_dir));
+            Some(Client { road, token: None, limit: LIMIT })
+        } else {
+            None
+        };
+        Ok(DeviceSide { port: uri.port_u16().unwrap_or(443), name: host.clone(), host, trust, api })
+    }
+
     /// Whether another server than this machine's is meant.
     pub(super) fn is_remote(&self) -> bool {
         self.server.is_some()
@@ -148,6 +193,16 @@ impl Client {
     pub(super) async fn upload(&self, path: &str, file: FileToSend) -> anyhow::Result<Value> {
         let content = Content { kind: "application/octet-stream", body: file.boxed_unsync() };
         answer(self.open(Method::PUT, path, Some(content)).await?).await
+    }
+
+    /// The same; the answer's body as it came.
+    pub(super) async fn call_raw(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> anyhow::Result<Bytes> {
+        answer_raw(self.open(method, path, body.map(Content::json)).await?).await
     }
 
     /// Every item of a list, page after page.
@@ -263,15 +318,18 @@ impl Client {
 
 /// The JSON of a successful answer; an empty answer is `null`.
 async fn answer(response: Response<Incoming>) -> anyhow::Result<Value> {
-    let status = response.status();
-    let bytes = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
-    if !status.is_success() {
-        return Err(refusal(status, &bytes).into());
-    }
+    let bytes = answer_raw(response).await?;
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
     serde_json::from_slice(&bytes).context("the answer is no JSON: is this a homeport server?")
+}
+
+/// A successful answer's body.
+async fn answer_raw(response: Response<Incoming>) -> anyhow::Result<Bytes> {
+    let status = response.status();
+    let bytes = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
+    if status.is_success() { Ok(bytes) } else { Err(refusal(status, &bytes).into()) }
 }
 
 /// A device's record, found by id, address or name.

@@ -17,6 +17,7 @@ mod probe;
 mod send;
 mod serve;
 mod settings;
+mod simulate;
 mod token;
 mod upload;
 mod user;
@@ -64,6 +65,8 @@ enum Command {
     Audit(audit::Audit),
     /// Write what devices measured to standard output.
     Export(export::Export),
+    /// Rehearse with a pretend fleet.
+    Simulate(Box<simulate::Simulate>),
     /// Print a completion script for a shell.
     Completions(completions::Completions),
     /// Write the manual pages into a folder.
@@ -125,6 +128,7 @@ fn run(cli: Cli) -> Done {
         Command::Endpoint(command) => wait(command.run(&settings)),
         Command::Audit(command) => wait(command.run(&settings)),
         Command::Export(command) => wait(command.run(&settings)),
+        Command::Simulate(command) => command.run(&settings),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
@@ -45,6 +46,17 @@ pub(super) async fn connect(
         .connect(name, socket)
         .await
         .with_context(|| format!("no TLS with {target}"))
+}
+
+/// What checks a server's certificate.
+pub(super) fn verifier(trust: Trust<'_>) -> anyhow::Result<Arc<dyn ServerCertVerifier>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    Ok(match trust {
+        Trust::Root(path) => {
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots(path)?), provider).build()?
+        }
+        Trust::Anyone => Arc::new(Anyone::new(&provider)),
+    })
 }
 
 fn roots(path: &Path) -> anyhow::Result<RootCertStore> {

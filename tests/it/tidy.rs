@@ -16,7 +16,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("web", &["model", "dictionary", "core", "http", "family"]),
     ("pki", &[]),
     ("config", &["model"]),
-    ("cli", &["config", "dictionary", "server", "pki"]),
+    ("simulate", &["model", "family"]),
+    ("cli", &["config", "dictionary", "server", "pki", "simulate"]),
     ("server", &["model", "dictionary", "config", "store", "core", "http", "net", "family", "web", "pki"]),
 ];
 

@@ -1,0 +1,321 @@
+//! `homeport simulate`: a pretend fleet over real sockets, what can go wrong going wrong, and an audit of it.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `desk` | the people's side: takes the fleet on, queues commands |
+//! | `check` | reads what the server stored, for the audit |
+
+mod check;
+mod desk;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use rustls::pki_types::ServerName;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Connect, DeviceSide};
+use super::probe::{self, Trust};
+use super::send::seconds;
+use super::settings::Global;
+use super::{Done, Failure, output};
+use crate::server;
+use crate::simulate::{self, Fault, Found, Office, Plan, Progress, Rehearsed, Target, Time};
+use desk::Desk;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  homeport simulate cwm --count 1000 --audit\n  homeport simulate cwm --count 20 --duration 10m --fault none\n  homeport simulate cwm --count 50 --fault kill-mid-pull --server https://rehearsal.example --token hp_…\n\nIt fills the server with pretend devices and their messages: rehearse on one of its own, for instance\n`homeport serve --data-dir /tmp/rehearsal`."
+)]
+pub(super) struct Simulate {
+    /// The dialect to speak.
+    #[arg(value_name = "FAMILY", default_value = "cwm")]
+    family: String,
+    /// Devices that call.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    count: u32,
+    /// Pieces of equipment behind each.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
+    oke_per_module: u8,
+    /// How much of the devices' time is played, as fast as the server answers.
+    #[arg(long, value_name = "TIME", default_value = "24h", conflicts_with = "duration")]
+    span: String,
+    /// Play for so long by the clock on the wall instead; each device then calls once a minute.
+    #[arg(long, value_name = "TIME")]
+    duration: Option<String>,
+    /// Messages a second from the whole fleet, at most.
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
+    /// What goes wrong; several are played in turn, after a stretch of fair weather.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
+    fault: Vec<Weather>,
+    /// Connections open at once. On this machine each device has an address of its own.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    connections: u32,
+    /// Repeats the chances of another run, which names its seed.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Compare afterwards what every device was told with what the server stored; exit code 1 when anything is missing.
+    #[arg(long)]
+    audit: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+/// The faults' names, and two words for all and none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Weather {
+    /// Each in turn.
+    All,
+    /// None.
+    None,
+    /// Messages with a wrong checksum.
+    BadCrc,
+    /// Messages without one.
+    NoCrc,
+    /// Requests that break off in their body.
+    HalfBody,
+    /// Requests that trickle.
+    Slow,
+    /// Messages that come twice.
+    Duplicate,
+    /// Everybody connects anew again and again.
+    ReconnectStorm,
+    /// Clocks that are wrong or stand still.
+    ClockSkew,
+    /// Connections that end while a command is fetched.
+    KillMidPull,
+}
+
+impl Simulate {
+    /// A fleet keeps more than one core busy.
+    pub(super) fn run(&self, settings: &Global) -> Done {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.play(settings))
+    }
+
+    async fn play(&self, settings: &Global) -> Done {
+        let config = settings.load(Vec::new())?;
+        let families = server::families(&config).map_err(|error| Failure::Usage(error.to_string()))?;
+        let family = families.into_iter().find(|family| family.name().as_str() == self.family);
+        let family = family.ok_or_else(|| Failure::Usage(format!("no family `{}`", self.family)))?;
+        let side = self.connect.device_side(settings).await?;
+        let plan = self.plan(family, &side).await?;
+        let (desk, since) = match side.api {
+            Some(client) => {
+                let addresses = simulate::addresses(&plan.family, plan.count, plan.behind);
+                let since = check::newest_seq(&client).await?;
+                let desk = Desk::open(client, &self.family, addresses).await?;
+                output::note(&format!("{} devices were taken on", desk.taken_on));
+                (Some(Arc::new(desk)), since)
+            }
+            None if self.audit => {
+                return Err(Failure::Usage(
+                    "--audit reads what the server stored: give --token TOKEN (`homeport token create` there)".to_owned(),
+                ));
+            }
+            None => {
+                output::note(
+                    "no way into the server's API: nothing will be commanded, and devices it does not know may be refused",
+                );
+                (None, 0)
+            }
+        };
+        let office = desk.clone().map(|desk| desk as Arc<dyn Office>);
+        let rehearsed = perform(plan, office).await?;
+        let summary = rehearsed.summary.clone();
+        let found = match desk.filter(|_| self.audit) {
+            Some(desk) => Some(self.compare(&desk, rehearsed, since).await?),
+            None => None,
+        };
+        if self.json {
+            output::json(&json!({ "summary": summary, "audit": found }))?;
+        } else {
+            output::raw(summary.text().as_bytes())?;
+            if let Some(found) = &found {
+                output::raw(verdict(found).as_bytes())?;
+            }
+        }
+        match found {
+            Some(found) if !found.is_clean() => {
+                Err(anyhow!("the audit found {} faults", found.faults_count).into())
+            }
+            _ if summary.confirmed == 0 => Err(anyhow!("the server confirmed no message").into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn plan(&self, family: simulate::AnyFamily, side: &DeviceSide) -> Result<Plan, Failure> {
+        let time = if let Some(text) = &self.duration {
+            Time::Live(Duration::from_secs(seconds(text).map_err(Failure::Usage)?))
+        } else {
+            let minutes = seconds(&self.span).map_err(Failure::Usage)?.div_ceil(60);
+            let minutes = u32::try_from(minutes);
+            Time::Pressed { minutes: minutes.map_err(|_| Failure::Usage("--span is too long".to_owned()))? }
+        };
+        if self.rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+            return Err(Failure::Usage("--rate is a number above 0".to_owned()));
+        }
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().context("no randomness")? >> 11,
+        };
+        Ok(Plan {
+            family,
+            target: target(side).await?,
+            verifier: probe::verifier(side.trust.as_deref().map_or(Trust::Anyone, Trust::Root))
+                .context("give the server's root certificate with --ca FILE, or --insecure to take any")?,
+            count: self.count,
+            behind: self.oke_per_module,
+            connections: usize::try_from(self.connections).unwrap_or(usize::MAX),
+            acts: acts(&self.fault),
+            time,
+            rate: self.rate,
+            seed,
+            file: None,
+            patience: PATIENCE,
+            epilogue: EPILOGUE,
+        })
+    }
+
+    async fn compare(&self, desk: &Desk, rehearsed: Rehearsed, since: i64) -> anyhow::Result<Found> {
+        let bar = ProgressBar::new_spinner().with_style(style("audit: {msg} {spinner}"));
+        let tell = |what: String| {
+            bar.set_message(what);
+            bar.tick();
+        };
+        let found = check::audit(desk, rehearsed, since, &tell).await.context("the audit could not be made");
+        bar.finish_and_clear();
+        found
+    }
+}
+
+/// Where the fleet calls.
+async fn target(side: &DeviceSide) -> anyhow::Result<Target> {
+    let found = tokio::net::lookup_host((side.host.as_str(), side.port)).await;
+    let mut found: Vec<SocketAddr> =
+        found.with_context(|| format!("`{}` cannot be resolved", side.host))?.collect();
+    // Each device has an address of its own in 127.0.0.0/8, and nowhere else.
+    found.sort_by_key(SocketAddr::is_ipv6);
+    let addr = *found.first().ok_or_else(|| anyhow!("`{}` has no address", side.host))?;
+    let name = ServerName::try_from(side.name.clone())
+        .with_context(|| format!("`{}` is no host name", side.name))?;
+    let host = match (side.name.contains(':'), side.port) {
+        (true, port) => format!("[{}]:{port}", side.name),
+        (false, 443) => side.name.clone(),
+        (false, port) => format!("{}:{port}", side.name),
+    };
+    Ok(Target { addr, name, host })
+}
+
+/// Fair weather first, then each fault in turn.
+fn acts(chosen: &[Weather]) -> Vec<Option<Fault>> {
+    let mut acts = vec![None];
+    for weather in chosen {
+        let fault = match weather {
+            Weather::All => {
+                acts.extend(Fault::ALL.map(Some));
+                continue;
+            }
+            Weather::None => continue,
+            Weather::BadCrc => Fault::BadCrc,
+            Weather::NoCrc => Fault::NoCrc,
+            Weather::HalfBody => Fault::HalfBody,
+            Weather::Slow => Fault::Slow,
+            Weather::Duplicate => Fault::Duplicate,
+            Weather::ReconnectStorm => Fault::ReconnectStorm,
+            Weather::ClockSkew => Fault::ClockSkew,
+            Weather::KillMidPull => Fault::KillMidPull,
+        };
+        acts.push(Some(fault));
+    }
+    acts
+}
+
+/// Runs the plan with a progress bar beside it; Ctrl-C ends it early and in order.
+async fn perform(plan: Plan, office: Option<Arc<dyn Office>>) -> anyhow::Result<Rehearsed> {
+    let stop = CancellationToken::new();
+    let progress = Arc::new(Progress::default());
+    let watch = tokio::spawn(show(Arc::clone(&progress), stop.clone()));
+    let run = simulate::run(plan, office, Arc::clone(&progress), stop.clone());
+    let done = run.await;
+    watch.abort();
+    Ok(done?)
+}
+
+async fn show(progress: Arc<Progress>, stop: CancellationToken) {
+    let bar = ProgressBar::no_length();
+    let mut ticks = tokio::time::interval(Duration::from_millis(250));
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Ok(()) = tokio::signal::ctrl_c() => stop.cancel(),
+        }
+        let total = progress.minutes_total.load(Ordering::Relaxed);
+        if total > 0 && bar.length().is_none() {
+            bar.set_length(total);
+            bar.set_style(style("{msg:16} [{wide_bar}] {percent:>3} % {eta} left, {prefix}"));
+        } else if total == 0 {
+            bar.set_style(style("{msg:16} {spinner} {elapsed}, {prefix}"));
+        }
+        bar.set_position(progress.minutes.load(Ordering::Relaxed));
+        bar.set_message(progress.act());
+        bar.set_prefix(format!("{} confirmed", progress.confirmed.load(Ordering::Relaxed)));
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// What the audit says to a person.
+fn verdict(found: &Found) -> String {
+    let judgement = if found.is_clean() {
+        "nothing is missing".to_owned()
+    } else {
+        format!("{} faults", found.faults_count)
+    };
+    let mut lines = vec![format!(
+        "\naudit: {} confirmed messages, {} stored, {} commands, {} newest values, the ledger's chain: {judgement}\n",
+        found.confirmed, found.stored, found.commands, found.values
+    )];
+    lines.extend(found.faults.iter().map(|fault| format!("  {fault}\n")));
+    lines.concat()
+}
+
+/// How long a device goes unanswered before the run is given up.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How long commands may find their end after the last act: a module that stopped asking is told to ask again after 30 s.
+const EPILOGUE: Duration = Duration::from_secs(90);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_each_fault_once_after_fair_weather() {
+        let all = acts(&[Weather::All]);
+        assert_eq!(all.len(), 9);
+        assert_eq!(all.first(), Some(&None));
+        assert_eq!(acts(&[Weather::None]), [None]);
+        assert_eq!(acts(&[Weather::Slow]), [None, Some(Fault::Slow)]);
+    }
+
+    #[test]
+    fn every_fault_has_its_name_on_the_command_line() {
+        for weather in Weather::value_variants() {
+            let Some(value) = weather.to_possible_value() else { continue };
+            let name = value.get_name();
+            assert!(matches!(name, "all" | "none") || Fault::parse(name).is_some(), "{name}");
+        }
+        assert_eq!(Weather::value_variants().len(), Fault::ALL.len() + 2);
+    }
+}

@@ -1,0 +1,139 @@
+//! An audit finds what is wrong, and nothing in what is right.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::family::simulator::Fact;
+
+const MODULE: &str = "0002515000000001";
+const FRYER: &str = "5150000000000001";
+
+fn said(text: &'static str, verdict: Verdict, confirmed: bool) -> Fact {
+    Fact::Said { text: Bytes::from_static(text.as_bytes()), from: 1, verdict, confirmed }
+}
+
+fn audit(facts: Vec<Fact>) -> Audit {
+    let mut book = Book::default();
+    for fact in facts {
+        book.note(fact);
+    }
+    Audit::new(vec![(vec![MODULE.to_owned(), FRYER.to_owned()], book)])
+}
+
+fn stored(audit: &mut Audit, seq: i64, address: &str, verdict: Verdict, text: &str) {
+    let text = text.as_bytes();
+    audit.message(&StoredMessage { seq, address, direction: Direction::In, verdict, text });
+}
+
+fn faults(audit: Audit) -> Vec<String> {
+    audit
+        .finish()
+        .faults
+        .iter()
+        .map(|fault| fault.to_string().split(':').next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn what_is_as_it_should_be_is_passed() {
+    let mut audit = audit(vec![
+        said("a", Verdict::Ok, true),
+        said("b", Verdict::BadCrc, true),
+        // Sent twice, heard once: both stored.
+        said("c", Verdict::Ok, false),
+        said("c", Verdict::Ok, true),
+        // Sent once and never heard of: stored or not, nothing was promised.
+        said("d", Verdict::Ok, false),
+        said("e", Verdict::Ok, false),
+    ]);
+    stored(&mut audit, 1, FRYER, Verdict::Ok, "a");
+    stored(&mut audit, 2, FRYER, Verdict::BadCrc, "b");
+    stored(&mut audit, 3, FRYER, Verdict::Ok, "c");
+    stored(&mut audit, 4, FRYER, Verdict::Duplicate, "c");
+    stored(&mut audit, 5, FRYER, Verdict::Ok, "d");
+    stored(&mut audit, 6, "somebody else", Verdict::Ok, "x");
+    let found = audit.finish();
+    assert!(found.is_clean(), "{found:?}");
+    assert_eq!((found.confirmed, found.stored), (3, 5));
+}
+
+#[test]
+fn what_was_confirmed_and_is_not_stored_is_missing() {
+    let mut one = audit(vec![said("a", Verdict::Ok, true), said("b", Verdict::Ok, true)]);
+    stored(&mut one, 1, FRYER, Verdict::Ok, "a");
+    assert_eq!(faults(one), ["missing"]);
+    // Confirmed twice, one entry.
+    let mut two = audit(vec![said("a", Verdict::Ok, true), said("a", Verdict::Ok, true)]);
+    stored(&mut two, 1, FRYER, Verdict::Ok, "a");
+    assert_eq!(faults(two), ["missing"]);
+    // Only ever stored as a repeat.
+    let mut three = audit(vec![said("a", Verdict::Ok, true)]);
+    stored(&mut three, 1, FRYER, Verdict::Duplicate, "a");
+    assert_eq!(faults(three), ["missing"]);
+}
+
+#[test]
+fn what_is_stored_twice_or_was_never_sent_is_found() {
+    let mut one = audit(vec![said("a", Verdict::Ok, false), said("a", Verdict::Ok, true)]);
+    stored(&mut one, 1, FRYER, Verdict::Ok, "a");
+    stored(&mut one, 2, FRYER, Verdict::Ok, "a");
+    assert_eq!(faults(one), ["twice"]);
+    let mut two = audit(vec![said("a", Verdict::Ok, true)]);
+    stored(&mut two, 1, FRYER, Verdict::Ok, "a");
+    stored(&mut two, 2, FRYER, Verdict::Duplicate, "a");
+    assert_eq!(faults(two), ["twice"]);
+    let mut three = audit(Vec::new());
+    stored(&mut three, 1, FRYER, Verdict::Ok, "a");
+    assert_eq!(faults(three), ["never sent"]);
+}
+
+#[test]
+fn a_wrong_verdict_a_wrong_device_and_a_wrong_value_are_found() {
+    let mut one = audit(vec![said("a", Verdict::BadCrc, true)]);
+    stored(&mut one, 1, FRYER, Verdict::Ok, "a");
+    assert_eq!(faults(one), ["wrong verdict"]);
+    let mut two = audit(vec![said("a", Verdict::Ok, true)]);
+    stored(&mut two, 1, MODULE, Verdict::Ok, "a");
+    assert_eq!(faults(two), ["astray"]);
+    let mut three = audit(vec![Fact::Shows { from: 1, sensor: "beat", value: 7 }]);
+    assert_eq!(three.values(), [(FRYER.to_owned(), "beat", 7)]);
+    three.value(FRYER, "beat", 7, Some(6));
+    assert_eq!(faults(three), ["wrong value"]);
+}
+
+#[test]
+fn a_command_is_what_its_device_knows_of_it() {
+    let (text, reply) = (Bytes::from_static(b"order"), Bytes::from_static(b"done"));
+    let command = |state: &str, reply: Option<&str>| StoredCommand {
+        id: "1".to_owned(),
+        state: state.to_owned(),
+        text: "order".to_owned(),
+        reply: reply.map(str::to_owned),
+    };
+    let got = || vec![Fact::Got { text: text.clone(), first: true }];
+    let replied = || {
+        let mut facts = got();
+        facts.push(Fact::Replied { to: text.clone(), text: reply.clone() });
+        facts
+    };
+    for (facts, state, reply, clean) in [
+        (got(), "accepted", None, true),
+        (replied(), "answered", Some("done"), true),
+        (replied(), "answered", Some("else"), false),
+        (replied(), "accepted", None, false),
+        (Vec::new(), "accepted", None, false),
+        (Vec::new(), "failed", None, false),
+        (got(), "queued", None, false),
+    ] {
+        let mut audit = audit(facts);
+        audit.message(&StoredMessage {
+            seq: 1,
+            address: MODULE,
+            direction: Direction::Out,
+            verdict: Verdict::None,
+            text: b"order",
+        });
+        audit.command(MODULE, &command(state, reply));
+        assert_eq!(audit.finish().is_clean(), clean, "{state} {reply:?}");
+    }
+}

@@ -1,0 +1,105 @@
+//! What one pretend device said and was told: all that an audit needs, in a few bytes a message.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use bytes::Bytes;
+
+use crate::family::simulator::Fact;
+use crate::model::Verdict;
+
+/// A device's book.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    /// Messages by their text's mark.
+    pub(super) said: HashMap<Mark, Said>,
+    /// Commands by their text's mark.
+    pub(super) got: HashMap<Mark, Got>,
+    /// The newest value of a sensor of one of its addresses.
+    pub(super) shows: BTreeMap<(usize, &'static str), i64>,
+    /// Files that arrived whole.
+    pub(super) files: Vec<(String, Bytes)>,
+    /// Answers that the dialect does not provide for: the first few.
+    pub(super) odd: Vec<String>,
+    pub(super) odd_count: u64,
+}
+
+/// Stands for a text; two texts of one device have the same by a chance of one in 2^64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Mark(u64);
+
+impl Mark {
+    pub(super) fn of(text: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// A message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    /// The how manieth of the device it is, from 1.
+    pub(super) place: u32,
+    pub(super) from: u8,
+    pub(super) verdict: Verdict,
+    /// How often it may have reached the server.
+    pub(super) sent: u16,
+    /// How often the server said that it has it.
+    pub(super) confirmed: u16,
+    /// How often it is stored as new, found by the audit.
+    pub(super) fresh: u16,
+    /// How often it is stored as a repeat, found by the audit.
+    pub(super) repeats: u16,
+}
+
+/// A command.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Got {
+    pub(super) times: u16,
+    pub(super) reply: Option<Mark>,
+    /// How often it stands in the ledger as handed out, found by the audit.
+    pub(super) stored: u16,
+}
+
+impl Book {
+    /// Writes a fact down.
+    pub(super) fn note(&mut self, fact: Fact) {
+        match fact {
+            Fact::Said { text, from, verdict, confirmed } => {
+                let place = u32::try_from(self.said.len()).unwrap_or(u32::MAX).saturating_add(1);
+                let from = u8::try_from(from).unwrap_or(u8::MAX);
+                let said = self.said.entry(Mark::of(&text)).or_insert(Said {
+                    place,
+                    from,
+                    verdict,
+                    sent: 0,
+                    confirmed: 0,
+                    fresh: 0,
+                    repeats: 0,
+                });
+                said.sent = said.sent.saturating_add(1);
+                said.confirmed = said.confirmed.saturating_add(u16::from(confirmed));
+            }
+            Fact::Got { text, first: _ } => {
+                let got = self.got.entry(Mark::of(&text)).or_default();
+                got.times = got.times.saturating_add(1);
+            }
+            Fact::Replied { to, text } => {
+                self.got.entry(Mark::of(&to)).or_default().reply = Some(Mark::of(&text));
+            }
+            Fact::Shows { from, sensor, value } => {
+                self.shows.insert((from, sensor), value);
+            }
+            Fact::File { name, content } => self.files.push((name, content)),
+            Fact::Odd(sentence) => {
+                self.odd_count += 1;
+                if self.odd.len() < ODD_KEPT {
+                    self.odd.push(sentence);
+                }
+            }
+        }
+    }
+}
+
+const ODD_KEPT: usize = 3;

@@ -1,0 +1,432 @@
+//! The whole fleet: acts one after the other, each with its fault; who may hold a connection; how fast time goes.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::client::danger::ServerCertVerifier;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::book::Book;
+use super::line::Target;
+use super::member::Member;
+use super::office::Office;
+use super::pace::Pace;
+use super::summary::{Act, Figures, Summary};
+use crate::family::Family;
+use crate::family::simulator::{Fact, Fault, Order, Role};
+use crate::model::{Clock, Timestamp};
+
+/// What is to be rehearsed.
+pub struct Plan {
+    /// The dialect.
+    pub family: Arc<dyn Family>,
+    /// The server.
+    pub target: Target,
+    /// Which server certificates are taken.
+    pub verifier: Arc<dyn ServerCertVerifier>,
+    /// Devices that call, numbered from 1.
+    pub count: u32,
+    /// Pieces of equipment behind each.
+    pub behind: u8,
+    /// Connections open at once.
+    pub connections: usize,
+    /// What goes wrong, act by act.
+    pub acts: Vec<Option<Fault>>,
+    /// How time goes.
+    pub time: Time,
+    /// Messages a second from the whole fleet; `None` is as many as the server takes, or what `time` asks for.
+    pub rate: Option<f64>,
+    /// What all chances come from.
+    pub seed: u64,
+    /// A file that every device fetches, with its size.
+    pub file: Option<(String, usize)>,
+    /// How long a device goes unanswered before the whole run is given up.
+    pub patience: Duration,
+    /// How long commands may still find their end after the last act.
+    pub epilogue: Duration,
+}
+
+/// How time goes for the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// So many minutes of the devices' time, one right after the other. They end now.
+    Pressed {
+        /// Minutes of each device.
+        minutes: u32,
+    },
+    /// As on the wall, for so long.
+    Live(Duration),
+}
+
+/// How far the fleet is, for who watches.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Minutes lived by all devices together.
+    pub minutes: AtomicU64,
+    /// Of so many; 0 while time is as on the wall.
+    pub minutes_total: AtomicU64,
+    /// Messages that were confirmed, each time counted.
+    pub confirmed: AtomicU64,
+    act: Mutex<&'static str>,
+}
+
+impl Progress {
+    /// What goes on now.
+    pub fn act(&self) -> &'static str {
+        *self.act.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, name: &'static str) {
+        *self.act.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+}
+
+/// What is left when the fleet has gone home.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// The figures.
+    pub summary: Summary,
+    /// Who said what: addresses and book of each device.
+    pub books: Vec<(Vec<String>, Book)>,
+    /// Commands that were queued: the address of the device that was to fetch each, and its id.
+    pub orders: Vec<(String, String)>,
+    /// Files that arrived: the device, the name, the content's size and whether all agree.
+    pub files: Vec<(String, String, bytes::Bytes)>,
+}
+
+/// Why the fleet went home early.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// The dialect has no pretend device.
+    #[error("there is no pretend device of family {0}")]
+    NoSimulator(String),
+    /// The server did not answer any more.
+    #[error("the server did not answer for {patience_s} s: {why}")]
+    Unanswered {
+        /// How long.
+        patience_s: u64,
+        /// What was seen last.
+        why: String,
+    },
+}
+
+/// What all devices share.
+pub(super) struct Fleet {
+    pub(super) plan: Plan,
+    pub(super) stop: CancellationToken,
+    pub(super) progress: Arc<Progress>,
+    pub(super) figures: Mutex<Figures>,
+    office: Option<Arc<dyn Office>>,
+    slots: Arc<Semaphore>,
+    pace: Pace,
+    clock: Clock,
+    begun: Timestamp,
+    given_up: AtomicBool,
+    trouble: Mutex<String>,
+}
+
+/// The addresses of a fleet before it exists: of each device that calls, and of the equipment behind it.
+pub fn addresses(family: &Arc<dyn Family>, count: u32, behind: u8) -> Vec<String> {
+    let sims = (1..=count).filter_map(|number| family.simulator(Role { number, behind, seed: 0 }));
+    sims.flat_map(|sim| sim.addresses().to_vec()).collect()
+}
+
+/// Runs a plan to its end, or until `stop`.
+///
+/// # Errors
+/// The server went away, or there is nothing to run.
+pub async fn run(
+    plan: Plan,
+    office: Option<Arc<dyn Office>>,
+    progress: Arc<Progress>,
+    stop: CancellationToken,
+) -> Result<Rehearsed, SimulateError> {
+    let mut members = Vec::new();
+    for number in 1..=plan.count {
+        let role = Role { number, behind: plan.behind, seed: plan.seed };
+        let sim = plan.family.simulator(role);
+        let sim = sim.ok_or_else(|| SimulateError::NoSimulator(plan.family.name().to_string()))?;
+        members.push(Member::new(number, sim));
+    }
+    let clock = Clock::system();
+    let begun = match plan.time {
+        Time::Pressed { minutes } => clock.now().minus(MINUTE * minutes),
+        Time::Live(_) => clock.now(),
+    };
+    let natural = f64::from(plan.count) / MINUTE.as_secs_f64();
+    let each = f64::from(plan.behind.max(1));
+    let pace = match (plan.rate, plan.time) {
+        (Some(rate), _) => Pace::new(Some(rate / each)),
+        (None, Time::Live(_)) => Pace::new(Some(natural)),
+        (None, Time::Pressed { .. }) => Pace::new(None),
+    };
+    if let Time::Pressed { minutes } = plan.time {
+        let total = u64::from(minutes) * u64::from(plan.count);
+        progress.minutes_total.store(total, Ordering::Relaxed);
+    }
+    let fleet = Arc::new(Fleet {
+        slots: Arc::new(Semaphore::new(plan.connections.max(1))),
+        plan,
+        stop,
+        progress,
+        figures: Mutex::new(Figures::default()),
+        office,
+        pace,
+        clock,
+        begun,
+        given_up: AtomicBool::new(false),
+        trouble: Mutex::new(String::new()),
+    });
+    let start = Instant::now();
+    let mut acts = Vec::new();
+    let faults = fleet.plan.acts.clone();
+    for (at, fault) in faults.iter().enumerate() {
+        let name = fault.map_or("fair weather", Fault::as_str);
+        fleet.progress.enter(name);
+        let begun = Instant::now();
+        members = fleet.act(members, at, *fault, start).await;
+        acts.push(Act { name, took_s: begun.elapsed().as_secs_f64() });
+    }
+    let took = start.elapsed();
+    fleet.progress.enter("last commands");
+    members = fleet.epilogue(members).await;
+    if fleet.given_up.load(Ordering::Relaxed) {
+        let why = fleet.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        return Err(SimulateError::Unanswered { patience_s: fleet.plan.patience.as_secs(), why });
+    }
+    Ok(fleet.count(members, acts, took))
+}
+
+impl Fleet {
+    /// Plays one act with everybody.
+    async fn act(
+        self: &Arc<Self>,
+        members: Vec<Member>,
+        at: usize,
+        fault: Option<Fault>,
+        start: Instant,
+    ) -> Vec<Member> {
+        let mut tasks = JoinSet::new();
+        for mut member in members {
+            let fleet = Arc::clone(self);
+            tasks.spawn(async move {
+                member.suffer(fault);
+                match fleet.plan.time {
+                    Time::Pressed { minutes } => fleet.press(&mut member, at, minutes).await,
+                    Time::Live(span) => fleet.live(&mut member, at, start, span).await,
+                }
+                member
+            });
+        }
+        gathered(tasks).await
+    }
+
+    /// A member's share of an act, minute upon minute, on a connection that it keeps.
+    async fn press(&self, member: &mut Member, at: usize, minutes: u32) {
+        // The semaphore is never closed.
+        let Ok(_slot) = self.slots.acquire().await else { return };
+        self.prepare(member, at).await;
+        let acts = self.plan.acts.len();
+        for minute in share(minutes, at, acts)..share(minutes, at + 1, acts) {
+            self.pace.turn().await;
+            if self.stop.is_cancelled() {
+                break;
+            }
+            member.live(self.begun.plus(MINUTE * minute), self).await;
+            self.progress.minutes.fetch_add(1, Ordering::Relaxed);
+        }
+        member.hang_up();
+    }
+
+    /// A member's share of an act by the clock on the wall.
+    async fn live(&self, member: &mut Member, at: usize, start: Instant, span: Duration) {
+        let acts = u32::try_from(self.plan.acts.len()).unwrap_or(u32::MAX).max(1);
+        let end = start + span / acts * (u32::try_from(at).unwrap_or(u32::MAX) + 1);
+        self.prepare(member, at).await;
+        let keeps = self.plan.connections >= usize::try_from(self.plan.count).unwrap_or(usize::MAX);
+        loop {
+            let turn = tokio::time::timeout_at(end, self.stop.run_until_cancelled(self.pace.turn())).await;
+            let Ok(Some(())) = turn else { return };
+            let Ok(_slot) = self.slots.acquire().await else { return };
+            member.live(self.clock.now(), self).await;
+            self.progress.minutes.fetch_add(1, Ordering::Relaxed);
+            if !keeps {
+                member.hang_up();
+            }
+        }
+    }
+
+    /// What an operator does at the beginning of an act: everybody gets something to do when pulls are cut, and
+    /// every fourth at other times. The file is fetched once.
+    async fn prepare(&self, member: &mut Member, at: usize) {
+        let fault = self.plan.acts.get(at).copied().flatten();
+        if at == 0
+            && let Some((name, size)) = &self.plan.file
+        {
+            member.sim.fetch(name, *size);
+        }
+        let Some(office) = &self.office else { return };
+        let turn = usize::try_from(member.number).unwrap_or_default() + at;
+        if fault != Some(Fault::KillMidPull) && !turn.is_multiple_of(4) {
+            return;
+        }
+        let order = member.sim.order();
+        match self.ask(&**office, &order).await {
+            Ok(id) => {
+                member.open.push(id.clone());
+                member.orders.push(id);
+            }
+            Err(why) => member.book.note(Fact::Odd(format!("an order was not taken: {why}"))),
+        }
+    }
+
+    /// Queues an order, again and again while the server is away.
+    async fn ask(&self, office: &dyn Office, order: &Order) -> Result<String, String> {
+        let end = Instant::now() + self.plan.patience;
+        loop {
+            let asked = office.order(order.clone()).await;
+            if asked.is_ok() || Instant::now() > end {
+                return asked;
+            }
+            if self.stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
+                return asked;
+            }
+        }
+    }
+
+    /// Lets commands find their end: who still has one goes on living.
+    async fn epilogue(self: &Arc<Self>, members: Vec<Member>) -> Vec<Member> {
+        let Some(office) = self.office.clone() else { return members };
+        let end = Instant::now() + self.plan.epilogue;
+        let mut tasks = JoinSet::new();
+        for mut member in members {
+            let (fleet, office) = (Arc::clone(self), Arc::clone(&office));
+            tasks.spawn(async move {
+                member.suffer(None);
+                while Instant::now() < end && fleet.linger(&mut member, &*office).await {}
+                member
+            });
+        }
+        gathered(tasks).await
+    }
+
+    /// Another minute for a member that has commands which are not over; says whether it had.
+    async fn linger(&self, member: &mut Member, office: &dyn Office) -> bool {
+        member.open = still_open(office, std::mem::take(&mut member.open)).await;
+        if member.open.is_empty() || self.stop.is_cancelled() {
+            return false;
+        }
+        // The semaphore is never closed.
+        let Ok(slot) = self.slots.acquire().await else { return false };
+        member.live(self.clock.now(), self).await;
+        member.hang_up();
+        drop(slot);
+        self.stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some()
+    }
+
+    fn count(&self, members: Vec<Member>, acts: Vec<Act>, took: Duration) -> Rehearsed {
+        let mut rehearsed = Rehearsed {
+            summary: Summary {
+                devices: self.plan.count,
+                seed: self.plan.seed,
+                took_s: took.as_secs_f64(),
+                messages: 0,
+                confirmed: 0,
+                per_second: 0.0,
+                commands: 0,
+                files: 0,
+                odd_count: 0,
+                odd: Vec::new(),
+                acts,
+                calls: self.figures().calls(),
+            },
+            books: Vec::new(),
+            orders: Vec::new(),
+            files: Vec::new(),
+        };
+        let summary = &mut rehearsed.summary;
+        for mut member in members {
+            let address = member.address();
+            let book = &mut member.book;
+            summary.messages += book.said.len() as u64;
+            summary.confirmed += book.said.values().filter(|said| said.confirmed > 0).count() as u64;
+            summary.commands += book.got.len() as u64;
+            summary.files += book.files.len() as u64;
+            summary.odd_count += book.odd_count;
+            let room = ODD_SHOWN.saturating_sub(summary.odd.len());
+            summary.odd.extend(book.odd.iter().take(room).map(|sentence| format!("{address}: {sentence}")));
+            let files = book.files.drain(..).map(|(name, content)| (address.clone(), name, content));
+            rehearsed.files.extend(files);
+            rehearsed.orders.extend(member.orders.into_iter().map(|id| (address.clone(), id)));
+            rehearsed.books.push((member.sim.addresses().to_vec(), member.book));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a rate to be looked at")]
+        let messages = summary.messages as f64;
+        summary.per_second = messages / took.as_secs_f64().max(0.001);
+        rehearsed
+    }
+
+    pub(super) fn note_trouble(&self, why: &str) {
+        why.clone_into(&mut self.trouble.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.stop.cancel();
+    }
+}
+
+/// Of some commands those that are not over.
+async fn still_open(office: &dyn Office, ids: Vec<String>) -> Vec<String> {
+    let mut open = Vec::new();
+    for id in ids {
+        match office.command(&id).await {
+            Ok(command) if command.is_over() => {}
+            Ok(_) | Err(_) => open.push(id),
+        }
+    }
+    open
+}
+
+/// Everybody back in order.
+async fn gathered(mut tasks: JoinSet<Member>) -> Vec<Member> {
+    let mut members = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(member) => members.push(member),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Nobody cancels these tasks.
+            Err(_) => {}
+        }
+    }
+    members.sort_by_key(|member| member.number);
+    members
+}
+
+/// Where act `at` of `acts` begins when `minutes` are shared out among them.
+fn share(minutes: u32, at: usize, acts: usize) -> u32 {
+    let (at, acts) = (u64::try_from(at).unwrap_or(u64::MAX), u64::try_from(acts.max(1)).unwrap_or(u64::MAX));
+    u32::try_from(u64::from(minutes) * at / acts).unwrap_or(minutes)
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const ODD_SHOWN: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_shared_out_among_the_acts_without_a_gap() {
+        assert_eq!(
+            (0..=9).map(|at| share(1440, at, 9)).collect::<Vec<_>>(),
+            [0, 160, 320, 480, 640, 800, 960, 1120, 1280, 1440]
+        );
+        assert_eq!((0..=3).map(|at| share(10, at, 3)).collect::<Vec<_>>(), [0, 3, 6, 10]);
+    }
+}

@@ -1,0 +1,41 @@
+//! A pretend fleet over real sockets: what `homeport simulate` runs.
+//!
+//! A dialect's [`Simulator`](crate::family::simulator::Simulator) decides what is said; this room lends it
+//! connections, makes what shall go wrong go wrong, and writes down what it was told, so that an audit can hold it
+//! against what the server stored. It knows nothing of the server's inside: it is a client.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `fleet` | acts, connections, time |
+//! | `member` | one device's calls and its back-off |
+//! | `line` | one connection: TLS and a device's HTTP |
+//! | `tls` | what it shakes hands with |
+//! | `pace` | how fast the fleet may go |
+//! | `book` | what a device said and was told |
+//! | `audit` | books against the server's store |
+//! | `office` | what the fleet needs of the people's side |
+//! | `latency`, `summary` | figures |
+
+mod audit;
+mod book;
+mod fleet;
+mod latency;
+mod line;
+mod member;
+mod office;
+mod pace;
+mod summary;
+mod tls;
+
+pub use audit::{Audit, Finding, Found, StoredMessage};
+pub use book::Book;
+pub use fleet::{Plan, Progress, Rehearsed, SimulateError, Time, addresses, run};
+pub use line::Target;
+pub use office::{Errand, Office, StoredCommand};
+pub use summary::{Act, Calls, Summary};
+
+pub use crate::family::simulator::{Fault, Order};
+pub use crate::model::{Direction, Verdict};
+
+/// A dialect, as the composition root lists it.
+pub type AnyFamily = std::sync::Arc<dyn crate::family::Family>;
