@@ -252,6 +252,11 @@ impl Program {
         self.running.as_ref().expect("it runs").child.id()
     }
 
+    /// A subcommand in the same folder, to be run by the caller.
+    pub(crate) fn command_line(&self, arguments: &[&str]) -> Command {
+        self.command(arguments)
+    }
+
     /// Runs another subcommand in the same folder.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the program can be run")
