@@ -59,9 +59,8 @@ pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
 pub use policy::{Capture, HmacPolicy, Repeat};
 
 use super::capture::captured;
-use super::{CommandText, DraftText, Family, Invalid, Issuer, NoIssuer, Template};
 use super::simulator::{Role, Simulator};
-use super::{CommandText, DraftText, Family, Invalid, Template};
+use super::{CommandText, DraftText, Family, Invalid, Issuer, NoIssuer, Template};
 use crate::core::Hub;
 use crate::http::{Exchange, Handler, ListenerKind, Reply, Rest, RouteError, Routes, handler};
 use crate::model::FamilyName;
