@@ -15,19 +15,10 @@ use super::gate::{Gate, Permit};
 use super::limits::Limits;
 use super::listener::{BoundListener, Stream};
 use super::tls::Tls;
-use crate::http::{ListenerKind, Service, TlsFacts};
+use crate::http::{ListenerKind, Service};
 
-/// How a handshake went.
-#[derive(Clone, Copy, Debug)]
-pub enum Handshake<'a> {
-    /// A client is in.
-    Done(&'a TlsFacts),
-    /// It came to nothing.
-    Failed(&'a HandshakeFailure),
-}
-
-/// Whoever is told of handshakes.
-pub type Told = Arc<dyn Fn(Handshake<'_>) + Send + Sync>;
+/// Whoever is told of handshakes that failed.
+pub type Told = Arc<dyn Fn(&HandshakeFailure) + Send + Sync>;
 
 /// What stands behind a listener.
 pub struct Door {
@@ -35,7 +26,7 @@ pub struct Door {
     pub kind: ListenerKind,
     /// TLS; `None` for plain HTTP.
     pub tls: Option<Tls>,
-    /// Hears of each handshake. Must not block.
+    /// Hears of each handshake that failed. Must not block.
     pub told: Told,
     /// Answers each request.
     pub service: Service,

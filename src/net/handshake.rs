@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::accept::{Door, Handshake};
+use super::accept::Door;
 use super::blame::{self, HandshakeFailure, Reason};
 use super::gauges;
 use super::hello::Offer;
@@ -38,7 +38,6 @@ pub(super) async fn open(
     let why = match shaken {
         Ok(Ok(opened)) => {
             gauges::shaken(&opened.1);
-            (door.told)(Handshake::Done(&opened.1));
             return Some(opened);
         }
         Ok(Err(why)) => why,
@@ -56,14 +55,16 @@ pub(super) async fn open(
         Nothing::Because(reason, detail) => (reason, detail),
         Nothing::Error(error) => (blame::reason(&error, offer.as_ref()), error.to_string()),
     };
-    tracing::warn!(
-        peer = %addr, reason = reason.code(),
-        "TLS handshake failed: {detail}; the client offered {}",
-        offer.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
-    );
+    let (asked, versions) = offer.as_ref().map_or_else(Default::default, |offer| {
+        (offer.sni.clone().unwrap_or_default(), offer.versions.join(", "))
+    });
+    tracing::warn!(peer = %addr, reason = reason.code(), %asked, %versions, "TLS handshake failed: {detail}");
+    if let Some(offer) = &offer {
+        tracing::debug!(peer = %addr, "the client offered {offer}");
+    }
     gauges::not_shaken(reason.code());
     let failure = HandshakeFailure { peer: addr, listener: door.kind, reason, detail, offer };
-    (door.told)(Handshake::Failed(&failure));
+    (door.told)(&failure);
     None
 }
 

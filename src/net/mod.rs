@@ -19,7 +19,7 @@ mod suites;
 mod tls;
 mod watched;
 
-pub use accept::{Door, Handshake, Told, serve};
+pub use accept::{Door, Told, serve};
 pub use blame::{HandshakeFailure, Reason};
 pub use error::NetError;
 pub use hello::Offer;

@@ -237,7 +237,10 @@ fn in_words(error: &Error) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "it is not meant for clients".to_owned()
         }
-        other => format!("{other}"),
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "it is the certificate of an authority, not of a client".to_owned()
+        }
+        other => format!("it does not stand up to a check: {other}"),
     }
 }
 

@@ -11,17 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::{HandshakeNote, Hub, Kept as _};
 use crate::model::{Clock, Timestamp};
-use crate::net::{Handshake, HandshakeFailure, Told};
+use crate::net::{HandshakeFailure, Told};
 
 /// The end that listeners speak into, and the end that is written from.
 pub(super) fn channel(clock: Clock) -> (Told, mpsc::Receiver<HandshakeNote>) {
     let (sender, receiver) = mpsc::channel(QUEUE_MAX_COUNT);
-    let told = move |handshake: Handshake<'_>| match handshake {
-        Handshake::Done(_) => {}
-        Handshake::Failed(failure) => {
-            // A full queue is a flood, and one more of it tells nothing new.
-            drop(sender.try_send(note(failure, clock.now())));
-        }
+    let told = move |failure: &HandshakeFailure| {
+        // A full queue is a flood, and one more of it tells nothing new.
+        drop(sender.try_send(note(failure, clock.now())));
     };
     (Arc::new(told), receiver)
 }

@@ -226,8 +226,7 @@ async fn a_control_socket_is_the_owners_and_is_not_taken_from_a_living_server() 
     let limits = Arc::new(ArcSwap::from_pointee(Limits::default()));
     let listener = BoundListener::unix(&path).unwrap();
     let stop = CancellationToken::new();
-    let told = Arc::new(|_: homeport::net::Handshake<'_>| {});
-    let door = Door { kind: ListenerKind::Control, tls: None, told, service, limits };
+    let door = Door { kind: ListenerKind::Control, tls: None, told: Arc::new(|_| {}), service, limits };
     let task = tokio::spawn(serve(listener, door, stop.clone()));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(BoundListener::unix(&path).unwrap_err().to_string().contains("in use"));

@@ -5,8 +5,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::WantsClientCert;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,14 +47,21 @@ impl Client {
         root: &CertificateDer<'static>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> io::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add(root.clone()).map_err(io::Error::other)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .map_err(io::Error::other)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        Self::shake(addr, name, config(root, versions)?.with_no_client_auth())
+    }
+
+    /// The same with a certificate of one's own, whether the key fits or not.
+    pub(crate) fn connect_as(
+        addr: SocketAddr,
+        root: &CertificateDer<'static>,
+        shown: &CertifiedKey,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> io::Result<Self> {
+        let resolver = Arc::new(SingleCertAndKey::from(shown.clone()));
+        Self::shake(addr, "localhost", config(root, versions)?.with_client_cert_resolver(resolver))
+    }
+
+    fn shake(addr: SocketAddr, name: &str, config: ClientConfig) -> io::Result<Self> {
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
         let mut socket = socket(addr)?;
@@ -208,6 +219,17 @@ impl Answer {
         assert!(self.head.starts_with("HTTP/1.1 "), "{}", self.head);
         assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.head);
     }
+}
+
+fn config(
+    root: &CertificateDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> io::Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).map_err(io::Error::other)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
+    Ok(builder.map_err(io::Error::other)?.with_root_certificates(roots))
 }
 
 fn socket(addr: SocketAddr) -> io::Result<TcpStream> {

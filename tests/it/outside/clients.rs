@@ -1,6 +1,7 @@
 //! Other people's TLS: OpenSSL, GnuTLS and curl, as old and as picky as modules are.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::harness::{Client, Program};
@@ -8,20 +9,28 @@ use crate::harness::{Client, Program};
 const REQUEST: &[u8] = b"GET /pull HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 const ANSWER: &str = "{\"pull\":false}";
 
+/// Runs a client in a folder with bytes on its standard input; gives all it said.
+pub(super) fn speak_in(folder: &Path, program: &str, arguments: &[&str], input: &[u8]) -> String {
+    text(&run(Command::new(program).args(arguments).current_dir(folder), input))
+}
+
 /// Runs a client with a request on its standard input.
 fn speak(program: &str, arguments: &[&str]) -> Output {
-    let mut child = Command::new(program)
-        .args(arguments)
+    run(Command::new(program).args(arguments), REQUEST)
+}
+
+fn run(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{program}: {error}; scripts/test installs it"));
-    let mut input = child.stdin.take().expect("stdin is piped");
-    input.write_all(REQUEST).ok();
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; scripts/test installs it"));
+    let mut pipe = child.stdin.take().expect("stdin is piped");
+    pipe.write_all(input).ok();
     // The client goes when the server has answered and closed; end of input would make it go before.
     let output = child.wait_with_output().expect("a child can be waited for");
-    drop(input);
+    drop(pipe);
     output
 }
 

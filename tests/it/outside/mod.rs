@@ -3,9 +3,11 @@
 mod adversity;
 mod bad_input;
 mod certificates;
+mod client_certificates;
 mod clients;
 mod crowd;
 mod durability;
+mod handshakes;
 mod metrics;
 mod restart;
 mod story;
