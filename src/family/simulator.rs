@@ -29,6 +29,9 @@ pub trait Simulator: Send {
     /// Something an operator might ask of it now.
     fn order(&mut self) -> Order;
 
+    /// Gives it a key of its own to be certified, in place of one that the server makes.
+    fn bring(&mut self, application: Application);
+
     /// Wishes for a published file of so many bytes.
     fn fetch(&mut self, name: &str, size: usize);
 }
@@ -224,6 +227,21 @@ pub enum Fact {
     },
     /// Something was answered that the dialect does not provide for.
     Odd(String),
+}
+
+/// A device's own key and the request to certify it, PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Application {
+    /// The key.
+    pub key: String,
+    /// The request.
+    pub request: String,
+}
+
+impl std::fmt::Debug for Application {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Application")
+    }
 }
 
 /// A certificate of a device's own, PEM.

@@ -1,6 +1,6 @@
 //! Certificate requests (PKCS #10) of devices that make their own key.
 
-use rcgen::CertificateSigningRequestParams;
+use rcgen::{CertificateParams, CertificateSigningRequestParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use sha2::{Digest as _, Sha256};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
@@ -40,6 +40,19 @@ fn strong_enough(der: &[u8]) -> Result<(), PkiError> {
         }
         _ => Ok(()),
     }
+}
+
+/// A new ECDSA P-256 key and a request to certify it, both PEM: key, request.
+///
+/// # Errors
+/// The key or the request cannot be made.
+pub fn apply(common: &str) -> Result<(String, String), PkiError> {
+    let failed = |cause: rcgen::Error| refused(&cause.to_string());
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, common);
+    let request = params.serialize_request(&key).and_then(|request| request.pem()).map_err(failed)?;
+    Ok((key.serialize_pem(), request))
 }
 
 fn refused(cause: &str) -> PkiError {

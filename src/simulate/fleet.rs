@@ -17,7 +17,7 @@ use super::office::Office;
 use super::pace::Pace;
 use super::summary::{Act, Figures, Summary};
 use crate::family::Family;
-use crate::family::simulator::{Fact, Fault, Order, Role};
+use crate::family::simulator::{Application, Fact, Fault, Order, Role};
 use crate::model::{Clock, Timestamp};
 
 /// What is to be rehearsed.
@@ -42,6 +42,8 @@ pub struct Plan {
     pub rate: Option<f64>,
     /// What all chances come from.
     pub seed: u64,
+    /// Makes a key for a device and the request to certify it.
+    pub apply: Apply,
     /// A file that every device fetches, with its size.
     pub file: Option<(String, usize)>,
     /// How long a device goes unanswered before the whole run is given up.
@@ -49,6 +51,9 @@ pub struct Plan {
     /// How long commands may still find their end after the last act.
     pub epilogue: Duration,
 }
+
+/// Makes a key for a device, by its address; `None` leaves that to the server.
+pub type Apply = Box<dyn Fn(&str) -> Option<Application> + Send + Sync>;
 
 /// How time goes for the fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +154,13 @@ pub async fn run(
     for number in 1..=plan.count {
         let role = Role { number, behind: plan.behind, seed: plan.seed };
         let sim = plan.family.simulator(role);
-        let sim = sim.ok_or_else(|| SimulateError::NoSimulator(plan.family.name().to_string()))?;
+        let mut sim = sim.ok_or_else(|| SimulateError::NoSimulator(plan.family.name().to_string()))?;
+        // Most bring a key of their own, as a server that makes 1000 RSA keys has little time for anything else.
+        if number % SERVER_KEY_EVERY != 1
+            && let Some(application) = sim.addresses().first().and_then(|name| (plan.apply)(name))
+        {
+            sim.bring(application);
+        }
         members.push(Member::new(number, sim));
     }
     let clock = Clock::system();
@@ -415,6 +426,8 @@ fn share(minutes: u32, at: usize, acts: usize) -> u32 {
 
 const MINUTE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// One in so many lets the server make its key.
+const SERVER_KEY_EVERY: u32 = 10;
 const ODD_SHOWN: usize = 5;
 
 #[cfg(test)]

@@ -29,12 +29,12 @@ mod tls;
 
 pub use audit::{Audit, Finding, Found, StoredMessage};
 pub use book::Book;
-pub use fleet::{Plan, Progress, Rehearsed, SimulateError, Time, addresses, run};
+pub use fleet::{Apply, Plan, Progress, Rehearsed, SimulateError, Time, addresses, run};
 pub use line::Target;
 pub use office::{Errand, Office, StoredCommand};
 pub use summary::{Act, Calls, Summary};
 
-pub use crate::family::simulator::{Fault, Order};
+pub use crate::family::simulator::{Application, Fault, Order};
 pub use crate::model::{Direction, Verdict};
 
 /// A dialect, as the composition root lists it.

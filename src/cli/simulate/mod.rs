@@ -25,8 +25,9 @@ use super::probe::{self, Trust};
 use super::send::seconds;
 use super::settings::Global;
 use super::{Done, Failure, output};
+use crate::pki;
 use crate::server;
-use crate::simulate::{self, Fault, Found, Office, Plan, Progress, Rehearsed, Target, Time};
+use crate::simulate::{self, Application, Fault, Found, Office, Plan, Progress, Rehearsed, Target, Time};
 use desk::Desk;
 
 #[derive(Debug, Args)]
@@ -180,6 +181,10 @@ impl Simulate {
             time,
             rate: self.rate,
             seed,
+            apply: Box::new(|address| {
+                let (key, request) = pki::apply(address).ok()?;
+                Some(Application { key, request })
+            }),
             file: None,
             patience: PATIENCE,
             epilogue: EPILOGUE,

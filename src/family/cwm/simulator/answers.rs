@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::family::cwm::names::{CwmNames, CwmSettings};
 use crate::family::cwm::okm;
 use crate::family::cwm::scan;
-use crate::family::simulator::Identity;
+use crate::family::simulator::{Application, Identity};
 use crate::model::{Verdict, WireId};
 
 /// `{"push":…,"pull":…}`
@@ -74,16 +74,29 @@ fn command(text: &[u8], settings: &CwmSettings) -> Result<Command, String> {
     }
 }
 
-/// The certificate and key in an answer of `/provision`, wherever they stand: its form is the owner's.
-pub(super) fn identity(body: &[u8]) -> Option<Identity> {
+/// The certificate and key in an answer of `/provision`, wherever they stand: its form is the owner's. Who brought a
+/// key of its own has that.
+pub(super) fn identity(body: &[u8], own: Option<&Application>) -> Option<Identity> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let mut texts = Vec::new();
     strings(&answer, "", &mut texts);
-    let key = texts.iter().find(|(_, text)| text.contains("PRIVATE KEY-----"))?;
+    let given = || Some(texts.iter().find(|(_, text)| text.contains("PRIVATE KEY-----"))?.1.clone());
+    let key = own.map(|own| own.key.clone()).or_else(given)?;
     let certificates = || texts.iter().filter(|(_, text)| text.contains("-----BEGIN CERTIFICATE-----"));
     let named = certificates().find(|(name, _)| name.contains("client"));
     let (_, certificate) = named.or_else(|| certificates().next())?;
-    Some(Identity { certificate: certificate.clone(), key: key.1.clone() })
+    Some(Identity { certificate: certificate.clone(), key })
+}
+
+/// The Provisioning Key in it, if there is one.
+pub(super) fn provisioning_key(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let mut texts = Vec::new();
+    strings(&answer, "", &mut texts);
+    texts
+        .into_iter()
+        .find(|(name, text)| name.contains("provisioning_key") && !text.is_empty())
+        .map(|(_, key)| key)
 }
 
 /// Every string in a value with the name it stands under.
@@ -131,9 +144,13 @@ mod tests {
             pem("CERTIFICATE", "leaf"),
             pem("PRIVATE KEY", "key")
         );
-        let found = identity(body.as_bytes()).unwrap();
+        let found = identity(body.as_bytes(), None).unwrap();
         assert!(found.certificate.contains("leaf"));
         assert!(found.key.contains("key"));
-        assert_eq!(identity(br#"{"error":"no"}"#), None);
+        assert_eq!(identity(br#"{"error":"no"}"#, None), None);
+        let own = Application { key: "mine".to_owned(), request: String::new() };
+        assert_eq!(identity(body.as_bytes(), Some(&own)).unwrap().key, "mine");
+        assert_eq!(provisioning_key(body.as_bytes()), None);
+        assert_eq!(provisioning_key(br#"{"provisioning_key":"0123"}"#).unwrap(), "0123");
     }
 }

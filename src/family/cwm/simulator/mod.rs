@@ -20,11 +20,11 @@ use bytes::{Bytes, BytesMut};
 
 use super::names::CwmSettings;
 use crate::family::simulator::{
-    Call, Chance, Fact, Fault, Identity, Order, Outcome, Role, Simulator, Trouble,
+    Application, Call, Chance, Fact, Fault, Identity, Order, Outcome, Role, Simulator, Trouble,
 };
 use crate::model::{Timestamp, Verdict, WireId};
 use commands::Port;
-use wire::{Form, Stamp};
+use wire::{Form, Speech, Stamp};
 
 /// One pretend module.
 pub(super) struct Module {
@@ -35,6 +35,9 @@ pub(super) struct Module {
     addresses: Vec<String>,
     stage: Stage,
     identity: Option<Identity>,
+    application: Option<Application>,
+    /// Its Provisioning Key, once it has been given one (§2.2).
+    key: Option<String>,
     /// What the module's store-and-forward queue holds, the oldest first (§1).
     queue: VecDeque<Outgoing>,
     pull: Pull,
@@ -117,6 +120,8 @@ impl Module {
             addresses,
             stage: Stage::Provision,
             identity: None,
+            application: None,
+            key: None,
             queue: VecDeque::new(),
             pull: Pull::default(),
             asked: Asked::Nothing,
@@ -196,7 +201,7 @@ impl Module {
 
     fn push(&mut self, now: Timestamp) -> Option<Call> {
         let ts = now.civil_seconds();
-        let names = &self.settings.names;
+        let speech = Speech { names: &self.settings.names, key: self.key.as_deref() };
         let message = self.queue.front_mut()?;
         message.tries += 1;
         let mut form = match self.number % 4 {
@@ -221,7 +226,7 @@ impl Module {
             }
         }
         self.asked = Asked::Push;
-        Some(wire::push(names, form, &message.text, &ts, trouble))
+        Some(wire::push(&speech, form, &message.text, &ts, trouble))
     }
 
     fn pull(&mut self, now: Timestamp) -> Call {
@@ -232,7 +237,8 @@ impl Module {
         self.pull.cut = trouble != Trouble::None;
         self.asked = Asked::Pull;
         let devid = self.addresses.first().map(String::as_str).unwrap_or_default();
-        wire::pull(&self.settings.names, devid, &now.civil_seconds(), !self.pull.untaken, trouble)
+        let speech = Speech { names: &self.settings.names, key: self.key.as_deref() };
+        wire::pull(&speech, devid, &now.civil_seconds(), !self.pull.untaken, trouble)
     }
 
     /// Whole, in ranges, or in pieces by query: the three ways there are (§3.5).
@@ -363,7 +369,8 @@ impl Simulator for Module {
             Stage::Provision => {
                 self.asked = Asked::Provision;
                 let devid = self.addresses.first().map(String::as_str).unwrap_or_default();
-                Some(wire::provision(&self.settings.names, devid))
+                let request = self.application.as_ref().map(|own| own.request.as_str());
+                Some(wire::provision(&self.settings.names, devid, request))
             }
             Stage::Time => {
                 self.asked = Asked::Time;
@@ -382,7 +389,8 @@ impl Simulator for Module {
             Asked::Download => self.heard_download(outcome, tell),
             Asked::Provision => match outcome {
                 Outcome::Answered { status: 200, body } => {
-                    self.identity = answers::identity(body);
+                    self.key = answers::provisioning_key(body);
+                    self.identity = answers::identity(body, self.application.as_ref());
                     if self.identity.is_none() {
                         tell(Fact::Odd("/provision gave no certificate and key".to_owned()));
                     }
@@ -415,6 +423,10 @@ impl Simulator for Module {
     fn order(&mut self) -> Order {
         self.orders += 1;
         commands::order(&self.addresses, self.orders)
+    }
+
+    fn bring(&mut self, application: Application) {
+        self.application = Some(application);
     }
 
     fn fetch(&mut self, name: &str, size: usize) {

@@ -5,6 +5,7 @@ use crate::family::CommandText;
 use crate::family::cwm::draft;
 use crate::family::cwm::{envelope, okm};
 use crate::family::simulator::Purpose;
+use crate::model::HmacCheck;
 
 fn module(number: u32) -> Module {
     Module::new(Arc::new(CwmSettings::default()), Role { number, behind: 1, seed: 1 })
@@ -36,7 +37,8 @@ fn running(number: u32) -> Module {
 
 fn text_of(call: &Call) -> Bytes {
     let query = call.target.split_once('?').map(|(_, query)| query);
-    envelope::messages(query, &call.body, &CwmSettings::default())[0].text.clone()
+    let settings = CwmSettings::default();
+    envelope::messages(query, &call.body, &settings, |_, _| HmacCheck::Absent).messages[0].text.clone()
 }
 
 fn command(module: &Module, dst: &[&str], payload: &str, id: WireId) -> Bytes {

@@ -4,6 +4,8 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 use crate::family::cwm::crc;
 use crate::family::cwm::names::{CrcCase, CwmNames};
@@ -42,27 +44,62 @@ pub(super) enum Form {
     Urlencoded,
 }
 
+/// The names on the wire, and the key that proves who speaks.
+pub(super) struct Speech<'a> {
+    pub(super) names: &'a CwmNames,
+    pub(super) key: Option<&'a str>,
+}
+
+impl Speech<'_> {
+    /// `sha256hmac=…&`, if there is a key: over the text as it is before it is escaped (§2.2).
+    fn proof(&self, req: &str) -> String {
+        let mac = self.key.and_then(|key| Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok());
+        let Some(mac) = mac else { return String::new() };
+        let digits = mac.chain_update(req).finalize().into_bytes();
+        let mut proof = format!("{}=", self.names.hmac);
+        for byte in digits {
+            // A string takes whatever is written to it.
+            let _ = write!(proof, "{byte:02x}");
+        }
+        proof + "&"
+    }
+}
+
 /// The request that hands over a message.
-pub(super) fn push(names: &CwmNames, form: Form, okm: &[u8], ts: &str, trouble: Trouble) -> Call {
+pub(super) fn push(speech: &Speech<'_>, form: Form, okm: &[u8], ts: &str, trouble: Trouble) -> Call {
+    let names = speech.names;
     let okm = String::from_utf8_lossy(okm);
     let req = format!(r#"{{"{}":{okm},"ts":"{ts}"}}"#, names.okm);
-    let arguments = format!("{}={}", names.req, escaped(&req));
+    let proof = speech.proof(&req);
+    let arguments = format!("{proof}{}={}", names.req, escaped(&req));
     let (target, headers, body) = match form {
         Form::Query => (format!("/push?{arguments}"), Vec::new(), String::new()),
-        Form::Json => ("/push".to_owned(), kind("application/json"), req),
+        Form::Json => (format!("/push?{}", proof.trim_end_matches('&')), kind("application/json"), req),
         Form::Urlencoded => ("/push".to_owned(), kind("application/x-www-form-urlencoded"), arguments),
     };
     Call { purpose: Purpose::Push, method: "POST", target, headers, body: Bytes::from(body), trouble }
 }
 
 /// The request for a command.
-pub(super) fn pull(names: &CwmNames, devid: &str, ts: &str, taken: bool, trouble: Trouble) -> Call {
+pub(super) fn pull(speech: &Speech<'_>, devid: &str, ts: &str, taken: bool, trouble: Trouble) -> Call {
+    let names = speech.names;
     let req = format!(r#"{{"{}":"{devid}","ts":"{ts}","{}":{taken}}}"#, names.devid, names.lokm);
-    get(Purpose::Pull, format!("/pull?{}={}", names.req, escaped(&req)), trouble)
+    get(Purpose::Pull, format!("/pull?{}{}={}", speech.proof(&req), names.req, escaped(&req)), trouble)
 }
 
-/// The request for certificates.
-pub(super) fn provision(names: &CwmNames, devid: &str) -> Call {
+/// The request for certificates; with a certificate request when the key is to be the module's own.
+pub(super) fn provision(names: &CwmNames, devid: &str, request: Option<&str>) -> Call {
+    if let Some(pem) = request {
+        let body = serde_json::json!({ names.devid.as_str(): devid, "csr": pem }).to_string();
+        return Call {
+            purpose: Purpose::Provision,
+            method: "POST",
+            target: "/provision".to_owned(),
+            headers: kind("application/json"),
+            body: Bytes::from(body),
+            trouble: Trouble::None,
+        };
+    }
     get(Purpose::Provision, format!("/provision?{}={}", names.devid, escaped(devid)), Trouble::None)
 }
 
@@ -104,8 +141,8 @@ pub(super) fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::family::cwm::names::CwmSettings;
-    use crate::family::cwm::{envelope, okm as reader};
-    use crate::model::Verdict;
+    use crate::family::cwm::{envelope, hmac, okm as reader};
+    use crate::model::{HmacCheck, Verdict};
 
     #[test]
     fn a_message_is_what_its_stamp_says() {
@@ -125,12 +162,17 @@ mod tests {
         let text =
             okm(&["A"], "wr", 7, "2024-03-01T12:00:00", r#"{"name":"a+b \u00B0C & 100%"}"#, Stamp::Sound);
         for form in [Form::Query, Form::Json, Form::Urlencoded] {
-            let call = push(&settings.names, form, &text, "2024-03-01T12:00:00", Trouble::None);
+            let speech = Speech { names: &settings.names, key: Some("secret") };
+            let call = push(&speech, form, &text, "2024-03-01T12:00:00", Trouble::None);
             let query = call.target.split_once('?').map(|(_, query)| query);
-            let found = envelope::messages(query, &call.body, &settings);
-            assert_eq!(found.len(), 1, "{call:?}");
-            assert_eq!(found[0].text, text, "{form:?}");
-            assert_eq!(found[0].read.verdict, Verdict::Ok);
+            let stated = envelope::stated(query, &call.body, &settings).unwrap();
+            let opened = envelope::messages(query, &call.body, &settings, |req, _| {
+                hmac::holds(&stated, req, "secret", None).map_or(HmacCheck::Bad, |_| HmacCheck::Ok)
+            });
+            assert_eq!(opened.hmac, HmacCheck::Ok, "{form:?}");
+            assert_eq!(opened.messages.len(), 1, "{call:?}");
+            assert_eq!(opened.messages[0].text, text, "{form:?}");
+            assert_eq!(opened.messages[0].read.verdict, Verdict::Ok);
         }
     }
 }
