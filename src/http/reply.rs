@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Body as _;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
@@ -80,6 +81,7 @@ impl Reply {
 
     /// The answer as hyper sends it.
     pub fn into_response(self) -> Response<Body> {
+        let size = self.file.as_ref().and_then(|file| file.size_hint().exact());
         let mut response = Response::new(match self.file {
             Some(file) => file.map_err(Into::into).boxed_unsync(),
             None => Full::new(self.body).map_err(|never| match never {}).boxed_unsync(),
@@ -87,6 +89,10 @@ impl Reply {
         *response.status_mut() = self.status;
         if let Some(kind) = self.content_type {
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        if let Some(size) = size {
+            // hyper says nothing of no bytes when it answers a HEAD.
+            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
         }
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);
