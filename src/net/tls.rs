@@ -48,7 +48,7 @@ impl Tls {
             .with_protocol_versions(&[&TLS12, &TLS13])?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(resolver);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX_COUNT);
         config.send_tls13_tickets = 1;
