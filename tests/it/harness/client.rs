@@ -84,6 +84,31 @@ impl Client {
 
     /// Reads one answer.
     pub(crate) fn read(&mut self) -> io::Result<Answer> {
+        let mut answer = self.read_head()?;
+        answer.body = match answer.header("content-length") {
+            Some(length) => {
+                let mut body = vec![0; length.parse().map_err(io::Error::other)?];
+                self.read_exact(&mut body)?;
+                body
+            }
+            None if answer.status == 204 || answer.status == 304 => Vec::new(),
+            None if answer.header("transfer-encoding").is_some() => self.read_chunks()?,
+            None => {
+                let mut body = Vec::new();
+                self.stream.read_to_end(&mut body)?;
+                body
+            }
+        };
+        Ok(answer)
+    }
+
+    /// Reads as many bytes of a body as fit.
+    pub(crate) fn read_exact(&mut self, body: &mut [u8]) -> io::Result<()> {
+        self.stream.read_exact(body)
+    }
+
+    /// Reads an answer to the end of its head: the body is left, or there is none.
+    pub(crate) fn read_head(&mut self) -> io::Result<Answer> {
         let mut head = Vec::new();
         let mut byte = [0];
         while !head.ends_with(b"\r\n\r\n") {
@@ -98,22 +123,7 @@ impl Client {
         let head = String::from_utf8_lossy(&head).into_owned();
         let status = head.split(' ').nth(1).and_then(|number| number.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("no status in {head:?}")))?;
-        let mut answer = Answer { head, status, body: Vec::new() };
-        answer.body = match answer.header("content-length") {
-            Some(length) => {
-                let mut body = vec![0; length.parse().map_err(io::Error::other)?];
-                self.stream.read_exact(&mut body)?;
-                body
-            }
-            None if status == 204 || status == 304 => Vec::new(),
-            None if answer.header("transfer-encoding").is_some() => self.read_chunks()?,
-            None => {
-                let mut body = Vec::new();
-                self.stream.read_to_end(&mut body)?;
-                body
-            }
-        };
-        Ok(answer)
+        Ok(Answer { head, status, body: Vec::new() })
     }
 
     fn read_chunks(&mut self) -> io::Result<Vec<u8>> {

@@ -4,6 +4,6 @@ mod client;
 mod module;
 mod program;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Answer, Client};
 pub(crate) use module::{Module, crc, encoded, okm};
 pub(crate) use program::{Program, RunAs, am_root, settled};

@@ -8,6 +8,7 @@ mod clients;
 mod crowd;
 mod durability;
 mod handshakes;
+mod files;
 mod metrics;
 mod restart;
 mod story;
