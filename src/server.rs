@@ -15,6 +15,7 @@ mod life;
 mod logs;
 mod metrics;
 mod notify;
+mod retention;
 mod revoked;
 mod shares;
 mod shelf;
@@ -305,6 +306,7 @@ impl Running {
                 }
             }
         });
+        self.chores.spawn(retention::run(self.hub.clone(), self.stop.clone()));
         let data_dir = self.config.data_dir.clone();
         self.chores.spawn(first::forget_password(self.hub.password_changes(), data_dir, self.stop.clone()));
         if let Some(trust) = self.doors.clients() {

@@ -133,6 +133,36 @@ static KEYS: &[Key] = &[
         "Life of an access secret handed to a script by signing in."
     ),
     key!("sessions.session_ttl_s", sessions.session_ttl_s, "Life of a browser's session."),
+    key!(
+        "retention.raw_days",
+        retention.raw_days,
+        "Days for which messages keep their exact bytes; 0 is for ever. The ledger's entries, with the digest of the\nbytes, stay in any case, and it can still be checked."
+    ),
+    key!(
+        "retention.raw_bytes_max",
+        retention.raw_bytes_max,
+        "Exact bytes of all messages together: beyond it the oldest go; 0 is without bound."
+    ),
+    key!(
+        "retention.telemetry_days",
+        retention.telemetry_days,
+        "Days for which values are kept; 0 is for ever. The newest value of each sensor stays."
+    ),
+    key!(
+        "retention.telemetry_bytes_max",
+        retention.telemetry_bytes_max,
+        "Values of all devices together, the text of each and 32 bytes more: beyond it the oldest go; 0 is without\nbound."
+    ),
+    key!(
+        "retention.commands_days",
+        retention.commands_days,
+        "Days for which commands are kept to which nothing will happen any more; 0 is for ever."
+    ),
+    key!(
+        "retention.repeats_days",
+        retention.repeats_days,
+        "Days for which a message that comes again is known as a repeat; 0 is for ever."
+    ),
     key!("limits.handshake_time_ms", limits.handshake_time_ms, "A TLS handshake, from accept to its end."),
     key!(
         "limits.tls_record_bytes_max",

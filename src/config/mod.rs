@@ -10,6 +10,7 @@ mod layers;
 mod limits;
 mod listen;
 mod log;
+mod retention;
 mod setting;
 mod store;
 mod template;
@@ -23,6 +24,7 @@ pub use layers::{Problem, Sources, load};
 pub use limits::Limits;
 pub use listen::{Address, ClientCertificates, Listen, Tls};
 pub use log::{Log, LogFormat};
+pub use retention::{Bound, Retention};
 pub use store::StoreUrl;
 pub use template::{print, template};
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub devices: Devices,
     /// How long people stay signed in.
     pub sessions: Sessions,
+    /// How long and how much is kept.
+    pub retention: Retention,
     /// Every limit.
     pub limits: Limits,
     /// What the log looks like.
@@ -70,6 +74,7 @@ impl Default for Config {
             tls: Tls::default(),
             devices: Devices::default(),
             sessions: Sessions::default(),
+            retention: Retention::default(),
             limits: Limits::default(),
             log: Log::default(),
             families: BTreeMap::new(),

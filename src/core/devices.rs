@@ -1,5 +1,7 @@
 //! What people do to devices: let in, turn away, name, make, forget.
 
+use std::sync::atomic::Ordering;
+
 use super::reports::{check_address, newcomer};
 use super::{Claim, FeedEvent, Hub, HubError};
 use crate::model::{Device, DeviceId, DeviceState, FamilyName};
@@ -64,6 +66,7 @@ impl Hub {
             hub.write(Write::Forget(id.clone())).await?;
             hub.0.registry.forget(&id);
             hub.0.credentials.forget(&id);
+            hub.0.forgets.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })
         .await

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, broadcast};
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) credentials: Credentials,
     pub(super) capture_rate: Rate,
     pub(super) password_changes: broadcast::Sender<String>,
+    /// How many devices this server has forgotten.
+    pub(super) forgets: AtomicU64,
     tasks: TaskTracker,
 }
 
@@ -59,6 +62,7 @@ impl Hub {
             shown: Shown::default(),
             tally: Tally::default(),
             password_changes: broadcast::Sender::new(16),
+            forgets: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
             credentials: Credentials::default(),

@@ -17,6 +17,7 @@ mod queue;
 mod records;
 mod registry;
 mod reports;
+mod retention;
 mod rhythm;
 mod secrets;
 mod settings;
@@ -40,6 +41,7 @@ pub use queue::Order;
 pub use records::Kept;
 pub use registry::Known;
 pub use reports::{Accepted, Claim, Event, Pulled, Report};
+pub use retention::{Retention, RetentionSettings};
 pub use rhythm::Presence;
 pub use settings::{HubSettings, UnknownPolicy};
 

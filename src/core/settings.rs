@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::RetentionSettings;
+
 /// What happens at the first contact of a device nobody knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownPolicy {
@@ -38,6 +40,8 @@ pub struct HubSettings {
     pub files_dir: PathBuf,
     /// The largest file that may be published, in bytes.
     pub file_bytes_max: u64,
+    /// How long and how much is kept.
+    pub retention: RetentionSettings,
     /// How many failed sign-ins one network has per minute, and a name three times as many. Read once, at the
     /// start.
     pub login_per_minute: NonZeroU32,
@@ -60,6 +64,7 @@ impl Default for HubSettings {
             session_ttl: Duration::from_hours(14 * 24),
             files_dir: PathBuf::from("files"),
             file_bytes_max: 2_147_483_647, // `cwm-oke.md §8`: up to 2^31-1
+            retention: RetentionSettings::default(),
             login_per_minute: NonZeroU32::MIN.saturating_add(9),
             hash_parallel: 2,
             feed_backlog: 1024,

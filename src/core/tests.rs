@@ -41,6 +41,11 @@ impl Bench {
         Hub::start(self.store.clone(), Clock::system(), HubSettings::default()).await.unwrap()
     }
 
+    /// A sound message that brings one value.
+    pub(super) async fn measure(&self, address: &str, raw: &str, sensor: &str, number: i64) -> Accepted {
+        self.say(address, raw, vec![value(sensor, number)]).await
+    }
+
     async fn say(&self, address: &str, raw: &str, events: Vec<Event>) -> Accepted {
         let known = self.hub.claim(Claim { family: &kin(), address, parent: None }).unwrap();
         self.hub.accept(report(&self.hub, Some(known), raw, Verdict::Ok, events)).await.unwrap()

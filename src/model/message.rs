@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{DeviceRef, HmacCheck, Timestamp};
 
 /// A message's place in the ledger: starts at 1, no gaps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(pub i64);
 

@@ -4,12 +4,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::config::{Config, Limits, UnknownDevices};
-use crate::core::{HubSettings, UnknownPolicy};
+use crate::core::{HubSettings, RetentionSettings, UnknownPolicy};
 use crate::net;
 use crate::store::WriterSettings;
 
 pub(super) fn hub(config: &Config) -> HubSettings {
     let (devices, sessions, limits) = (&config.devices, &config.sessions, &config.limits);
+    let keep = &config.retention;
     HubSettings {
         unknown: match devices.unknown {
             UnknownDevices::Accept => UnknownPolicy::Accept,
@@ -25,6 +26,14 @@ pub(super) fn hub(config: &Config) -> HubSettings {
         session_ttl: Duration::from_secs(sessions.session_ttl_s),
         files_dir: config.files_dir.clone(),
         file_bytes_max: limits.file_bytes_max,
+        retention: RetentionSettings {
+            raw_days: keep.raw_days.days(),
+            raw_bytes_max: keep.raw_bytes_max.0,
+            telemetry_days: keep.telemetry_days.days(),
+            telemetry_bytes_max: keep.telemetry_bytes_max.0,
+            commands_days: keep.commands_days.days(),
+            repeats_days: keep.repeats_days.days(),
+        },
         login_per_minute: NonZeroU32::new(limits.logins_max_per_minute).unwrap_or(NonZeroU32::MIN),
         hash_parallel: limits.hashes_max_count,
         feed_backlog: limits.feed_max_count,

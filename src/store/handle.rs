@@ -76,6 +76,12 @@ impl Store {
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Writes that wait now.
+    pub fn waiting(&self) -> usize {
+        let queue = self.shared.queue.read().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+
     /// What may be read.
     pub fn read(&self) -> &dyn Reader {
         self.shared.reader.as_ref()

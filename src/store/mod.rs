@@ -10,6 +10,7 @@ pub mod ledger;
 pub(crate) mod migrate;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod prune;
 mod read;
 pub mod sqlite;
 mod write;
@@ -20,6 +21,7 @@ use std::pin::Pin;
 
 pub use handle::{Store, Target, WriterSettings};
 
+pub use prune::{Bulk, Place, Prune, Pruned, READING_BYTES, Weight};
 pub use read::{
     CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter, Stats,
 };

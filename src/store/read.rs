@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Answer;
+use super::{Answer, Bulk, Weight};
 use crate::model::{
     CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId, DeviceState, Direction,
     FamilyName, MessageRecord, Record, Seq, Session, Timestamp, Token, User, UserId, Verdict, WireId,
@@ -147,6 +147,13 @@ pub trait Reader: Send + Sync + 'static {
     fn stats(&self) -> Answer<'_, Stats>;
     /// Size of the database in bytes, free pages included.
     fn bytes(&self) -> Answer<'_, i64>;
+    /// The last ledger entry whose part was pruned; 0 before the first.
+    fn pruned(&self, what: Bulk) -> Answer<'_, Seq>;
+    /// The first ledger entry at or after a time; the one after the last when there is none. After steps of the
+    /// clock it is about right.
+    fn first_since(&self, at: Timestamp) -> Answer<'_, Seq>;
+    /// What the entries after one hold, at most `limit` of them.
+    fn weigh(&self, what: Bulk, after: Seq, limit: u32) -> Answer<'_, Weight>;
     /// A page of small documents.
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>>;
     /// A small text kept under a name (`None` when there is none), e.g. the server's id.

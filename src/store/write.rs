@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::{Prune, Pruned};
 use crate::model::{
     CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, HmacCheck, Lease, Reading,
     Role, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
@@ -56,6 +57,10 @@ pub enum Write {
     Forget(DeviceId),
     /// Users, sessions and tokens.
     User(Box<UserWrite>),
+    /// Removes a bounded piece of what is old.
+    Prune(Prune),
+    /// Writes a line that says when the store was last tried, to see that it can be written.
+    Probe(Timestamp),
     /// Keeps a small document, or removes one.
     Record(Box<RecordWrite>),
 }
@@ -179,6 +184,8 @@ pub enum Outcome {
     Leased(Leased),
     /// Of `Cancel` and `Sweep`: the commands that changed, as they now are.
     Changed(Vec<CommandRecord>),
+    /// Of `Prune`.
+    Pruned(Pruned),
     /// Of everything else.
     Done,
 }

@@ -23,6 +23,9 @@ pub(crate) enum WebError {
     /// There is no such thing, or not for this caller.
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// It was there once.
+    #[error("{0}")]
+    Gone(&'static str),
     /// A field of the request makes no sense.
     #[error("{message}")]
     Field {
@@ -78,6 +81,7 @@ impl WebError {
             Self::SignIn => (StatusCode::UNAUTHORIZED, "not_signed_in", None),
             Self::Role(_) => (StatusCode::FORBIDDEN, "role_too_low", None),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None),
+            Self::Gone(_) => (StatusCode::GONE, "gone", None),
             Self::Field { field, .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", Some(field.clone()))
             }

@@ -78,6 +78,9 @@ pub(crate) struct MessageShape {
     direction: Direction,
     verdict: Verdict,
     size: usize,
+    /// The bytes were removed by age or amount; then neither `raw` nor `raw_base64` is there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pruned: bool,
     peer: String,
     #[serde(flatten)]
     exact: Exact,
@@ -92,14 +95,15 @@ impl From<MessageRecord> for MessageShape {
             direction: message.direction,
             verdict: message.verdict,
             size: message.size,
+            pruned: message.pruned,
             peer: message.peer,
-            exact: Exact::new(&message.raw),
+            exact: if message.pruned { Exact::default() } else { Exact::new(&message.raw) },
         }
     }
 }
 
 /// Bytes without loss: `raw` when they are text, else `raw_base64`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Exact {
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,

@@ -5,7 +5,7 @@ use tokio_postgres::{Error, SimpleQueryMessage};
 
 use super::connect::{Params, Session};
 use super::error::{Fault, translate};
-use super::{device, people, queue, record, report, rows};
+use super::{device, people, prune, queue, record, report, rows};
 use crate::model::{DeviceRef, Direction, HmacCheck, Seq, Timestamp, Verdict};
 use crate::store::ledger::{GENESIS, Link, digest};
 use crate::store::{Outcome, StoreError, Write};
@@ -82,6 +82,8 @@ async fn apply(work: &mut Work<'_>, write: &Write) -> Result<Outcome, Fault> {
         Write::Device(device) => device::set(work, device).await.map(|()| Outcome::Done),
         Write::Forget(id) => device::forget(work, id).await.map(|()| Outcome::Done),
         Write::User(change) => people::change(work, change).await.map(|()| Outcome::Done),
+        Write::Prune(piece) => prune::apply(work, piece).await.map(Outcome::Pruned),
+        Write::Probe(at) => people::probe(work, *at).await.map(|()| Outcome::Done),
         Write::Record(write) => record::apply(work, write).await.map(|()| Outcome::Done),
     }
 }

@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod migrate;
 mod people;
+mod prune;
 mod queue;
 mod reader;
 mod record;

@@ -35,6 +35,13 @@ pub(super) async fn end_sessions(work: &Work<'_>, at: Timestamp) -> Result<(), F
     Ok(())
 }
 
+/// Notes when the store was last tried.
+pub(super) async fn probe(work: &Work<'_>, at: Timestamp) -> Result<(), Fault> {
+    let sql = "INSERT INTO note (name, value) VALUES ('probe', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    work.execute(sql, &[&at.to_string().into_bytes()]).await?;
+    Ok(())
+}
+
 async fn add(work: &Work<'_>, credential: &Credential) -> Result<(), Fault> {
     let user = &credential.user;
     if work

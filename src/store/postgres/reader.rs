@@ -17,9 +17,10 @@ use crate::model::{
     Session as Login, Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::ledger::GENESIS;
+use crate::store::prune::{READING_BYTES, mark};
 use crate::store::{
-    Answer, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter, Stats,
-    StoreError,
+    Answer, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter,
+    Stats, StoreError, Weight,
 };
 
 /// Reads for any number of tasks.
@@ -348,6 +349,41 @@ impl Reader for PostgresReader {
         Box::pin(async move { Ok(self.one(query, bytes).await?.unwrap_or_default()) })
     }
 
+    fn pruned(&self, what: Bulk) -> Answer<'_, Seq> {
+        let note = self.note(what.note());
+        Box::pin(async move { Ok(mark(note.await?.as_deref())) })
+    }
+
+    fn first_since(&self, at: Timestamp) -> Answer<'_, Seq> {
+        let query = Query::new("SELECT coalesce((SELECT m.seq FROM message m WHERE m.at >= ")
+            .with(at.micros())
+            .text(" ORDER BY m.at, m.seq LIMIT 1), (SELECT max(m.seq) + 1 FROM message m), 1) AS seq");
+        Box::pin(async move {
+            let seq = self.one(query, |row| Ok(Seq(rows::value(row, "seq")?))).await?;
+            Ok(seq.unwrap_or(Seq(1)))
+        })
+    }
+
+    fn weigh(&self, what: Bulk, after: Seq, limit: u32) -> Answer<'_, Weight> {
+        let size = match what {
+            Bulk::Raw => "octet_length(m.raw)".to_owned(),
+            Bulk::Readings => {
+                format!(
+                    "(SELECT sum({READING_BYTES} + octet_length(r.value)) FROM reading r WHERE r.seq = m.seq)"
+                )
+            }
+        };
+        let query = Query::new(format!(
+            "SELECT max(s.seq) AS upto, coalesce(sum(s.size), 0)::bigint AS bytes \
+             FROM (SELECT m.seq, {size} AS size FROM message m"
+        ))
+        .all()
+        .and("m.seq >", after.0)
+        .page("m.seq", limit)
+        .text(") s");
+        Box::pin(async move { Ok(self.one(query, weight).await?.unwrap_or_default()) })
+    }
+
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>> {
         let mut query = Query::new("SELECT r.kind, r.key, r.device, r.at, r.body FROM record r").all();
         if let Some((at, key)) = filter.before {
@@ -365,6 +401,12 @@ impl Reader for PostgresReader {
         let query = Query::new("SELECT value FROM note n").all().and("n.name =", name);
         Box::pin(self.one(query, |row| Ok(Bytes::from(rows::value::<Vec<u8>>(row, "value")?))))
     }
+}
+
+fn weight(row: &Row) -> Result<Weight, StoreError> {
+    let bytes: i64 = rows::value(row, "bytes")?;
+    let upto: Option<i64> = rows::value(row, "upto")?;
+    Ok(Weight { upto: upto.map(Seq), bytes: u64::try_from(bytes).unwrap_or(0) })
 }
 
 fn messages() -> Query {

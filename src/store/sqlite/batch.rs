@@ -4,7 +4,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::journal::Journal;
-use super::{device, people, queue, record, report};
+use super::{device, people, prune, queue, record, report};
 use crate::store::{Outcome, StoreError, Write};
 
 /// Applies the batch; it is on disk when this returns.
@@ -51,6 +51,8 @@ fn apply(db: &Connection, journal: &mut Journal, write: &Write) -> Result<Outcom
         Write::Device(device) => device::set(db, device).map(|()| Outcome::Done),
         Write::Forget(id) => device::forget(db, id).map(|()| Outcome::Done),
         Write::User(write) => people::apply(db, write).map(|()| Outcome::Done),
+        Write::Prune(work) => prune::apply(db, work).map(Outcome::Pruned),
+        Write::Probe(at) => people::probe(db, *at).map(|()| Outcome::Done),
         Write::Record(write) => record::apply(db, write).map(|()| Outcome::Done),
     }
 }

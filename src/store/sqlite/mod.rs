@@ -8,6 +8,7 @@ mod error;
 mod journal;
 mod lock;
 mod people;
+mod prune;
 mod queue;
 mod read_commands;
 mod read_devices;
@@ -30,7 +31,7 @@ use super::{Engine, Outcome, Reader, StoreError, Write};
 /// A database file opened for writing.
 pub struct Sqlite {
     writer: Connection,
-    reader: Arc<dyn Reader>,
+    reader: Arc<reader::Readers>,
     /// Given back when the engine is dropped. Last, so that the database is closed before.
     _lock: File,
 }
@@ -62,6 +63,12 @@ impl Engine for Sqlite {
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
-        Arc::clone(&self.reader)
+        Arc::<reader::Readers>::clone(&self.reader)
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.reader.close();
     }
 }

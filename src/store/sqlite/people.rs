@@ -1,4 +1,4 @@
-//! Writes of users, sessions and tokens.
+//! Writes of users, sessions, tokens and notes.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params};
 
@@ -53,6 +53,17 @@ pub(super) fn apply(db: &Connection, write: &UserWrite) -> Result<(), StoreError
 /// Ends the sessions whose time is over.
 pub(super) fn end_sessions(db: &Connection, at: Timestamp) -> Result<(), StoreError> {
     run(db, "DELETE FROM session WHERE expires_us <= ?", [at.micros()])?;
+    Ok(())
+}
+
+/// Notes when the store was last tried.
+pub(super) fn probe(db: &Connection, at: Timestamp) -> Result<(), StoreError> {
+    let body = at.to_string().into_bytes();
+    run(
+        db,
+        "INSERT INTO note (name, body) VALUES ('probe', ?1) ON CONFLICT (name) DO UPDATE SET body = ?1",
+        [body],
+    )?;
     Ok(())
 }
 

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{connection, read_commands, read_devices, read_messages, read_people, record};
+use super::{connection, prune, read_commands, read_devices, read_messages, read_people, record};
 use crate::model::{
     CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq, Session,
     Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::{
-    Answer, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter, Stats,
-    StoreError,
+    Answer, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter,
+    Stats, StoreError, Weight,
 };
 
 /// Connections that read at the same time; further reads wait for one of them.
@@ -32,14 +32,21 @@ pub(super) struct Readers {
 
 struct Pool {
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    /// `None` once closed.
+    idle: Mutex<Option<Vec<Connection>>>,
 }
 
 impl Readers {
     /// Readers of one file.
     pub(super) fn new(path: &Path) -> Self {
-        let pool = Pool { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
+        let pool = Pool { path: path.to_owned(), idle: Mutex::new(Some(Vec::new())) };
         Self { pool: Arc::new(pool), turns: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+    }
+
+    /// Closes the connections that rest; those at work close when they are done. The writer's is then the last
+    /// one, and when it closes, SQLite folds the journal into the database and removes it.
+    pub(super) fn close(&self) {
+        drop(self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Runs a read on a connection of its own, on a thread that may block. All it reads is of one moment.
@@ -55,7 +62,7 @@ impl Readers {
             let mut work = tokio::task::spawn_blocking(move || {
                 let answer = db.unchecked_transaction().map_err(StoreError::from).and_then(|tx| read(&tx));
                 // Back even when nobody waits for the answer any more; the turn ends after that.
-                pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+                pool.give_back(db);
                 drop(turn);
                 answer
             });
@@ -72,8 +79,17 @@ impl Readers {
 
 impl Pool {
     fn take(&self) -> Result<Connection, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = match self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(idle) => idle.pop(),
+            None => return Err(StoreError::Closed),
+        };
         idle.map_or_else(|| connection::for_reading(&self.path), Ok)
+    }
+
+    fn give_back(&self, db: Connection) {
+        if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            idle.push(db);
+        }
     }
 }
 
@@ -148,6 +164,18 @@ impl Reader for Readers {
 
     fn bytes(&self) -> Answer<'_, i64> {
         self.ask(read_devices::bytes)
+    }
+
+    fn pruned(&self, what: Bulk) -> Answer<'_, Seq> {
+        self.ask(move |db| prune::mark(db, what))
+    }
+
+    fn first_since(&self, at: Timestamp) -> Answer<'_, Seq> {
+        self.ask(move |db| prune::first_since(db, at))
+    }
+
+    fn weigh(&self, what: Bulk, after: Seq, limit: u32) -> Answer<'_, Weight> {
+        self.ask(move |db| prune::weigh(db, what, after, limit))
     }
 
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>> {

@@ -38,6 +38,11 @@ pub(crate) async fn show(State(app): State<App>, Name(seq): Name) -> Answer<Mess
 
 pub(crate) async fn raw(State(app): State<App>, Name(seq): Name) -> Result<Response, WebError> {
     let message = one(&app, &seq).await?;
+    if message.pruned {
+        return Err(WebError::Gone(
+            "the message's bytes were removed, as the settings under [retention] say",
+        ));
+    }
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),
         // A device's bytes are never to be taken for a page.

@@ -144,6 +144,10 @@ fn command_line(command: CommandRecord) -> CommandLine {
 }
 
 fn message_line(message: MessageRecord) -> MessageLine {
+    if message.pruned {
+        let text = format!("({} bytes, removed as they were old)", message.size);
+        return MessageLine { at: brief(message.at), text, message };
+    }
     let text = String::from_utf8_lossy(&message.raw);
     let mut shown: String = text.chars().take(TEXT_SHOWN_CHARS).collect();
     if shown.len() < text.len() {

@@ -1,6 +1,7 @@
 //! The store's tests: one list of cases, which every engine must pass, and what only one engine has.
 
 mod cases;
+mod fixtures;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 #[cfg(feature = "postgres")]
@@ -68,6 +69,9 @@ macro_rules! battery {
                 the_last_administrator_stays;
             records: records_are_kept_replaced_and_removed, records_come_in_pages_newest_first,
                 the_oldest_of_a_kind_go, one_of_many_is_the_first, records_go_with_their_device;
+            prune: bytes_go_and_the_ledger_stays_whole, old_values_go_but_the_newest_of_each_sensor,
+                a_piece_of_work_is_bounded, repeats_are_forgotten, commands_that_are_done_go, what_is_there_is_weighed,
+                entries_are_found_by_time, the_store_can_be_tried;
             ledger: a_sound_ledger_has_no_faults, a_closed_store_takes_nothing;
         }
     };

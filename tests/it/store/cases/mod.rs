@@ -3,6 +3,7 @@
 pub(crate) mod devices;
 pub(crate) mod ledger;
 pub(crate) mod people;
+pub(crate) mod prune;
 pub(crate) mod queue;
 pub(crate) mod records;
 pub(crate) mod reports;

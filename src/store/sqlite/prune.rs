@@ -1,0 +1,201 @@
+//! Removing what is old, and weighing what is there.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::read_people;
+use crate::model::{Seq, Timestamp};
+use crate::store::StoreError;
+use crate::store::prune::{self, Bulk, Place, Prune, Pruned, READING_BYTES, Weight};
+
+/// Does one piece of work.
+pub(super) fn apply(db: &Connection, work: &Prune) -> Result<Pruned, StoreError> {
+    match work {
+        Prune::Entries { what, below, limit, bytes } => {
+            entries(db, *what, *below, *limit, bytes.unwrap_or(u64::MAX))
+        }
+        Prune::Fingerprints { below, after, limit } => fingerprints(db, *below, after.as_ref(), *limit),
+        Prune::Commands { before, limit } => commands(db, *before, *limit),
+    }
+}
+
+/// The last entry whose part was pruned.
+pub(super) fn mark(db: &Connection, what: Bulk) -> Result<Seq, StoreError> {
+    Ok(prune::mark(read_people::note(db, what.note())?.as_deref()))
+}
+
+/// The first entry at or after a time; the one after the last when there is none. Halves the ledger, whose
+/// times grow but for steps of the clock.
+pub(super) fn first_since(db: &Connection, at: Timestamp) -> Result<Seq, StoreError> {
+    let mut time = db.prepare_cached("SELECT seq, at_us FROM message WHERE seq >= ? ORDER BY seq LIMIT 1")?;
+    let last: i64 = db
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM message")?
+        .query_row([], |found| found.get(0))?;
+    let (mut low, mut high) = (1, last + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let found = time.query_row([middle], |found| Ok((found.get(0)?, found.get(1)?))).optional()?;
+        match found {
+            Some((seq, micros)) if at.micros() > micros => low = std::cmp::max(seq, middle) + 1,
+            Some(_) | None => high = middle,
+        }
+    }
+    Ok(Seq(low))
+}
+
+/// What a stretch of the ledger holds.
+pub(super) fn weigh(db: &Connection, what: Bulk, after: Seq, limit: u32) -> Result<Weight, StoreError> {
+    let sql = match what {
+        Bulk::Raw => {
+            "SELECT max(seq), sum(size) FROM
+                (SELECT seq, length(raw) AS size FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2)"
+        }
+        Bulk::Readings => {
+            "SELECT max(m.seq), sum((SELECT sum(?3 + coalesce(length(r.value), 0)) FROM device d
+                CROSS JOIN reading r ON r.device = d.key AND r.seq = m.seq WHERE d.id = m.device_id))
+             FROM (SELECT seq, device_id FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2) m"
+        }
+    };
+    let mut query = db.prepare_cached(sql)?;
+    let read = |found: &rusqlite::Row<'_>| {
+        let bytes: Option<i64> = found.get(1)?;
+        Ok(Weight { upto: found.get::<_, Option<i64>>(0)?.map(Seq), bytes: positive(bytes.unwrap_or(0)) })
+    };
+    let weight = match what {
+        Bulk::Raw => query.query_row((after.0, limit), read),
+        Bulk::Readings => query.query_row((after.0, limit, READING_BYTES), read),
+    };
+    Ok(weight?)
+}
+
+fn entries(db: &Connection, what: Bulk, below: Seq, limit: u32, enough: u64) -> Result<Pruned, StoreError> {
+    let first = mark(db, what)?.0 + 1;
+    let last = (below.0 - 1).min(first + i64::from(limit) - 1);
+    if last < first {
+        return Ok(Pruned::default());
+    }
+    let (mut pruned, last) = match what {
+        Bulk::Raw => empty(db, first, last, enough)?,
+        Bulk::Readings => remove_readings(db, first, last, limit, enough)?,
+    };
+    db.prepare_cached(
+        "INSERT INTO note (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = ?2",
+    )?
+    .execute((what.note(), last.to_string().into_bytes()))?;
+    pruned.more = last < below.0 - 1;
+    pruned.stretch = Some((Seq(first - 1), Seq(last)));
+    Ok(pruned)
+}
+
+/// Takes the bytes of some entries; answers the last one it came to.
+fn empty(db: &Connection, first: i64, last: i64, enough: u64) -> Result<(Pruned, i64), StoreError> {
+    let mut sizes = db.prepare_cached(
+        "SELECT seq, coalesce(length(raw), 0) FROM message WHERE seq BETWEEN ? AND ? ORDER BY seq",
+    )?;
+    let mut sizes = sizes.query((first, last))?;
+    let (mut bytes, mut upto) = (0, last);
+    while let Some(found) = sizes.next()? {
+        bytes += positive(found.get(1)?);
+        if bytes >= enough {
+            upto = found.get(0)?;
+            break;
+        }
+    }
+    let rows = db
+        .prepare_cached(
+            "UPDATE message SET size = length(raw), raw = NULL WHERE seq BETWEEN ? AND ? AND raw IS NOT NULL",
+        )?
+        .execute((first, upto))?;
+    Ok((Pruned { rows: rows as u64, bytes, ..Pruned::default() }, upto))
+}
+
+/// Removes the values of some entries; answers the last entry it came to, for one message may hold very many.
+fn remove_readings(
+    db: &Connection,
+    first: i64,
+    last: i64,
+    limit: u32,
+    enough: u64,
+) -> Result<(Pruned, i64), StoreError> {
+    let mut owners = db.prepare_cached(
+        "SELECT m.seq, d.key FROM message m JOIN device d ON d.id = m.device_id
+         WHERE m.seq BETWEEN ? AND ? ORDER BY m.seq",
+    )?;
+    let mut remove = db.prepare_cached(
+        "DELETE FROM reading WHERE device = ?1 AND seq = ?2
+         AND NOT EXISTS (SELECT 1 FROM sensor s WHERE s.key = reading.sensor AND s.seq = reading.seq)
+         RETURNING coalesce(length(value), 0)",
+    )?;
+    let mut pruned = Pruned::default();
+    let mut owners = owners.query((first, last))?;
+    while let Some(found) = owners.next()? {
+        let (seq, device): (i64, i64) = (found.get(0)?, found.get(1)?);
+        let mut gone = remove.query((device, seq))?;
+        while let Some(value) = gone.next()? {
+            pruned.rows += 1;
+            pruned.bytes += u64::from(READING_BYTES) + positive(value.get(0)?);
+        }
+        if pruned.rows >= u64::from(limit) || pruned.bytes >= enough {
+            return Ok((pruned, seq));
+        }
+    }
+    Ok((pruned, last))
+}
+
+fn fingerprints(
+    db: &Connection,
+    below: Seq,
+    after: Option<&Place>,
+    limit: u32,
+) -> Result<Pruned, StoreError> {
+    let (device, start) = after.map_or(Ok((i64::MIN, Vec::new())), read_place)?;
+    let mut walk = db.prepare_cached(
+        "SELECT device, fingerprint, seq FROM fingerprint WHERE (device, fingerprint) > (?, ?)
+         ORDER BY device, fingerprint LIMIT ?",
+    )?;
+    let found = walk.query_map((device, start, limit), |found| {
+        Ok((found.get::<_, i64>(0)?, found.get::<_, Vec<u8>>(1)?, found.get::<_, i64>(2)?))
+    })?;
+    let found: Vec<_> = found.collect::<Result<_, _>>()?;
+    let mut remove = db.prepare_cached("DELETE FROM fingerprint WHERE device = ? AND fingerprint = ?")?;
+    let mut pruned = Pruned::default();
+    for (device, fingerprint, seq) in &found {
+        if *seq < below.0 {
+            pruned.rows += remove.execute((device, fingerprint))? as u64;
+        }
+    }
+    pruned.more = found.len() as u64 >= u64::from(limit);
+    if let (true, Some((device, fingerprint, _))) = (pruned.more, found.last()) {
+        pruned.place = Some(place(*device, fingerprint));
+    }
+    Ok(pruned)
+}
+
+fn commands(db: &Connection, before: Timestamp, limit: u32) -> Result<Pruned, StoreError> {
+    // Keys grow with time: what can go is at the front, behind a few that wait long.
+    let rows = db
+        .prepare_cached(
+            "DELETE FROM command WHERE key IN (SELECT key FROM (SELECT key, state, created_us FROM command
+                ORDER BY key LIMIT ?3) WHERE created_us < ?1 AND state NOT IN ('queued', 'sent') LIMIT ?2)",
+        )?
+        .execute((before.micros(), limit, i64::from(limit) + OPEN_AT_FRONT))?;
+    Ok(Pruned { rows: rows as u64, more: rows as u64 >= u64::from(limit), ..Pruned::default() })
+}
+
+/// Commands at the front of the queue that may still be open.
+const OPEN_AT_FRONT: i64 = 1000;
+
+fn place(device: i64, fingerprint: &[u8]) -> Place {
+    Place([&device.to_be_bytes(), fingerprint].concat().into())
+}
+
+fn read_place(place: &Place) -> Result<(i64, Vec<u8>), StoreError> {
+    let (device, fingerprint) = place
+        .0
+        .split_first_chunk()
+        .ok_or_else(|| StoreError::Failed("a place in a walk that is none".to_owned()))?;
+    Ok((i64::from_be_bytes(*device), fingerprint.to_vec()))
+}
+
+fn positive(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
