@@ -18,6 +18,7 @@ use super::registry::Registry;
 use super::secrets::Passwords;
 use super::tally::Tally;
 use super::throttle::Throttle;
+use super::transfers::Porters;
 use super::{HubError, HubSettings};
 use crate::model::{Clock, CommandRecord, Timestamp};
 use crate::store::{Outcome, Reader, Store, StoreError, Write};
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     pub(super) password_changes: broadcast::Sender<String>,
     /// How many devices this server has forgotten.
     pub(super) forgets: AtomicU64,
+    pub(super) porters: Porters,
     tasks: TaskTracker,
 }
 
@@ -63,6 +65,7 @@ impl Hub {
             tally: Tally::default(),
             password_changes: broadcast::Sender::new(16),
             forgets: AtomicU64::new(0),
+            porters: Porters::default(),
             tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
             credentials: Credentials::default(),

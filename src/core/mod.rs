@@ -27,6 +27,7 @@ pub mod telemetry;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod transfers;
 
 pub use captures::{Capture, CapturedTls};
 pub use certificates::{CertificateNote, EarlierCertificate, Presented};
@@ -44,6 +45,7 @@ pub use reports::{Accepted, Claim, Event, Pulled, Report};
 pub use retention::{Retention, RetentionSettings};
 pub use rhythm::Presence;
 pub use settings::{HubSettings, UnknownPolicy};
+pub use transfers::Shipment;
 
 // Pages name what they list by these, and may not import the store.
 pub use crate::store::audit::{Fault, Findings};

@@ -32,6 +32,15 @@ pub trait Family: Send + Sync + 'static {
     /// [`Invalid`] names the field at fault and the way to put it right.
     fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid>;
 
+    /// Checks that a file can be sent to a device piece by piece. Gives the length of a piece in bytes.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field at fault; also when the dialect's devices take no files.
+    fn pieces(&self, delivery: &Delivery) -> Result<u32, Invalid> {
+        let _ = delivery;
+        Err(Invalid::new("device", format!("devices of the family {} take no files", self.name())))
+    }
+
     /// Commands an operator may start from.
     fn templates(&self) -> Vec<Template> {
         Vec::new()
@@ -74,6 +83,19 @@ pub struct CommandText {
     pub dst: Option<Vec<String>>,
     /// The time to put into the message.
     pub at: Timestamp,
+}
+
+/// A file that is to be sent to a device.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The device's address.
+    pub address: String,
+    /// The address of the device it speaks through, if it has one.
+    pub parent: Option<String>,
+    /// The name the device is to know the file by.
+    pub name: String,
+    /// The file's length in bytes.
+    pub size: u64,
 }
 
 /// A command that can be queued: everything but its number.

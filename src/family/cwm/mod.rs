@@ -9,6 +9,8 @@
 //! | `envelope` | a request's arguments → exact texts, tolerantly |
 //! | `draft` | an operator's words → exact bytes |
 //! | `telemetry` | payload → readings |
+//! | `parcel`, `directory` | pieces of files as messages; what equipment says it has |
+//! | `courier`, `pace` | carries files to equipment, piece by piece, no faster than is allowed |
 //! | `reply` | answers, byte for byte |
 //! | `push`, `pull`, `time`, `download` | one exchange each |
 //! | `dictionary.toml` | what a module's own values mean |
@@ -26,7 +28,9 @@
 
 mod answer;
 mod applicant;
+mod courier;
 mod crc;
+mod directory;
 mod download;
 mod draft;
 mod envelope;
@@ -34,6 +38,8 @@ mod error;
 mod hmac;
 mod names;
 mod okm;
+mod pace;
+mod parcel;
 mod policy;
 mod proof;
 mod provision;
@@ -54,13 +60,16 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio_util::sync::CancellationToken;
 
 pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
+pub use parcel::FileSettings;
 pub use policy::{Capture, HmacPolicy, Repeat};
 
+use self::courier::Courier;
 use super::capture::captured;
 use super::simulator::{Role, Simulator};
-use super::{CommandText, DraftText, Family, Invalid, Issuer, NoIssuer, Template};
+use super::{Chore, CommandText, Delivery, DraftText, Family, Invalid, Issuer, NoIssuer, Template};
 use crate::core::Hub;
 use crate::http::{Exchange, Handler, ListenerKind, Reply, Rest, RouteError, Routes, handler};
 use crate::model::FamilyName;
@@ -72,6 +81,7 @@ pub struct Cwm {
     issuer: Arc<dyn Issuer>,
     /// Devices that are being given certificates wait for each other, where their addresses share a turn.
     turns: [Mutex<()>; TURNS],
+    courier: Courier,
 }
 
 impl Cwm {
@@ -79,6 +89,7 @@ impl Cwm {
     pub fn new(settings: CwmSettings) -> Self {
         Self {
             name: FamilyName::new(NAME),
+            courier: Courier::new(settings.files.bytes_per_second_max),
             settings: Arc::new(settings),
             issuer: Arc::new(NoIssuer),
             turns: std::array::from_fn(|_| Mutex::new(())),
@@ -172,8 +183,17 @@ impl Family for Cwm {
         downloads(&hub, routes)
     }
 
+    fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {
+        vec![Box::pin(Courier::work(self, hub.clone(), stop.clone()))]
+    }
+
     fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid> {
         draft::draft(text, &self.settings)
+    }
+
+    fn pieces(&self, delivery: &Delivery) -> Result<u32, Invalid> {
+        parcel::check(delivery, &self.settings)?;
+        Ok(self.settings.files.fragment_bytes.get())
     }
 
     fn dictionary(&self) -> Option<&'static str> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::parcel::FileSettings;
 use super::policy::{Capture, HmacPolicy, Repeat};
 use crate::family::{KeyKind, Template};
 
@@ -53,6 +54,8 @@ pub struct CwmSettings {
     pub push_okms_max: usize,
     /// Readings taken from one message; the rest stays in the stored text only.
     pub readings_max: usize,
+    /// Sending files to equipment (§8).
+    pub files: FileSettings,
     /// Commands an operator may start from (§6.3, §7.1).
     pub templates: Vec<Template>,
 }
@@ -127,6 +130,7 @@ impl Default for CwmSettings {
             depth_max: 32,
             push_okms_max: 64,
             readings_max: 512,
+            files: FileSettings::default(),
             templates: templates(),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::StatusCode;
 
+use super::courier::Courier;
 use super::error::CwmError;
 use super::policy::Capture;
 use super::proof::Prover;
@@ -37,7 +38,7 @@ async fn fetch(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<
         tracing::warn!(%peer, module = %devid, "answered although the HMAC of the pull does not hold");
     }
     let last = if asked.taken { Acknowledgement::Taken } else { Acknowledgement::NotTaken };
-    let pulled = hub.lease(&cwm.name, &devid, last, peer).await?;
+    let pulled = Courier::fetch(cwm, hub, &devid, last, peer).await?;
     Ok(match pulled.lease {
         Some(lease) => reply::message(names, &lease.bytes, pulled.more),
         None => reply::nothing(names),

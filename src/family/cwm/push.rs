@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 
+use super::courier::Courier;
 use super::envelope::{self, Message};
 use super::error::CwmError;
 use super::names::{BadMessages, CwmSettings};
@@ -13,7 +14,7 @@ use super::proof::Prover;
 use super::{Cwm, reply, telemetry};
 use crate::core::{Claim, Event, Hub, HubError, Known, Presented, Report};
 use crate::http::{ClientCert, Exchange, Reply};
-use crate::model::{FamilyName, HmacCheck, Timestamp, Verdict};
+use crate::model::{DeviceId, FamilyName, HmacCheck, Timestamp, Verdict};
 
 /// Answers one push.
 pub(super) async fn push(cwm: Arc<Cwm>, hub: Hub, exchange: Exchange) -> Reply {
@@ -55,10 +56,17 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
     let mut answer = Answer { taken: true, pending: false };
     for (known, message) in claimed {
         let unusable = note(&message, peer);
+        let overheard = overheard(cwm, known.as_ref(), &message);
         let carrier = known.as_ref().map(|known| known.via().names.id.clone());
         let accepted = hub.accept(Report { hmac, ..report(hub, known, message, settings, peer) }).await?;
         if let (Some(carrier), Some(shown)) = (&carrier, exchange.peer.certificate()) {
             hub.presented(carrier, presented(shown));
+        }
+        if let Some((device, payload)) = overheard {
+            // The message is stored; a directory that could not be used now is asked for again.
+            if let Err(error) = Box::pin(Courier::heard(cwm, hub, &device, &payload)).await {
+                tracing::warn!(%peer, %error, "a directory was not looked at");
+            }
         }
         answer.pending |= accepted.pending;
         answer.taken &= match settings.bad_messages {
@@ -67,6 +75,14 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
         };
     }
     Ok(answer)
+}
+
+/// The payload of a sound message that may be the directory a delivered file waits for.
+fn overheard(cwm: &Cwm, known: Option<&Known>, message: &Message) -> Option<(DeviceId, serde_json::Value)> {
+    let device = known.map(|known| &known.device.names.id).filter(|id| cwm.courier.listens_to(id))?;
+    let sound = matches!(message.read.verdict, Verdict::Ok | Verdict::NoCrc);
+    let payload = message.read.okm.payload.as_ref().filter(|_| sound)?;
+    Some((device.clone(), payload.clone()))
 }
 
 /// Who the message is from: its first source, carried by its last. A malformed message makes no device.
