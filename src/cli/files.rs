@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::client::{Client, Connect, escape, is_not_found, text};
 use super::settings::Global;
 use super::upload::FileToSend;
-use super::{Done, Failure, output};
+use super::{Done, Failure, output, transfers};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  homeport files add menu.bin\n  homeport files list\n\n\
@@ -44,6 +44,18 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Send a published file to a device, piece by piece through its command queue.
+    #[command(after_help = "Example:\n  homeport files send menu.bin 036334d0b8df1f05 --as MENU --wait")]
+    Send(transfers::Send),
+    /// List files on their way to devices, and what became of earlier ones.
+    #[command(after_help = "Example:\n  homeport files transfers --device 036334d0b8df1f05")]
+    Transfers(transfers::Show),
+    /// Withdraw a file that is on its way to a device.
+    #[command(after_help = "Example:\n  homeport files abort 0190f5e2a4b87c2d9e1f3a5b6c7d8e9f")]
+    Abort {
+        /// The transfer's id.
+        id: String,
+    },
     /// Withdraw files; downloads under way finish.
     #[command(after_help = "Example:\n  homeport files remove menu.bin")]
     Remove {
@@ -59,6 +71,9 @@ impl Files {
         match &self.what {
             What::Add { files, name, json } => add(&client.patient(), files, name.as_deref(), *json).await,
             What::List { json } => list(&client, *json).await,
+            What::Send(send) => send.run(&client).await,
+            What::Transfers(show) => show.run(&client).await,
+            What::Abort { id } => transfers::abort(&client, id).await,
             What::Remove { names } => remove(&client, names).await,
         }
     }

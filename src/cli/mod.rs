@@ -19,6 +19,7 @@ mod serve;
 mod settings;
 mod simulate;
 mod token;
+mod transfers;
 mod upload;
 mod user;
 

@@ -9,6 +9,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use super::App;
 use super::api::{
     commands, data, devices, export, files, handshakes, health, ledger, messages, metrics, people, sign_in,
+    transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -61,6 +62,11 @@ pub(crate) fn table() -> Vec<Row> {
         api("POST", "/api/v1/devices/{id}/commands", operator, post(commands::queue)),
         api("GET", "/api/v1/commands/{id}", viewer, get(commands::show)),
         api("POST", "/api/v1/commands/{id}/cancel", operator, post(commands::cancel)),
+        api("GET", "/api/v1/devices/{id}/transfers", viewer, get(transfers::list_of)),
+        api("POST", "/api/v1/devices/{id}/transfers", operator, post(transfers::send)),
+        api("GET", "/api/v1/transfers", viewer, get(transfers::list)),
+        api("GET", "/api/v1/transfers/{id}", viewer, get(transfers::show)),
+        api("POST", "/api/v1/transfers/{id}/abort", operator, post(transfers::abort)),
         api("GET", "/api/v1/devices/{id}/series", viewer, get(data::series)),
         api("GET", "/api/v1/devices/{id}/data", viewer, get(data::list)),
         api("GET", "/api/v1/devices/{id}/export.csv", viewer, get(export::one)),

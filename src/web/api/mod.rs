@@ -12,6 +12,7 @@ pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod people;
 pub(crate) mod sign_in;
+pub(crate) mod transfers;
 
 use super::App;
 use super::error::WebError;

@@ -12,3 +12,4 @@ mod files;
 mod metrics;
 mod restart;
 mod story;
+mod transfers;
