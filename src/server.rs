@@ -39,7 +39,7 @@ pub use sockets::{control_path, is_running};
 
 use crate::config::Config;
 use crate::core::Hub;
-use crate::family::{self, Family};
+use crate::family::{self, Family, schedules};
 use crate::http::{self, Dispatch, ListenerKind, Routes, Service};
 use crate::model::Clock;
 use crate::net::{self, BoundListener, Door};
@@ -284,6 +284,7 @@ impl Running {
     }
 
     fn start_chores(&self, families: Vec<Arc<dyn Family>>) {
+        self.chores.spawn(schedules::run(families.clone(), self.hub.clone(), self.stop.clone()));
         for family in families {
             for chore in family.chores(&self.hub, &self.stop) {
                 self.chores.spawn(chore);

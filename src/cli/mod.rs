@@ -14,10 +14,12 @@ mod files;
 mod man;
 mod output;
 mod probe;
+mod schedule;
 mod send;
 mod serve;
 mod settings;
 mod simulate;
+mod template;
 mod token;
 mod transfers;
 mod upload;
@@ -50,6 +52,10 @@ enum Command {
     Config(config::ConfigCommand),
     /// Queue a command for a device.
     Send(send::Send),
+    /// Commands at times of the day.
+    Schedule(schedule::ScheduleCommand),
+    /// Commands that people start from.
+    Template(template::TemplateCommand),
     /// The devices the server knows.
     Devices(devices::Devices),
     /// Files that devices may download.
@@ -123,6 +129,8 @@ fn run(cli: Cli) -> Done {
         Command::Man(command) => command.run(Cli::command()),
         Command::Send(command) => wait(command.run(&settings)),
         Command::Devices(command) => wait(command.run(&settings)),
+        Command::Schedule(command) => wait(command.run(&settings)),
+        Command::Template(command) => wait(command.run(&settings)),
         Command::Files(command) => wait(command.run(&settings)),
         Command::User(command) => wait(command.run(&settings)),
         Command::Token(command) => wait(command.run(&settings)),

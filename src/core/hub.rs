@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     /// How many devices this server has forgotten.
     pub(super) forgets: AtomicU64,
     pub(super) porters: Porters,
+    /// When learned rhythms were kept last, in microseconds.
+    pub(super) rhythms_kept: AtomicI64,
     tasks: TaskTracker,
 }
 
@@ -55,6 +58,7 @@ impl Hub {
         let passwords = Passwords::new(Arc::new(Semaphore::new(settings.hash_parallel.max(1)))).await?;
         let hub = Self(Arc::new(Shared {
             store,
+            rhythms_kept: AtomicI64::new(clock.now().micros()),
             clock,
             registry,
             teller: Teller::new(settings.feed_backlog),
@@ -72,6 +76,7 @@ impl Hub {
             capture_rate: Rate::default(),
         }));
         hub.load_credentials().await?;
+        hub.rhythms_restore().await?;
         Ok(hub)
     }
 

@@ -19,6 +19,8 @@ mod registry;
 mod reports;
 mod retention;
 mod rhythm;
+mod rhythms;
+mod schedules;
 mod secrets;
 mod settings;
 mod sweep;
@@ -44,6 +46,7 @@ pub use registry::Known;
 pub use reports::{Accepted, Claim, Event, Pulled, Report};
 pub use retention::{Retention, RetentionSettings};
 pub use rhythm::Presence;
+pub use schedules::{Progress, Run};
 pub use settings::{HubSettings, UnknownPolicy};
 pub use transfers::Shipment;
 

@@ -41,6 +41,8 @@ struct Entry {
     device: Device,
     stored: bool,
     rhythm: Rhythm,
+    /// The interval that the store was last told.
+    rhythm_kept: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +66,7 @@ impl Registry {
         for entry in before.by_id.into_values() {
             if let Some(after) = tables.by_id.get_mut(&entry.device.names.id) {
                 after.rhythm = entry.rhythm;
+                after.rhythm_kept = entry.rhythm_kept;
             } else if !entry.stored && !tables.by_address.contains_key(&key(&entry.device.names)) {
                 tables.put(entry.device, false);
             }
@@ -149,6 +152,32 @@ impl Registry {
         }
     }
 
+    /// Takes over an interval that was learned before this start.
+    pub(super) fn rhythm_learned(&self, id: &DeviceId, interval: Duration) {
+        if let Some(entry) = self.write().by_id.get_mut(id) {
+            entry.rhythm = Rhythm::learned_before(interval);
+            entry.rhythm_kept = Some(interval);
+        }
+    }
+
+    /// Stored devices whose interval is no longer near the one that the store was told, `limit` at most.
+    pub(super) fn rhythms_changed(&self, limit: usize) -> Vec<(DeviceId, Duration)> {
+        let tables = self.read();
+        let changed = tables.by_id.values().filter(|entry| entry.stored).filter_map(|entry| {
+            let interval = entry.rhythm.interval()?;
+            let far = |kept: Duration| kept.abs_diff(interval) > kept / RHYTHM_TOLD_PART;
+            entry.rhythm_kept.is_none_or(far).then(|| (entry.device.names.id.clone(), interval))
+        });
+        changed.take(limit).collect()
+    }
+
+    /// Notes that the store was told.
+    pub(super) fn rhythm_kept(&self, id: &DeviceId, interval: Duration) {
+        if let Some(entry) = self.write().by_id.get_mut(id) {
+            entry.rhythm_kept = Some(interval);
+        }
+    }
+
     /// Drops a device; its children stand alone from now on.
     pub(super) fn forget(&self, id: &DeviceId) {
         let mut tables = self.write();
@@ -191,10 +220,14 @@ impl Tables {
         {
             self.by_id.remove(&before);
         }
-        let rhythm = self.by_id.remove(&id).map(|entry| entry.rhythm).unwrap_or_default();
-        self.by_id.insert(id, Entry { device, stored, rhythm });
+        let (rhythm, rhythm_kept) =
+            self.by_id.remove(&id).map(|entry| (entry.rhythm, entry.rhythm_kept)).unwrap_or_default();
+        self.by_id.insert(id, Entry { device, stored, rhythm, rhythm_kept });
     }
 }
+
+/// The store is told of an interval that moved by more than this part of it.
+const RHYTHM_TOLD_PART: u32 = 5;
 
 fn key(names: &DeviceRef) -> (FamilyName, String) {
     (names.family.clone(), names.address.to_ascii_lowercase())

@@ -16,6 +16,8 @@ pub(super) struct Rhythm {
     gaps: [u32; GAPS_MAX],
     count: u8,
     next: u8,
+    /// What was learned before this start of the server.
+    before: Option<Duration>,
 }
 
 /// What a device's silence means.
@@ -30,6 +32,11 @@ pub struct Presence {
 }
 
 impl Rhythm {
+    /// One whose interval was learned earlier.
+    pub(super) fn learned_before(interval: Duration) -> Self {
+        Self { before: Some(interval), ..Self::default() }
+    }
+
     /// Notes a message.
     pub(super) fn heard(&mut self, at: Timestamp) {
         let Some(began) = self.began else {
@@ -54,10 +61,10 @@ impl Rhythm {
         self.count = (self.count + 1).min(GAPS_COUNT);
     }
 
-    /// The median of the recent gaps once there are enough.
+    /// The median of the recent gaps once there are enough, else what was learned before.
     pub(super) fn interval(&self) -> Option<Duration> {
         if self.count < GAPS_NEEDED {
-            return None;
+            return self.before;
         }
         let mut gaps = self.gaps;
         let gaps = gaps.get_mut(..usize::from(self.count))?;
@@ -171,5 +178,13 @@ mod tests {
         rhythm.heard(at(1));
         rhythm.heard(at(61));
         assert_eq!(rhythm.interval(), Some(Duration::from_mins(1)));
+    }
+
+    #[test]
+    fn what_was_learned_before_holds_until_enough_is_heard_again() {
+        let mut rhythm = Rhythm::learned_before(Duration::from_secs(20));
+        rhythm.heard(at(0));
+        rhythm.heard(at(60));
+        assert_eq!(rhythm.interval(), Some(Duration::from_secs(20)));
     }
 }

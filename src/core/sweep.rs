@@ -21,7 +21,7 @@ impl Hub {
         let outcome = self.write(Write::Sweep { at, attempts_max }).await?;
         let Outcome::Changed(changed) = outcome else { return Err(astray(&outcome)) };
         self.tell_commands(changed);
-        Ok(())
+        self.rhythms_keep(at).await
     }
 }
 

@@ -282,6 +282,26 @@ async fn a_device_is_online_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_rhythm_is_learned_and_outlives_a_restart() {
+    let bench = Bench::new(policy(UnknownPolicy::Accept)).await;
+    for n in 0..7 {
+        bench.say("dev", &format!("{n}"), vec![]).await;
+        bench.pass(Duration::from_mins(15));
+    }
+    let device = bench.hub.device_by_address(&kin(), "dev").unwrap();
+    let presence = bench.hub.presence(&device);
+    assert_eq!(presence.rhythm, Some(Duration::from_mins(15)));
+    assert!(presence.online && !presence.late, "it is due now");
+    bench.hub.sweep().await.unwrap();
+    bench.pass(Duration::from_mins(10));
+    assert!(bench.hub.presence(&device).late);
+    let again = bench.again().await;
+    assert_eq!(again.presence(&device).rhythm, Some(Duration::from_mins(15)));
+    again.rename(&device.names.id, "Oven").await.unwrap();
+    assert!(again.presence(&device).rhythm.is_some(), "a new name changes no rhythm");
+}
+
+#[tokio::test]
 async fn an_asker_that_hangs_up_changes_nothing_about_the_change() {
     let bench = Bench::new(policy(UnknownPolicy::Accept)).await;
     let mut feed = bench.hub.watch();

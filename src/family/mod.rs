@@ -3,7 +3,9 @@
 mod capture;
 pub mod cwm;
 mod issuer;
+pub mod schedules;
 pub mod simulator;
+pub mod templates;
 
 use std::pin::Pin;
 use std::sync::Arc;

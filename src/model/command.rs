@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
 use super::{DeviceRef, Timestamp};
 
@@ -21,6 +22,19 @@ impl CommandId {
     /// A new id, sorted by the time it was made.
     pub fn random() -> Self {
         Self(Arc::from(uuid::Uuid::now_v7().simple().to_string()))
+    }
+
+    /// The one id of what a plan wants said at a time, sorted by that time: whoever carries out the plan comes
+    /// to the same, so that it is queued once.
+    pub fn planned(plan: &str, at: Timestamp) -> Self {
+        let digest = sha2::Sha256::digest(format!("{plan}@{}", at.micros()));
+        let mut tail = [0; 10];
+        for (byte, drawn) in tail.iter_mut().zip(digest) {
+            *byte = drawn;
+        }
+        let milliseconds = u64::try_from(at.micros().div_euclid(1000)).unwrap_or(0);
+        let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &tail).into_uuid();
+        Self(Arc::from(id.simple().to_string()))
     }
 
     /// Wraps an id read from a store or a request.
@@ -294,6 +308,15 @@ mod tests {
         for state in CommandState::ALL {
             assert_eq!(CommandState::parse(state.as_str()), Some(state));
         }
+    }
+
+    #[test]
+    fn a_planned_id_is_the_same_for_everybody_and_sorts_by_its_time() {
+        let at = |minute: i64| Timestamp::from_micros(1_700_000_000_000_000 + minute * 60_000_000);
+        assert_eq!(CommandId::planned("a", at(1)), CommandId::planned("a", at(1)));
+        assert_ne!(CommandId::planned("a", at(1)), CommandId::planned("b", at(1)));
+        assert!(CommandId::planned("a", at(1)).as_str() < CommandId::planned("a", at(2)).as_str());
+        assert!(CommandId::planned("a", at(1)).as_str() < CommandId::random().as_str());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod operator;
 mod proof;
 mod reading;
 mod record;
+mod schedule;
 mod time;
 mod transfer;
 
@@ -20,6 +21,7 @@ pub use operator::{Credential, Role, Session, Token, User, UserId};
 pub use proof::{Fingerprint, HmacCheck, KeySpelling};
 pub use reading::{Datum, Gap, Reading, Value};
 pub use record::Record;
+pub use schedule::{Day, LocalTime, NoTime, Schedule, When};
 pub use time::{Clock, Timestamp};
 pub use transfer::{
     Errand, Listing, Load, Onward, PARCEL_BYTES_MAX, Parcel, Patience, Transfer, TransferId, TransferState,

@@ -22,7 +22,7 @@ use self::error::WebError;
 pub use self::routes::Permit;
 use crate::core::{Hub, HubError};
 use crate::dictionary::Shelf;
-use crate::family::Family;
+use crate::family::{Family, Template, templates};
 use crate::http::BoxFuture;
 use crate::model::FamilyName;
 
@@ -56,6 +56,14 @@ impl App {
     /// The dialect with a name.
     pub(crate) fn family(&self, name: &FamilyName) -> Option<&Arc<dyn Family>> {
         self.families.iter().find(|family| family.name() == *name)
+    }
+
+    /// Commands to start from in a dialect.
+    pub(crate) async fn templates(&self, name: &FamilyName) -> Result<Vec<Template>, WebError> {
+        match self.family(name) {
+            Some(family) => Ok(templates::list(&self.hub, family.as_ref()).await?.0),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Every dialect's name, in the order of the list.

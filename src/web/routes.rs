@@ -8,8 +8,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
 use super::api::{
-    commands, data, devices, export, files, handshakes, health, ledger, messages, metrics, people, sign_in,
-    transfers,
+    commands, data, devices, export, files, handshakes, health, ledger, messages, metrics, people, schedules,
+    sign_in, templates, transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -71,6 +71,13 @@ pub(crate) fn table() -> Vec<Row> {
         api("GET", "/api/v1/devices/{id}/data", viewer, get(data::list)),
         api("GET", "/api/v1/devices/{id}/export.csv", viewer, get(export::one)),
         api("GET", "/api/v1/export.csv", viewer, get(export::all)),
+        api("GET", "/api/v1/templates", viewer, get(templates::list)),
+        api("PUT", "/api/v1/templates", operator, put(templates::put)),
+        api("GET", "/api/v1/schedules", viewer, get(schedules::list)),
+        api("POST", "/api/v1/schedules", operator, post(schedules::create)),
+        api("GET", "/api/v1/schedules/{id}", viewer, get(schedules::show)),
+        api("PATCH", "/api/v1/schedules/{id}", operator, patch(schedules::edit)),
+        api("DELETE", "/api/v1/schedules/{id}", operator, delete(schedules::remove)),
         api("GET", "/api/v1/messages", viewer, get(messages::list)),
         api("GET", "/api/v1/messages/{seq}", viewer, get(messages::show)),
         api("GET", "/api/v1/messages/{seq}/raw", viewer, get(messages::raw)),

@@ -16,6 +16,7 @@ mod dictionary;
 mod harness;
 mod net_door;
 mod outside;
+mod schedules;
 mod simulate;
 mod store;
 mod tidy;

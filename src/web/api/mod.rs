@@ -11,7 +11,9 @@ pub(crate) mod ledger;
 pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod people;
+pub(crate) mod schedules;
 pub(crate) mod sign_in;
+pub(crate) mod templates;
 pub(crate) mod transfers;
 
 use super::App;

@@ -86,7 +86,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         values: values.into_iter().map(|datum| value_line(&chosen, datum)).collect(),
         commands: commands.into_iter().map(command_line).collect(),
         messages: messages.into_iter().map(message_line).collect(),
-        templates: app.family(&device.names.family).map(|family| family.templates()).unwrap_or_default(),
+        templates: app.templates(&device.names.family).await?,
         device,
     })
 }

@@ -11,7 +11,7 @@ use crate::web::App;
 use crate::web::api::commands;
 use crate::web::auth::By;
 use crate::web::error::WebError;
-use crate::web::params::Params;
+use crate::web::params::{Params, percent};
 
 /// The dialect whose maker documents this form.
 const FAMILY: &str = "cwm";
@@ -34,7 +34,13 @@ struct PullForm {
     fields: Fields,
     error: Option<String>,
     queued: Option<Queued>,
-    templates: Vec<crate::family::Template>,
+    templates: Vec<Start>,
+}
+
+/// A command to start from, and the form filled in with it.
+struct Start {
+    template: crate::family::Template,
+    link: String,
 }
 
 struct Queued {
@@ -47,11 +53,11 @@ pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params)
     let field = |name| params.text(name).unwrap_or_default().to_owned();
     let cmd = params.text("_cmd").unwrap_or("wr").to_owned();
     let fields = Fields { dst: field("_dst"), cmd, pld: field("_pld") };
-    render(&page(&app, Frame::new("Pull form", Some(&caller)), fields))
+    render(&page(&app, Frame::new("Pull form", Some(&caller)), fields).await?)
 }
 
 pub(crate) async fn submit(State(app): State<App>, By(caller): By, Sent(fields): Sent<Fields>) -> Page {
-    let mut page = page(&app, Frame::new("Pull form", Some(&caller)), fields.clone());
+    let mut page = page(&app, Frame::new("Pull form", Some(&caller)), fields.clone()).await?;
     match queue(&app, fields, caller.by()).await {
         Ok(queued) => {
             page.queued = Some(queued);
@@ -82,8 +88,11 @@ async fn queue(app: &App, fields: Fields, by: String) -> Result<Queued, WebError
     Ok(Queued { command, bytes, warning })
 }
 
-fn page(app: &App, frame: Frame, fields: Fields) -> PullForm {
-    let family = app.family(&FamilyName::new(FAMILY));
-    let templates = family.map(|family| family.templates()).unwrap_or_default();
-    PullForm { frame, fields, error: None, queued: None, templates }
+async fn page(app: &App, frame: Frame, fields: Fields) -> Result<PullForm, WebError> {
+    let templates = app.templates(&FamilyName::new(FAMILY)).await?;
+    let templates = templates.into_iter().map(|template| Start {
+        link: format!("/pullform?_cmd={}&_pld={}", percent(&template.cmd), percent(&template.payload)),
+        template,
+    });
+    Ok(PullForm { frame, fields, error: None, queued: None, templates: templates.collect() })
 }

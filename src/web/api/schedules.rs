@@ -1,0 +1,178 @@
+//! Scheduled commands: make, look at, change, remove.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Answer, commands};
+use crate::core::{Progress, Run};
+use crate::model::{Day, DeviceId, DeviceRef, LocalTime, Schedule, Timestamp, When};
+use crate::web::App;
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::params::{Body, Listed, Name, Params};
+
+/// A schedule as it is written. What is left out stays as it is, or is the default of a new one.
+#[derive(Deserialize)]
+pub(crate) struct Edit {
+    name: Option<String>,
+    device: Option<String>,
+    cmd: Option<String>,
+    payload: Option<Box<RawValue>>,
+    times: Option<Vec<LocalTime>>,
+    /// 0 is none.
+    every_min: Option<u32>,
+    days: Option<Vec<Day>>,
+    zone: Option<String>,
+    enabled: Option<bool>,
+    expires_in_s: Option<u64>,
+}
+
+/// A schedule with what became of it.
+#[derive(Serialize)]
+pub(crate) struct ScheduleShape {
+    id: String,
+    name: String,
+    device: Option<DeviceRef>,
+    cmd: String,
+    payload: Box<RawValue>,
+    #[serde(flatten)]
+    when: When,
+    enabled: bool,
+    expires_in_s: u64,
+    by: String,
+    changed: Timestamp,
+    /// When it is due next.
+    next: Option<Timestamp>,
+    /// What became of the last due time.
+    last: Option<Run>,
+    /// How many due times passed without a command.
+    missed: u64,
+}
+
+pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<ScheduleShape>> {
+    let device = params.text("device").map(|text| app.hub.find_device(text)).transpose()?;
+    let found = app.hub.schedules(device.as_ref().map(|device| &device.names.id)).await?;
+    let mut items = Vec::with_capacity(found.len());
+    for schedule in found {
+        items.push(shape(&app, schedule).await?);
+    }
+    Ok(Json(Listed::whole(items)))
+}
+
+pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<ScheduleShape> {
+    Ok(Json(shape(&app, known(&app, &id).await?).await?))
+}
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    By(caller): By,
+    Body(edit): Body<Edit>,
+) -> Result<(StatusCode, Json<ScheduleShape>), WebError> {
+    let cmd = edit.cmd.clone().ok_or_else(|| WebError::field("cmd", "cmd is missing"))?;
+    let fresh = Schedule {
+        name: cmd.clone(),
+        device: DeviceId::new(""),
+        cmd,
+        payload: "{}".to_owned(),
+        when: When { times: Vec::new(), every_min: None, days: Vec::new(), zone: "UTC".to_owned() },
+        enabled: true,
+        expires_in_s: EXPIRES_IN_S,
+        by: caller.by(),
+        changed: app.hub.now(),
+        id: Schedule::fresh_id(),
+    };
+    if edit.device.is_none() {
+        return Err(WebError::field("device", "device is missing"));
+    }
+    let schedule = keep(&app, edit.over(&app, fresh)?).await?;
+    Ok((StatusCode::CREATED, Json(schedule)))
+}
+
+pub(crate) async fn edit(
+    State(app): State<App>,
+    Name(id): Name,
+    Body(edit): Body<Edit>,
+) -> Answer<ScheduleShape> {
+    let before = known(&app, &id).await?;
+    Ok(Json(keep(&app, edit.over(&app, before)?).await?))
+}
+
+pub(crate) async fn remove(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
+    app.hub.unschedule(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Edit {
+    fn over(self, app: &App, mut schedule: Schedule) -> Result<Schedule, WebError> {
+        if let Some(device) = self.device {
+            schedule.device = app.hub.find_device(&device)?.names.id;
+        }
+        if let Some(name) = self.name {
+            let name = name.trim();
+            if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control)
+            {
+                let message =
+                    format!("a name has 1 to {NAME_CHARS_MAX} characters, none a control character");
+                return Err(WebError::field("name", message));
+            }
+            name.clone_into(&mut schedule.name);
+        }
+        if let Some(seconds) = self.expires_in_s {
+            if seconds == 0 {
+                return Err(WebError::field("expires_in_s", "the command would expire at once"));
+            }
+            schedule.expires_in_s = seconds;
+        }
+        schedule.cmd = self.cmd.unwrap_or(schedule.cmd);
+        schedule.payload = self.payload.map_or(schedule.payload, |json| json.get().to_owned());
+        schedule.when.times = self.times.unwrap_or(schedule.when.times);
+        if let Some(step) = self.every_min {
+            schedule.when.every_min = (step > 0).then_some(step);
+        }
+        schedule.when.days = self.days.unwrap_or(schedule.when.days);
+        schedule.when.zone = self.zone.unwrap_or(schedule.when.zone);
+        schedule.enabled = self.enabled.unwrap_or(schedule.enabled);
+        Ok(schedule)
+    }
+}
+
+/// Keeps a schedule whose command its device's dialect can say.
+async fn keep(app: &App, schedule: Schedule) -> Result<ScheduleShape, WebError> {
+    let device = app.hub.device(&schedule.device).ok_or(WebError::NotFound("device"))?;
+    let text = commands::text_for(app, Some(&device), schedule.cmd.clone(), schedule.payload.clone(), None);
+    commands::draft(app, &device.names.family, &text)?;
+    let schedule = app.hub.schedule(schedule).await?;
+    shape(app, schedule).await
+}
+
+async fn known(app: &App, id: &str) -> Result<Schedule, WebError> {
+    app.hub.kept::<Schedule>(id).await?.ok_or(WebError::NotFound("schedule"))
+}
+
+async fn shape(app: &App, schedule: Schedule) -> Result<ScheduleShape, WebError> {
+    let progress = app.hub.kept::<Progress>(&schedule.id).await?;
+    let payload = RawValue::from_string(schedule.payload)
+        .map_err(|error| WebError::Unreadable(format!("the kept payload is no JSON: {error}")))?;
+    Ok(ScheduleShape {
+        next: if schedule.enabled { schedule.when.next(app.hub.now()) } else { None },
+        last: progress.as_ref().map(|progress| progress.last.clone()),
+        missed: progress.map_or(0, |progress| progress.missed),
+        device: app.hub.device(&schedule.device).map(|device| device.names),
+        id: schedule.id,
+        name: schedule.name,
+        cmd: schedule.cmd,
+        payload,
+        when: schedule.when,
+        enabled: schedule.enabled,
+        expires_in_s: schedule.expires_in_s,
+        by: schedule.by,
+        changed: schedule.changed,
+    })
+}
+
+/// A scheduled command that its device does not take in time should not be carried out hours later.
+const EXPIRES_IN_S: u64 = 900;
+const NAME_CHARS_MAX: usize = 64;
