@@ -195,6 +195,12 @@ impl Client {
         answer(self.open(Method::PUT, path, Some(content)).await?).await
     }
 
+    /// Sends a few bytes to a path.
+    pub(super) async fn upload_bytes(&self, path: &str, bytes: Bytes) -> anyhow::Result<Value> {
+        let content = Content { kind: "application/octet-stream", body: whole(bytes) };
+        answer(self.open(Method::PUT, path, Some(content)).await?).await
+    }
+
     /// The same; the answer's body as it came.
     pub(super) async fn call_raw(
         &self,

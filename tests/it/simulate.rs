@@ -68,9 +68,14 @@ fn with_every_fault_in_turn_nothing_is_missing() {
     assert_eq!(number(&printed["audit"]["values"]), 16);
     assert!(number(&calls(&printed, "push")["on_purpose"]) > 0);
     assert!(number(&calls(&printed, "pull")["on_purpose"]) > 0);
+    // Certificates and a file for everybody, and nothing of it stays published.
+    assert_eq!(number(&calls(&printed, "provision")["answered"]), 8);
+    assert_eq!(number(&summary["files"]), 8);
+    assert_eq!(number(&summary["odd_count"]), 0);
     // What the server counted itself: the faults did happen.
     let token = program.token();
     let some = |verdict: &str| program.api(&token, &format!("/api/v1/messages?verdict={verdict}&limit=1"));
+    assert_eq!(program.api(&token, "/api/v1/files")["items"], serde_json::json!([]));
     for verdict in ["bad_crc", "no_crc", "duplicate"] {
         assert_ne!(some(verdict)["items"], serde_json::json!([]), "{verdict}");
     }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Method;
+use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -21,19 +22,35 @@ pub(super) async fn newest_seq(client: &Client) -> anyhow::Result<i64> {
     Ok(page.pointer("/items/0/seq").and_then(Value::as_i64).unwrap_or_default())
 }
 
-/// Holds what the fleet was told against the messages after `since`, its commands, and its newest values.
+/// What was there before the fleet spoke.
+pub(super) struct Before {
+    /// The number of the newest message.
+    pub(super) seq: i64,
+    /// The file that every device fetches: its name and content.
+    pub(super) file: Option<(String, Bytes)>,
+}
+
+/// Holds what the fleet was told against the messages since then, its commands, its newest values and the file.
 pub(super) async fn audit(
     desk: &Desk,
     rehearsed: Rehearsed,
-    since: i64,
+    before: &Before,
     tell: &dyn Fn(String),
 ) -> anyhow::Result<Found> {
+    let devices = rehearsed.books.len();
     let mut audit = Audit::new(rehearsed.books);
     let odd = rehearsed.summary.odd_count;
     if odd > 0 {
         audit.fault(format!("{odd} answers that the protocol does not provide for"));
     }
-    messages(desk.client(), &mut audit, since, tell).await?;
+    if let Some((name, content)) = &before.file {
+        let whole =
+            rehearsed.files.iter().filter(|(_, other, found)| other == name && found == content).count();
+        if whole != devices {
+            audit.fault(format!("{name} arrived as it is at {whole} of {devices} devices"));
+        }
+    }
+    messages(desk.client(), &mut audit, before.seq, tell).await?;
     tell("commands".to_owned());
     for (address, id) in &rehearsed.orders {
         let stored = desk.command(id).await.map_err(anyhow::Error::msg)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use hyper::Method;
+use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -73,6 +74,17 @@ impl Desk {
     /// The path of a device of the fleet.
     pub(super) fn path(&self, address: &str) -> String {
         format!("/devices/{}", self.ids.get(address).map_or(address, String::as_str))
+    }
+
+    /// Publishes a file for the fleet to fetch.
+    pub(super) async fn publish(&self, name: &str, content: Bytes) -> anyhow::Result<()> {
+        let sent = self.client.upload_bytes(&format!("/files/{}", escape(name)), content).await;
+        sent.map(drop).with_context(|| format!("{name} cannot be published"))
+    }
+
+    /// Takes it away again.
+    pub(super) async fn withdraw(&self, name: &str) -> anyhow::Result<()> {
+        self.client.call(Method::DELETE, &format!("/files/{}", escape(name)), None).await.map(drop)
     }
 
     async fn queue(&self, order: Order) -> anyhow::Result<String> {

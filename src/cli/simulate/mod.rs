@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
+use hyper::body::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustls::pki_types::ServerName;
 use serde_json::json;
@@ -28,6 +29,7 @@ use super::{Done, Failure, output};
 use crate::pki;
 use crate::server;
 use crate::simulate::{self, Application, Fault, Found, Office, Plan, Progress, Rehearsed, Target, Time};
+use check::Before;
 use desk::Desk;
 
 #[derive(Debug, Args)]
@@ -109,14 +111,19 @@ impl Simulate {
         let family = families.into_iter().find(|family| family.name().as_str() == self.family);
         let family = family.ok_or_else(|| Failure::Usage(format!("no family `{}`", self.family)))?;
         let side = self.connect.device_side(settings).await?;
-        let plan = self.plan(family, &side).await?;
-        let (desk, since) = match side.api {
+        let mut plan = self.plan(family, &side).await?;
+        let mut before = Before { seq: 0, file: None };
+        let desk = match side.api {
             Some(client) => {
                 let addresses = simulate::addresses(&plan.family, plan.count, plan.behind);
-                let since = check::newest_seq(&client).await?;
+                before.seq = check::newest_seq(&client).await?;
                 let desk = Desk::open(client, &self.family, addresses).await?;
                 output::note(&format!("{} devices were taken on", desk.taken_on));
-                (Some(Arc::new(desk)), since)
+                let (name, content) = sample(plan.seed)?;
+                desk.publish(&name, content.clone()).await?;
+                plan.file = Some((name.clone(), content.len()));
+                before.file = Some((name, content));
+                Some(Arc::new(desk))
             }
             None if self.audit => {
                 return Err(Failure::Usage(
@@ -127,14 +134,20 @@ impl Simulate {
                 output::note(
                     "no way into the server's API: nothing will be commanded, and devices it does not know may be refused",
                 );
-                (None, 0)
+                None
             }
         };
         let office = desk.clone().map(|desk| desk as Arc<dyn Office>);
-        let rehearsed = perform(plan, office).await?;
+        let rehearsed = perform(plan, office).await;
+        if let (Some(desk), Some((name, _))) = (&desk, &before.file)
+            && let Err(error) = desk.withdraw(name).await
+        {
+            output::note(&format!("{name} stays published: {error:#}"));
+        }
+        let rehearsed = rehearsed?;
         let summary = rehearsed.summary.clone();
         let found = match desk.filter(|_| self.audit) {
-            Some(desk) => Some(self.compare(&desk, rehearsed, since).await?),
+            Some(desk) => Some(self.compare(&desk, rehearsed, &before).await?),
             None => None,
         };
         if self.json {
@@ -191,16 +204,23 @@ impl Simulate {
         })
     }
 
-    async fn compare(&self, desk: &Desk, rehearsed: Rehearsed, since: i64) -> anyhow::Result<Found> {
+    async fn compare(&self, desk: &Desk, rehearsed: Rehearsed, before: &Before) -> anyhow::Result<Found> {
         let bar = ProgressBar::new_spinner().with_style(style("audit: {msg} {spinner}"));
         let tell = |what: String| {
             bar.set_message(what);
             bar.tick();
         };
-        let found = check::audit(desk, rehearsed, since, &tell).await.context("the audit could not be made");
+        let found = check::audit(desk, rehearsed, before, &tell).await.context("the audit could not be made");
         bar.finish_and_clear();
         found
     }
+}
+
+/// A file of random bytes, as the vendor's page makes them with `dd` (`cwm-oke.md §3.5`).
+fn sample(seed: u64) -> anyhow::Result<(String, Bytes)> {
+    let mut content = vec![0; SAMPLE_BYTES];
+    getrandom::fill(&mut content).context("no randomness")?;
+    Ok((format!("simulated-{seed}.bin"), Bytes::from(content)))
 }
 
 /// Where the fleet calls.
@@ -296,6 +316,7 @@ fn verdict(found: &Found) -> String {
     lines.concat()
 }
 
+const SAMPLE_BYTES: usize = 20_479;
 /// How long a device goes unanswered before the run is given up.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long commands may find their end after the last act: a module that stopped asking is told to ask again after 30 s.

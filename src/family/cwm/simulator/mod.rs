@@ -396,8 +396,6 @@ impl Simulator for Module {
                     }
                     self.stage = Stage::Time;
                 }
-                // A server need not give certificates out.
-                Outcome::Answered { status: 404, .. } => self.stage = Stage::Time,
                 Outcome::Answered { status: ..500, .. } => {
                     tell(odd("/provision", outcome));
                     self.stage = Stage::Time;
