@@ -13,6 +13,7 @@ enum Part {
     Answer(Vec<u8>),
     Heard { verdict: String, address: String },
     Command { address: String, cmd: String, payload: String },
+    File { name: String, text: String },
 }
 
 #[test]
@@ -71,6 +72,10 @@ impl Play<'_> {
             }
             Part::Command { address, cmd, payload } => {
                 self.program.done(&["send", address, "--cmd", cmd, "--payload", payload]);
+            }
+            Part::File { name, text } => {
+                fs::write(self.program.folder().join(name), text).unwrap();
+                self.program.done(&["files", "add", name]);
             }
         }
     }
@@ -168,6 +173,9 @@ fn parts(text: &str) -> Vec<Part> {
             let mut words = rest.splitn(3, ' ').map(str::to_owned);
             let mut word = || words.next().expect("an address, a verb and a payload");
             parts.push(Part::Command { address: word(), cmd: word(), payload: word() });
+        } else if let Some(rest) = line.strip_prefix("@@@ ") {
+            let (name, text) = rest.split_once(' ').expect("a name and a text");
+            parts.push(Part::File { name: name.to_owned(), text: text.to_owned() });
         } else {
             assert!(line.is_empty() || line.starts_with('#'), "not a part: {line}");
         }
@@ -176,7 +184,7 @@ fn parts(text: &str) -> Vec<Part> {
 }
 
 fn is_mark(line: &str) -> bool {
-    [">>>", "<<<", "=== ", "+++ ", "#"].iter().any(|mark| line.starts_with(mark))
+    [">>>", "<<<", "=== ", "+++ ", "@@@ ", "#"].iter().any(|mark| line.starts_with(mark))
 }
 
 /// Head lines, an empty line, and the body, which has no line end at its end.
@@ -210,7 +218,7 @@ fn transcripts() -> Vec<PathBuf> {
 #[test]
 fn a_transcript_is_taken_apart() {
     let found = parts(
-        "# x\n\n>>>\nGET / HTTP/1.1\nA: b\n\nbo\\x00dy\n\n<<<\nHTTP/1.1 200 OK\n\n\n=== ok -\n+++ a wr {\"b\": 1}\n",
+        "# x\n\n>>>\nGET / HTTP/1.1\nA: b\n\nbo\\x00dy\n\n<<<\nHTTP/1.1 200 OK\n\n\n=== ok -\n+++ a wr {\"b\": 1}\n@@@ f x y\n",
     );
     assert_eq!(
         found,
@@ -219,6 +227,7 @@ fn a_transcript_is_taken_apart() {
             Part::Answer(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
             Part::Heard { verdict: "ok".into(), address: "-".into() },
             Part::Command { address: "a".into(), cmd: "wr".into(), payload: "{\"b\": 1}".into() },
+            Part::File { name: "f".into(), text: "x y".into() },
         ]
     );
 }
