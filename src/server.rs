@@ -417,4 +417,14 @@ pub async fn audit(
     Ok(findings?)
 }
 
+/// Looks at the store without changing it, while no server has it open.
+///
+/// # Errors
+/// It cannot be opened, or another process has it.
+pub async fn inspect(config: &Config) -> Result<store::Inspection, ServerError> {
+    let target = Target::parse(config.store.reveal(), &config.data_dir)
+        .map_err(|message| ServerError::Setting { section: "store".to_owned(), message })?;
+    Ok(store::inspect(&target).await?)
+}
+
 const SWEEP_EVERY: Duration = Duration::from_secs(5);

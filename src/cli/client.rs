@@ -20,7 +20,7 @@ use super::settings::Global;
 use super::upload::FileToSend;
 
 /// Which server to talk to.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Which server")]
 pub(super) struct Connect {
     /// A remote server [default: the running one, through its control socket].

@@ -133,7 +133,8 @@ impl Check {
     }
 }
 
-async fn pull(
+/// What `/pull` answers.
+pub(super) async fn pull(
     socket: tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
     name: &str,
 ) -> anyhow::Result<String> {
@@ -215,7 +216,7 @@ fn spelling(name: &str) -> Result<String, String> {
 }
 
 /// What a fresh server answers to a bare `/pull` (`cwm-oke.md §3.3`).
-const PULL: &str = r#"{"pull":false}"#;
+pub(super) const PULL: &str = r#"{"pull":false}"#;
 /// The longest name a module is known to take (`cwm-oke.md §2`).
 const NAME_MAX: usize = 64;
 /// A module waits 20 s; a server that takes longer than this is no good.

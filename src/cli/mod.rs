@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod devices;
 mod dictionary;
+mod doctor;
 mod endpoint;
 mod export;
 mod files;
@@ -66,6 +67,8 @@ enum Command {
     Token(token::Token),
     /// Data dictionaries: what values are called and mean.
     Dictionary(dictionary::DictionaryCommand),
+    /// Find out why it does not work: ports, names, certificates, clock, disk, store, handshakes.
+    Doctor(doctor::Doctor),
     /// Names that devices are given to call.
     Endpoint(endpoint::Endpoint),
     /// Check that the ledger is whole.
@@ -134,6 +137,7 @@ fn run(cli: Cli) -> Done {
         Command::Files(command) => wait(command.run(&settings)),
         Command::User(command) => wait(command.run(&settings)),
         Command::Token(command) => wait(command.run(&settings)),
+        Command::Doctor(command) => wait(command.run(&settings)),
         Command::Endpoint(command) => wait(command.run(&settings)),
         Command::Audit(command) => wait(command.run(&settings)),
         Command::Export(command) => wait(command.run(&settings)),

@@ -61,15 +61,17 @@ pub(super) fn table(rows: &[Value], columns: &[(&str, &str)]) -> io::Result<()> 
     raw(text.as_bytes())
 }
 
+/// Text that may hold a device's own words, which must not drive the terminal.
+pub(super) fn safe(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
 /// A field as a person reads it; `a.b` looks into the object `a`.
 pub(super) fn cell(row: &Value, field: &str) -> String {
     let found = field.split('.').try_fold(row, |value, name| value.get(name));
     match found {
         None | Some(Value::Null) => "-".to_owned(),
-        // A device's own words must not drive the terminal.
-        Some(Value::String(text)) => {
-            text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
-        }
+        Some(Value::String(text)) => safe(text),
         Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
         Some(other) => other.to_string(),
     }

@@ -6,6 +6,7 @@
 pub mod audit;
 mod gauges;
 mod handle;
+mod inspect;
 pub mod ledger;
 pub(crate) mod migrate;
 #[cfg(feature = "postgres")]
@@ -20,6 +21,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use handle::{Store, Target, WriterSettings};
+pub use inspect::{Inspection, inspect};
 
 pub use prune::{Bulk, Place, Prune, Pruned, READING_BYTES, Weight};
 pub use read::{

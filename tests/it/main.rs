@@ -9,6 +9,7 @@
 )]
 
 mod cli_alone;
+mod cli_doctor;
 mod cli_life;
 mod cli_operator;
 mod cwm;

@@ -2,8 +2,8 @@
 
 use super::connect::Session;
 use super::error::translate;
-use crate::store::StoreError;
-use crate::store::migrate::{Applied, Migration, missing};
+use crate::store::migrate::{Applied, Migration, missing, newest};
+use crate::store::{Inspection, StoreError};
 
 /// Brings the database to the newest schema. Servers that start at once wait for each other.
 pub(super) async fn migrate(session: &Session) -> Result<(), StoreError> {
@@ -19,6 +19,21 @@ pub(super) async fn migrate(session: &Session) -> Result<(), StoreError> {
             Err(error)
         }
     }
+}
+
+/// Which schema a database has; changes nothing.
+pub(super) async fn look(session: &Session) -> Result<Inspection, StoreError> {
+    let place = "PostgreSQL".to_owned();
+    let known = newest(&STEPS);
+    let there = session.first("SELECT to_regclass('schema_step')::text", &[]).await;
+    let there = there.map_err(|error| translate(&error))?;
+    if there.and_then(|row| row.get::<_, Option<String>>(0)).is_none() {
+        return Ok(Inspection { place, schema: None, newest: known });
+    }
+    let row = session.first("SELECT max(version) FROM schema_step", &[]).await;
+    let version = row.map_err(|error| translate(&error))?.and_then(|row| row.get::<_, Option<i32>>(0));
+    let schema = version.map(|version| u32::try_from(version).unwrap_or(u32::MAX));
+    Ok(Inspection { place, schema, newest: known })
 }
 
 async fn apply(session: &Session) -> Result<(), StoreError> {

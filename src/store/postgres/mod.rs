@@ -24,7 +24,7 @@ use std::time::Duration;
 use connect::{Address, Session};
 use reader::PostgresReader;
 
-use super::{Engine, Outcome, Reader, StoreError, Write};
+use super::{Engine, Inspection, Outcome, Reader, StoreError, Write};
 
 /// PostgreSQL behind the seam.
 pub struct PostgresEngine {
@@ -45,6 +45,14 @@ enum Miss {
     Lost(StoreError),
     /// Any other reason.
     Told(StoreError),
+}
+
+/// Which schema the database at `url` has; changes nothing.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn inspect(url: &str) -> Result<Inspection, StoreError> {
+    migrate::look(&Address::parse(url)?.connect().await?).await
 }
 
 impl PostgresEngine {

@@ -5,6 +5,7 @@ mod command;
 mod connection;
 mod device;
 mod error;
+mod inspect;
 mod journal;
 mod lock;
 mod people;
@@ -25,6 +26,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+
+pub use inspect::inspect;
 
 use super::{Engine, Outcome, Reader, StoreError, Write};
 

@@ -10,6 +10,11 @@ const STEPS: [Migration; 2] = [
     Migration { version: 2, name: "0002_records.sql", sql: include_str!("migrations/0002_records.sql") },
 ];
 
+/// The newest schema.
+pub(super) fn newest() -> u32 {
+    migrate::newest(&STEPS)
+}
+
 /// Applies what is missing, all in one exclusive transaction.
 pub(super) fn bring_up_to_date(db: &mut Connection) -> Result<(), StoreError> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Exclusive)?;

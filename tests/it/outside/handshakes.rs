@@ -88,6 +88,9 @@ fn every_kind_of_failure_is_written_down_with_what_to_do() {
     assert_eq!(of("old_version")["count"], 2, "TLS 1.1 and SSL 2.0: {found:#?}");
     assert!(words(of("distrust"), "advice").contains("export-root"));
     assert!(of("plain_http")["sni"].is_null());
+
+    let doctor = program.done(&["doctor"]);
+    assert!(doctor.contains("switch ECDHE suites on"), "{doctor}");
 }
 
 #[test]
