@@ -1,5 +1,8 @@
 //! `homeport devices`: the registry.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -64,6 +67,23 @@ enum What {
         /// The new name.
         name: String,
     },
+    /// Set the key that a device shares with this server, or make a new one and print it, once.
+    #[command(
+        after_help = "Example:\n  homeport devices rotate 0002010203040506\n  homeport devices rotate 0002010203040506 --key-file vendor.key"
+    )]
+    Rotate {
+        /// Its id, address or name.
+        device: String,
+        /// A file with the key it has already: text, hex or base64; - reads standard input.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+    },
+    /// Revoke the certificates of a device. When it calls /provision again it gets a new one; block it to keep it out.
+    #[command(after_help = "Example:\n  homeport devices revoke 0002010203040506")]
+    Revoke {
+        /// Its id, address or name.
+        device: String,
+    },
     /// Forget a device with its values and open commands; the ledger stays.
     #[command(after_help = "Example:\n  homeport devices forget 0002010203040506")]
     Forget {
@@ -85,6 +105,8 @@ impl Devices {
             What::Rename { device, name } => {
                 change(&client, device, Method::PATCH, "", Some(json!({ "name": name })), "renamed").await
             }
+            What::Rotate { device, key_file } => rotate(&client, device, key_file.as_deref()).await,
+            What::Revoke { device } => revoke(&client, device).await,
             What::Forget { device } => change(&client, device, Method::DELETE, "", None, "forgotten").await,
         }
     }
@@ -120,6 +142,45 @@ async fn show(client: &Client, name: &str, json: bool) -> Done {
     if !values.is_empty() {
         output::line("")?;
         output::table(&values, &[("SENSOR", "sensor"), ("VALUE", "value"), ("RECEIVED", "time_received")])?;
+    }
+    Ok(())
+}
+
+async fn rotate(client: &Client, name: &str, key_file: Option<&Path>) -> Done {
+    let record = device(client, name).await?;
+    let key = match key_file {
+        None => None,
+        Some(file) if file == Path::new("-") => Some(std::io::read_to_string(std::io::stdin())?),
+        Some(file) => {
+            Some(std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?)
+        }
+    };
+    let path = format!("/devices/{}/rotate", escape(text(&record, "id")));
+    let body = json!({ "key": key.as_deref().map(str::trim) });
+    let answer = client.call(Method::POST, &path, Some(&body)).await?;
+    if key.is_some() {
+        return Ok(output::line(&format!("{} has the key of the file", output::cell(&record, "address")))?);
+    }
+    output::note("This is shown once. Give it to the device, and keep it like a password:");
+    Ok(output::line(text(&answer, "key"))?)
+}
+
+async fn revoke(client: &Client, name: &str) -> Done {
+    let record = device(client, name).await?;
+    let path = format!("/devices/{}/revoke", escape(text(&record, "id")));
+    let answer = client.call(Method::POST, &path, None).await?;
+    let ended: Vec<&str> = answer
+        .get("revoked")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    if ended.is_empty() {
+        output::note("it has no certificate that could be revoked");
+    }
+    for fingerprint in ended {
+        output::line(&format!("{fingerprint} revoked"))?;
     }
     Ok(())
 }

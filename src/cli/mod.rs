@@ -2,6 +2,7 @@
 //! error; exit codes are 0 done, 1 the thing asked for failed, 2 wrong usage or configuration.
 
 mod audit;
+mod captures;
 mod certs;
 mod client;
 mod completions;
@@ -61,6 +62,8 @@ enum Command {
     Devices(devices::Devices),
     /// Files that devices may download.
     Files(files::Files),
+    /// Requests of devices as they came, to learn what a device really says.
+    Captures(captures::Captures),
     /// People who may sign in.
     User(user::User),
     /// Tokens for scripts.
@@ -135,6 +138,7 @@ fn run(cli: Cli) -> Done {
         Command::Schedule(command) => wait(command.run(&settings)),
         Command::Template(command) => wait(command.run(&settings)),
         Command::Files(command) => wait(command.run(&settings)),
+        Command::Captures(command) => wait(command.run(&settings)),
         Command::User(command) => wait(command.run(&settings)),
         Command::Token(command) => wait(command.run(&settings)),
         Command::Doctor(command) => wait(command.run(&settings)),

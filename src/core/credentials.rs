@@ -125,19 +125,17 @@ impl Hub {
         if first { self.keep_new(material).await } else { self.keep(material).await.map(|()| true) }
     }
 
-    /// Revokes certificates of a device: the one issued to it, and further ones it was seen with. Gives all
-    /// that count no longer from now on.
-    pub async fn revoke(
-        &self,
-        device: &DeviceId,
-        seen: &[Fingerprint],
-        by: &str,
-    ) -> Result<Vec<Fingerprint>, HubError> {
+    /// Revokes the certificates of a device: those issued to it, and sound ones in its name that it showed. Gives
+    /// all that count no longer from now on. What is asked for next is made anew.
+    pub async fn revoke(&self, device: &DeviceId, by: &str) -> Result<Vec<Fingerprint>, HubError> {
         let address = self.device(device).ok_or(HubError::NotFound("device"))?.names.address;
         let (hub, device, by) = (self.clone(), device.clone(), by.to_owned());
-        let mut ended: Vec<Fingerprint> = seen.to_vec();
         self.whole(async move {
-            ended.extend(hub.material(&device).await?.into_iter().flat_map(|one| one.fingerprints()));
+            let mut ended = hub.material(&device).await?.map(|one| one.fingerprints()).unwrap_or_default();
+            // Whoever sends a device's messages may show another's certificate: that one is not to suffer.
+            let note = hub.certificate(&device).await?.filter(|note| note.verified);
+            let own = note.filter(|note| note.subject.eq_ignore_ascii_case(&format!("CN={address}")));
+            ended.extend(own.and_then(|note| Fingerprint::parse(&note.fingerprint)));
             ended.sort_unstable();
             ended.dedup();
             ended.retain(|fingerprint| !hub.is_revoked(fingerprint));

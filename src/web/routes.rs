@@ -8,8 +8,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
 use super::api::{
-    commands, data, devices, export, files, handshakes, health, ledger, messages, metrics, people, schedules,
-    sign_in, templates, transfers,
+    captures, commands, data, devices, export, files, handshakes, health, ledger, messages, metrics, people,
+    schedules, secrets, sign_in, templates, transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -58,6 +58,8 @@ pub(crate) fn table() -> Vec<Row> {
         api("DELETE", "/api/v1/devices/{id}", operator, delete(devices::forget)),
         api("POST", "/api/v1/devices/{id}/adopt", operator, post(devices::adopt)),
         api("POST", "/api/v1/devices/{id}/block", operator, post(devices::block)),
+        api("POST", "/api/v1/devices/{id}/rotate", operator, post(secrets::rotate)),
+        api("POST", "/api/v1/devices/{id}/revoke", operator, post(secrets::revoke)),
         api("GET", "/api/v1/devices/{id}/commands", viewer, get(commands::list)),
         api("POST", "/api/v1/devices/{id}/commands", operator, post(commands::queue)),
         api("GET", "/api/v1/commands/{id}", viewer, get(commands::show)),
@@ -93,6 +95,8 @@ pub(crate) fn table() -> Vec<Row> {
         api("GET", "/api/v1/tokens", admin, get(people::tokens)),
         api("POST", "/api/v1/tokens", admin, post(people::create_token)),
         api("DELETE", "/api/v1/tokens/{id}", admin, delete(people::revoke_token)),
+        api("GET", "/api/v1/captures", operator, get(captures::list)),
+        api("GET", "/api/v1/captures/{id}", operator, get(captures::show)),
         api("GET", "/api/v1/handshakes", viewer, get(handshakes::list)),
         api("GET", "/api/v1/ledger/check", admin, get(ledger::check)),
         api("GET", "/assets/{name}", open, get(assets::serve)),

@@ -5,11 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::api::secrets::{IssuedShape, KeyShape};
 use crate::core::{CertificateNote, Hub};
 use crate::dictionary::{Chosen, Explained};
 use crate::model::{
-    CommandRecord, CommandState, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, MessageRecord,
-    Priority, Role, Seq, Timestamp, Token, Transition, User, Verdict, WireId,
+    CommandRecord, CommandState, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, HmacCheck,
+    MessageRecord, Priority, Role, Seq, Timestamp, Token, Transition, User, Verdict, WireId,
 };
 
 /// A device.
@@ -28,6 +29,10 @@ pub(crate) struct DeviceShape {
     created: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<CertificateNote>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<KeyShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued: Option<IssuedShape>,
 }
 
 impl DeviceShape {
@@ -44,12 +49,19 @@ impl DeviceShape {
             parent: device.parent,
             created: device.created,
             certificate: None,
+            key: None,
+            issued: None,
         }
     }
 
     /// The same with the certificate it shows.
     pub(crate) fn with_certificate(self, certificate: Option<CertificateNote>) -> Self {
         Self { certificate, ..self }
+    }
+
+    /// The same with what it was given to prove itself.
+    pub(crate) fn with_secrets(self, key: Option<KeyShape>, issued: Option<IssuedShape>) -> Self {
+        Self { key, issued, ..self }
     }
 }
 
@@ -77,6 +89,8 @@ pub(crate) struct MessageShape {
     device: Option<DeviceRef>,
     direction: Direction,
     verdict: Verdict,
+    /// What the check of its sender's HMAC found; `null` where none was made.
+    hmac: Option<HmacCheck>,
     size: usize,
     /// The bytes were removed by age or amount; then neither `raw` nor `raw_base64` is there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -94,6 +108,7 @@ impl From<MessageRecord> for MessageShape {
             device: message.device,
             direction: message.direction,
             verdict: message.verdict,
+            hmac: message.hmac,
             size: message.size,
             pruned: message.pruned,
             peer: message.peer,

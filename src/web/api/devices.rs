@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Answer, device};
+use super::{Answer, device, secrets};
 use crate::core::DeviceFilter;
 use crate::model::{DeviceId, DeviceState, FamilyName};
 use crate::web::App;
@@ -78,7 +78,8 @@ pub(crate) async fn make_one(
 pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<DeviceShape> {
     let device = device(&app, &id)?;
     let certificate = app.hub.certificate(&device.names.id).await?;
-    Ok(Json(DeviceShape::new(&app.hub, device).with_certificate(certificate)))
+    let (key, issued) = secrets::of(&app, &device).await?;
+    Ok(Json(DeviceShape::new(&app.hub, device).with_certificate(certificate).with_secrets(key, issued)))
 }
 
 pub(crate) async fn edit(

@@ -1,5 +1,6 @@
 //! The JSON API, a file per resource (`interface.md §4`).
 
+pub(crate) mod captures;
 pub(crate) mod commands;
 pub(crate) mod data;
 pub(crate) mod devices;
@@ -12,6 +13,7 @@ pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod people;
 pub(crate) mod schedules;
+pub(crate) mod secrets;
 pub(crate) mod sign_in;
 pub(crate) mod templates;
 pub(crate) mod transfers;
