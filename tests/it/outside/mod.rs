@@ -10,6 +10,7 @@ mod durability;
 mod files;
 mod handshakes;
 mod metrics;
+mod provisioning;
 mod restart;
 mod story;
 mod transfers;
