@@ -127,8 +127,8 @@ async fn list(client: &Client, filter: &[(&str, &Option<String>)], json: bool) -
 }
 
 async fn show(client: &Client, name: &str, json: bool) -> Done {
-    let mut record = device(client, name).await?;
-    let id = escape(text(&record, "id"));
+    let id = escape(text(&device(client, name).await?, "id"));
+    let mut record = client.call(Method::GET, &format!("/devices/{id}"), None).await?;
     let values = client.list(&format!("/devices/{id}/series")).await?;
     if json {
         if let Some(record) = record.as_object_mut() {

@@ -5,7 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,10 @@ pub struct Revocation {
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     keys: RwLock<HashMap<DeviceId, Arc<DeviceKey>>>,
+    /// Keys change one at a time, or a remembered spelling might bring an old key back.
+    changes: tokio::sync::Mutex<()>,
+    /// When the store was last read.
+    read: Mutex<Option<Timestamp>>,
     revoked: watch::Sender<HashSet<Fingerprint>>,
 }
 
@@ -94,24 +99,58 @@ impl Hub {
             None => secrets::random_key()?,
         };
         let text = key.expose_secret().to_owned();
-        self.put_key(DeviceKey { device: device.clone(), key: text, held: None, since: self.now() }).await?;
+        let made = DeviceKey { device: device.clone(), key: text, held: None, since: self.now() };
+        let hub = self.clone();
+        self.whole(async move {
+            let _turn = hub.0.credentials.changes.lock().await;
+            hub.keep_key(made).await
+        })
+        .await?;
         Ok(key)
     }
 
-    /// Remembers the spelling of a key under which an HMAC held.
-    pub async fn key_held(&self, key: &DeviceKey, spelling: KeySpelling) -> Result<(), HubError> {
-        self.put_key(DeviceKey { held: Some(spelling), ..key.clone() }).await
-    }
-
-    async fn put_key(&self, key: DeviceKey) -> Result<(), HubError> {
+    /// The key of a device; made now if it has none. Of several that ask at once, all get the same.
+    pub async fn key_or_new(&self, device: &DeviceId) -> Result<Arc<DeviceKey>, HubError> {
+        if let Some(key) = self.key_of(device) {
+            return Ok(key);
+        }
+        let key = secrets::random_key()?.expose_secret().to_owned();
+        let made = DeviceKey { device: device.clone(), key, held: None, since: self.now() };
         let hub = self.clone();
         self.whole(async move {
-            hub.keep(&key).await?;
-            let keys = &hub.0.credentials.keys;
-            keys.write().unwrap_or_else(PoisonError::into_inner).insert(key.device.clone(), Arc::new(key));
-            Ok(())
+            let _turn = hub.0.credentials.changes.lock().await;
+            if let Some(key) = hub.key_of(&made.device) {
+                return Ok(key);
+            }
+            // Another server on the same store may have been faster.
+            let key = if hub.keep_new(&made).await? {
+                made
+            } else {
+                hub.kept(made.device.as_str()).await?.ok_or(HubError::Busy)?
+            };
+            hub.0.credentials.put(key.clone());
+            Ok(Arc::new(key))
         })
         .await
+    }
+
+    /// Remembers the spelling of a key under which an HMAC held, unless the device has another key by now.
+    pub async fn key_held(&self, key: &DeviceKey, spelling: KeySpelling) -> Result<(), HubError> {
+        let (hub, key) = (self.clone(), key.clone());
+        self.whole(async move {
+            let _turn = hub.0.credentials.changes.lock().await;
+            match hub.key_of(&key.device) {
+                Some(now) if *now == key => hub.keep_key(DeviceKey { held: Some(spelling), ..key }).await,
+                Some(_) | None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn keep_key(&self, key: DeviceKey) -> Result<(), HubError> {
+        self.keep(&key).await?;
+        self.0.credentials.put(key);
+        Ok(())
     }
 
     /// What was issued to a device and not revoked.
@@ -162,30 +201,35 @@ impl Hub {
         self.0.credentials.revoked.subscribe()
     }
 
-    /// Reads keys and revocations that were made since: all at the start, later those of other servers.
+    /// Reads keys and revocations: all of them the first time; later, once a minute, those of other servers on the
+    /// same store.
     pub(super) async fn load_credentials(&self) -> Result<(), HubError> {
+        let now = self.now();
+        let credentials = &self.0.credentials;
+        let Some(since) = credentials.due(now) else { return Ok(()) };
+        for key in self.kept_since::<DeviceKey>(since).await? {
+            credentials.put(key);
+        }
+        let found = self.kept_since::<Revocation>(since).await?;
+        credentials.revoked.send_if_modified(|revoked| {
+            let count = revoked.len();
+            revoked.extend(found.iter().map(|revocation| revocation.fingerprint));
+            revoked.len() > count
+        });
+        Ok(())
+    }
+
+    async fn kept_since<T: Kept>(&self, since: Timestamp) -> Result<Vec<T>, HubError> {
+        let mut found = Vec::new();
         let mut before = None;
         loop {
-            let page: Vec<(Timestamp, DeviceKey)> = self.kept_all(None, before.take(), PAGE).await?;
-            let mut keys = self.0.credentials.keys.write().unwrap_or_else(PoisonError::into_inner);
-            before = page.last().map(|(at, key)| (*at, key.key()));
-            let more = page.len() >= PAGE as usize;
-            keys.extend(page.into_iter().map(|(_, key)| (key.device.clone(), Arc::new(key))));
-            if !more {
-                break;
-            }
-        }
-        loop {
-            let page: Vec<(Timestamp, Revocation)> = self.kept_all(None, before.take(), PAGE).await?;
-            before = page.last().map(|(at, revocation)| (*at, revocation.key()));
-            let found = page.iter().map(|(_, revocation)| revocation.fingerprint);
-            self.0.credentials.revoked.send_if_modified(|revoked| {
-                let count = revoked.len();
-                revoked.extend(found);
-                revoked.len() > count
-            });
-            if page.len() < PAGE as usize {
-                return Ok(());
+            let page = self.kept_all::<T>(None, before, PAGE).await?;
+            let whole = u32::try_from(page.len()).is_ok_and(|count| count >= PAGE);
+            before = page.last().map(|(at, item)| (*at, item.key()));
+            let newer = |(at, item)| (at >= since).then_some(item);
+            found.extend(page.into_iter().filter_map(newer));
+            if !whole || before.as_ref().is_none_or(|(at, _)| *at < since) {
+                return Ok(found);
             }
         }
     }
@@ -199,6 +243,27 @@ impl Material {
 }
 
 impl Credentials {
+    /// From when on the store is to be read again; `None` when that can wait.
+    fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = match *read {
+            None => Timestamp::from_micros(i64::MIN),
+            // Clocks of several servers differ a little.
+            Some(before) if now >= before.plus(READ_EVERY) => before.minus(READ_EVERY * 10),
+            Some(_) => return None,
+        };
+        *read = Some(now);
+        Some(since)
+    }
+
+    /// Takes a key over unless a newer one is known.
+    fn put(&self, key: DeviceKey) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.get(&key.device).is_none_or(|known| known.since <= key.since) {
+            keys.insert(key.device.clone(), Arc::new(key));
+        }
+    }
+
     /// Drops the key of a device that was forgotten.
     pub(super) fn forget(&self, device: &DeviceId) {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(device);
@@ -269,3 +334,5 @@ const KEY_CHARS_MAX: usize = 256;
 const FINGERPRINTS_MAX: usize = 64;
 /// Records read at a time.
 const PAGE: u32 = 500;
+/// How long a key or a revocation made by another server may be unknown here.
+const READ_EVERY: Duration = Duration::from_mins(1);

@@ -12,15 +12,18 @@ use super::PkiError;
 pub(super) fn read(readings: &[Vec<u8>]) -> Result<rcgen::PublicKey, PkiError> {
     let mut fault = refused("there is none");
     for der in readings {
-        match CertificateSigningRequestParams::from_der(&der.as_slice().into()) {
-            Ok(request) => {
-                strong_enough(der)?;
-                return Ok(request.public_key);
-            }
-            Err(cause) => fault = refused(&cause.to_string()),
+        // Its length first: a signature of a short key is not even looked at.
+        match strong_enough(der).and_then(|()| signed(der)) {
+            Ok(key) => return Ok(key),
+            Err(cause) => fault = cause,
         }
     }
     Err(fault)
+}
+
+fn signed(der: &[u8]) -> Result<rcgen::PublicKey, PkiError> {
+    let request = CertificateSigningRequestParams::from_der(&der.into());
+    request.map(|request| request.public_key).map_err(|cause| refused(&cause.to_string()))
 }
 
 /// SHA-256 of the public key in a request (SubjectPublicKeyInfo, DER); `None` when it is no request. The signature

@@ -76,5 +76,5 @@ async fn blocking<T: Send + 'static>(
 
 /// Keys made at a time: each costs some tenths of a second of one core.
 const AT_ONCE: usize = 2;
-/// A module waits at least 20 s for its answer (`cwm-oke.md §2`).
-const PATIENCE: Duration = Duration::from_secs(12);
+/// A module waits at least 20 s for its answer (`cwm-oke.md §2`), and may have waited for its turn before.
+const PATIENCE: Duration = Duration::from_secs(6);

@@ -57,10 +57,12 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
 
 pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
 pub use parcel::FileSettings;
@@ -102,13 +104,13 @@ impl Cwm {
         Self { issuer, ..self }
     }
 
-    /// The turn of a device.
-    async fn turn(&self, address: &str) -> MutexGuard<'_, ()> {
+    /// The turn of a device; `None` when that would take too long.
+    async fn turn(&self, address: &str) -> Option<MutexGuard<'_, ()>> {
         let [first, rest @ ..] = &self.turns;
         let mut hasher = DefaultHasher::new();
         address.to_ascii_lowercase().hash(&mut hasher);
         let turn = usize::try_from(hasher.finish() % TURNS as u64).ok().and_then(|at| rest.get(at));
-        turn.unwrap_or(first).lock().await
+        timeout(TURN_WITHIN, turn.unwrap_or(first).lock()).await.ok()
     }
 
     /// Writes a call to the capture log, if the owner wants such calls there.
@@ -237,3 +239,5 @@ impl fmt::Debug for Cwm {
 const NAME: &str = "cwm";
 /// More than certificates are made at once.
 const TURNS: usize = 16;
+/// A module waits at least 20 s for its answer (`cwm-oke.md §2`), and making a key takes its time too.
+const TURN_WITHIN: Duration = Duration::from_secs(6);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use secrecy::ExposeSecret as _;
 
 use super::applicant::{self, Applicant};
 use super::draft::address_is_valid;
@@ -51,7 +50,8 @@ async fn hand_out(
     let shown = shown.and_then(|shown| Fingerprint::parse(&shown.fingerprint));
     let material = {
         // One at a time for a device, or two calls at once would be given different keys.
-        let _turn = cwm.turn(&device.names.address).await;
+        let turn = cwm.turn(&device.names.address).await;
+        let _turn = turn.ok_or(CwmError::Unissued(IssueError::Busy))?;
         let before = hub.material(&device.names.id).await?;
         let asks = Asks { requests: applicant.requests, hmac: found, shown };
         material(cwm, hub, &device, before, asks).await?
@@ -158,10 +158,7 @@ async fn provisioning_key(hub: &Hub, device: &Device, template: &str) -> Result<
     if !template.contains("{provisioning_key}") {
         return Ok(String::new());
     }
-    match hub.key_of(&device.names.id) {
-        Some(key) => Ok(key.key.clone()),
-        None => Ok(hub.rotate_key(&device.names.id, None).await?.expose_secret().to_owned()),
-    }
+    Ok(hub.key_or_new(&device.names.id).await?.key.clone())
 }
 
 fn place<'v>(

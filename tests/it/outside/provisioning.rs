@@ -170,7 +170,8 @@ fn a_certificate_lets_a_module_in_until_it_is_revoked() {
         .expect("it is refused");
     program.stop();
     program.start();
-    assert!(with_certificate(&program, &material, "/pull").contains("403"), "after a restart too");
+    let refused = with_certificate(&program, &material, "/pull");
+    assert!(refused.contains("403"), "after a restart too: {refused}");
     program.stop();
     program = set(program.set("HOMEPORT_TLS_CLIENT_CERTIFICATES", "optional"));
     let fresh = provisioned(&program, &format!("/provision?devid={MODULE}"), "");
