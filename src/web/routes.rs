@@ -40,10 +40,27 @@ pub(crate) struct Row {
 
 /// Every route there is.
 pub(crate) fn table() -> Vec<Row> {
-    let open = None;
-    let viewer = Some(Role::Viewer);
-    let operator = Some(Role::Operator);
-    let admin = Some(Role::Admin);
+    [operations(), equipment(), administration(), pages()].into_iter().flatten().collect()
+}
+
+/// The least roles, by the names the rows use.
+struct Needs {
+    open: Option<Role>,
+    viewer: Option<Role>,
+    operator: Option<Role>,
+    admin: Option<Role>,
+}
+
+const NEEDS: Needs = Needs {
+    open: None,
+    viewer: Some(Role::Viewer),
+    operator: Some(Role::Operator),
+    admin: Some(Role::Admin),
+};
+
+/// For whoever watches over the server, and for signing in.
+fn operations() -> Vec<Row> {
+    let Needs { open, viewer, .. } = NEEDS;
     vec![
         api("GET", "/health/live", open, get(health::live)),
         api("GET", "/health/ready", open, get(health::ready)),
@@ -51,6 +68,13 @@ pub(crate) fn table() -> Vec<Row> {
         api("POST", "/api/v1/auth/login", open, post(sign_in::login)),
         api("POST", "/api/v1/auth/logout", viewer, post(sign_in::logout)),
         api("GET", "/api/v1/me", viewer, get(sign_in::me)),
+    ]
+}
+
+/// Devices, what is said to them and what they say.
+fn equipment() -> Vec<Row> {
+    let Needs { viewer, operator, .. } = NEEDS;
+    vec![
         api("GET", "/api/v1/devices", viewer, get(devices::list)),
         api("POST", "/api/v1/devices", operator, post(devices::create)),
         api("GET", "/api/v1/devices/{id}", viewer, get(devices::show)),
@@ -88,6 +112,13 @@ pub(crate) fn table() -> Vec<Row> {
         api("PUT", "/api/v1/files/{name}", operator, put(files::publish)),
         api("POST", "/api/v1/files/{name}", operator, post(files::publish)),
         api("DELETE", "/api/v1/files/{name}", operator, delete(files::withdraw)),
+    ]
+}
+
+/// People, tokens, and what went wrong.
+fn administration() -> Vec<Row> {
+    let Needs { viewer, operator, admin, .. } = NEEDS;
+    vec![
         api("GET", "/api/v1/users", admin, get(people::users)),
         api("POST", "/api/v1/users", admin, post(people::add_user)),
         api("PATCH", "/api/v1/users/{id}", admin, patch(people::edit_user)),
@@ -99,6 +130,13 @@ pub(crate) fn table() -> Vec<Row> {
         api("GET", "/api/v1/captures/{id}", operator, get(captures::show)),
         api("GET", "/api/v1/handshakes", viewer, get(handshakes::list)),
         api("GET", "/api/v1/ledger/check", admin, get(ledger::check)),
+    ]
+}
+
+/// What people look at.
+fn pages() -> Vec<Row> {
+    let Needs { open, viewer, operator, .. } = NEEDS;
+    vec![
         api("GET", "/assets/{name}", open, get(assets::serve)),
         page("GET", "/login", open, get(login::form)),
         page("POST", "/login", open, post(login::submit)),

@@ -61,8 +61,8 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::sync::{Mutex, MutexGuard};
-use tokio_util::sync::CancellationToken;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
 pub use parcel::FileSettings;
