@@ -84,6 +84,17 @@ enum What {
         /// Its id, address or name.
         device: String,
     },
+    /// Say over which port a module shall talk to its equipment; it is told when its heartbeat says otherwise.
+    #[command(after_help = "Example:\n  homeport devices port 0002010203040506 232 --baud 115200")]
+    Port {
+        /// Its id, address or name.
+        device: String,
+        /// 232, 485, ttl or usb; none takes the wish back.
+        port: String,
+        /// The rate.
+        #[arg(long, default_value_t = 115_200)]
+        baud: u32,
+    },
     /// Forget a device with its values and open commands; the ledger stays.
     #[command(after_help = "Example:\n  homeport devices forget 0002010203040506")]
     Forget {
@@ -107,6 +118,12 @@ impl Devices {
             }
             What::Rotate { device, key_file } => rotate(&client, device, key_file.as_deref()).await,
             What::Revoke { device } => revoke(&client, device).await,
+            What::Port { device, port, baud } => {
+                let wish = if port == "none" { Value::Null } else { json!({ "port": port, "baud": baud }) };
+                let done = if wish.is_null() { "port no longer wanted" } else { "port wanted" };
+                let body = json!({ "wanted_port": wish });
+                change(&client, device, Method::PATCH, "", Some(body), done).await
+            }
             What::Forget { device } => change(&client, device, Method::DELETE, "", None, "forgotten").await,
         }
     }

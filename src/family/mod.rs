@@ -13,9 +13,9 @@ use std::sync::Arc;
 pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::{Hub, Order};
-use crate::http::{RouteError, Routes};
-use crate::model::{Encoder, FamilyName, Priority, Timestamp};
+use crate::core::{Hub, HubError, Order};
+use crate::http::{BoxFuture, RouteError, Routes};
+use crate::model::{Device, Encoder, FamilyName, Priority, Timestamp};
 
 /// One dialect. Object-safe: the server keeps a list.
 pub trait Family: Send + Sync + 'static {
@@ -48,6 +48,25 @@ pub trait Family: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What the dialect knows of a device beside its values: members for people to read.
+    fn facts<'a>(&'a self, hub: &'a Hub, device: &'a Device) -> BoxFuture<'a, Result<Facts, HubError>> {
+        let _ = (hub, device);
+        Box::pin(async { Ok(Facts::new()) })
+    }
+
+    /// Takes a wish about one device that the dialect then carries out of its own accord; `null` takes it back.
+    /// Gives `false` when it knows no wish of that name.
+    fn wish<'a>(
+        &'a self,
+        hub: &'a Hub,
+        device: &'a Device,
+        name: &'a str,
+        wish: &'a serde_json::Value,
+    ) -> BoxFuture<'a, Result<bool, HubError>> {
+        let _ = (hub, device, name, wish);
+        Box::pin(async { Ok(false) })
+    }
+
     /// What its devices' own values mean: the text of a data dictionary, used after those of the owner.
     fn dictionary(&self) -> Option<&'static str> {
         None
@@ -65,6 +84,9 @@ pub trait Family: Send + Sync + 'static {
         Vec::new()
     }
 }
+
+/// Members that a dialect adds to what people see of a device.
+pub type Facts = serde_json::Map<String, serde_json::Value>;
 
 /// A task that lasts as long as the server.
 pub type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -22,9 +22,9 @@ use self::error::WebError;
 pub use self::routes::Permit;
 use crate::core::{Hub, HubError};
 use crate::dictionary::Shelf;
-use crate::family::{Family, Template, templates};
+use crate::family::{Facts, Family, Template, templates};
 use crate::http::BoxFuture;
-use crate::model::FamilyName;
+use crate::model::{Device, FamilyName};
 
 /// Below this path a body is taken piece by piece and may be as large as a file.
 pub const UPLOADS: &str = "/api/v1/files/";
@@ -56,6 +56,14 @@ impl App {
     /// The dialect with a name.
     pub(crate) fn family(&self, name: &FamilyName) -> Option<&Arc<dyn Family>> {
         self.families.iter().find(|family| family.name() == *name)
+    }
+
+    /// What a device's dialect knows of it beside its values.
+    pub(crate) async fn facts(&self, device: &Device) -> Result<Facts, WebError> {
+        match self.family(&device.names.family) {
+            Some(family) => Ok(family.facts(&self.hub, device).await?),
+            None => Ok(Facts::new()),
+        }
     }
 
     /// Commands to start from in a dialect.

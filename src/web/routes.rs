@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use super::App;
 use super::api::{
     captures, commands, data, devices, export, files, handshakes, health, ledger, messages, metrics, people,
-    schedules, secrets, sign_in, templates, transfers,
+    picture, schedules, secrets, sign_in, templates, transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -94,6 +94,7 @@ fn equipment() -> Vec<Row> {
         api("GET", "/api/v1/transfers/{id}", viewer, get(transfers::show)),
         api("POST", "/api/v1/transfers/{id}/abort", operator, post(transfers::abort)),
         api("GET", "/api/v1/devices/{id}/series", viewer, get(data::series)),
+        api("GET", "/api/v1/devices/{id}/picture", viewer, get(picture::show)),
         api("GET", "/api/v1/devices/{id}/data", viewer, get(data::list)),
         api("GET", "/api/v1/devices/{id}/export.csv", viewer, get(export::one)),
         api("GET", "/api/v1/export.csv", viewer, get(export::all)),

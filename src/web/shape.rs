@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::api::secrets::{IssuedShape, KeyShape};
 use crate::core::{CertificateNote, Hub};
 use crate::dictionary::{Chosen, Explained};
+use crate::family::Facts;
 use crate::model::{
     CommandRecord, CommandState, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, HmacCheck,
     MessageRecord, Priority, Role, Seq, Timestamp, Token, Transition, User, Verdict, WireId,
@@ -33,6 +34,9 @@ pub(crate) struct DeviceShape {
     key: Option<KeyShape>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued: Option<IssuedShape>,
+    /// What its dialect knows of it.
+    #[serde(flatten)]
+    facts: Facts,
 }
 
 impl DeviceShape {
@@ -51,7 +55,13 @@ impl DeviceShape {
             certificate: None,
             key: None,
             issued: None,
+            facts: Facts::new(),
         }
+    }
+
+    /// The same with what its dialect knows of it.
+    pub(crate) fn with_facts(self, facts: Facts) -> Self {
+        Self { facts, ..self }
     }
 
     /// The same with the certificate it shows.

@@ -24,10 +24,13 @@
 //! | `push`, `pull`, `time`, `provision` | one exchange each |
 //! | `push`, `pull`, `time` | one exchange each |
 //! | `simulator` | a pretend module, for `homeport simulate` |
+//! | `care` | what the server looks after by itself: `wanted` ports, `counters` that restart |
 //! | `error` | what a module hears instead, and the status of each cause |
 
 mod answer;
 mod applicant;
+mod care;
+mod counters;
 mod courier;
 mod crc;
 mod directory;
@@ -52,6 +55,7 @@ mod telemetry;
 mod time;
 #[cfg(any(test, fuzzing))]
 pub mod truths;
+mod wanted;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -68,13 +72,14 @@ pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
 pub use parcel::FileSettings;
 pub use policy::{Capture, HmacPolicy, Repeat};
 
+use self::care::Care;
 use self::courier::Courier;
 use super::capture::captured;
 use super::simulator::{Role, Simulator};
-use super::{Chore, CommandText, Delivery, DraftText, Family, Invalid, Issuer, NoIssuer, Template};
-use crate::core::Hub;
-use crate::http::{Exchange, Handler, ListenerKind, Reply, Rest, RouteError, Routes, handler};
-use crate::model::FamilyName;
+use super::{Chore, CommandText, Delivery, DraftText, Facts, Family, Invalid, Issuer, NoIssuer, Template};
+use crate::core::{Hub, HubError};
+use crate::http::{BoxFuture, Exchange, Handler, ListenerKind, Reply, Rest, RouteError, Routes, handler};
+use crate::model::{Device, FamilyName};
 
 /// The dialect.
 pub struct Cwm {
@@ -84,6 +89,7 @@ pub struct Cwm {
     /// Devices that are being given certificates wait for each other, where their addresses share a turn.
     turns: [Mutex<()>; TURNS],
     courier: Courier,
+    care: Care,
 }
 
 impl Cwm {
@@ -92,6 +98,7 @@ impl Cwm {
         Self {
             name: FamilyName::new(NAME),
             courier: Courier::new(settings.files.bytes_per_second_max),
+            care: Care::default(),
             settings: Arc::new(settings),
             issuer: Arc::new(NoIssuer),
             turns: std::array::from_fn(|_| Mutex::new(())),
@@ -186,7 +193,10 @@ impl Family for Cwm {
     }
 
     fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {
-        vec![Box::pin(Courier::work(self, hub.clone(), stop.clone()))]
+        vec![
+            Box::pin(Courier::work(Arc::clone(&self), hub.clone(), stop.clone())),
+            Box::pin(Care::work(self, hub.clone(), stop.clone())),
+        ]
     }
 
     fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid> {
@@ -196,6 +206,20 @@ impl Family for Cwm {
     fn pieces(&self, delivery: &Delivery) -> Result<u32, Invalid> {
         parcel::check(delivery, &self.settings)?;
         Ok(self.settings.files.fragment_bytes.get())
+    }
+
+    fn facts<'a>(&'a self, hub: &'a Hub, device: &'a Device) -> BoxFuture<'a, Result<Facts, HubError>> {
+        Box::pin(self.care.facts(hub, device))
+    }
+
+    fn wish<'a>(
+        &'a self,
+        hub: &'a Hub,
+        device: &'a Device,
+        name: &'a str,
+        wish: &'a serde_json::Value,
+    ) -> BoxFuture<'a, Result<bool, HubError>> {
+        Box::pin(self.care.wish(hub, device, name, wish))
     }
 
     fn dictionary(&self) -> Option<&'static str> {

@@ -56,6 +56,10 @@ pub struct CwmSettings {
     pub readings_max: usize,
     /// Sending files to equipment (§8).
     pub files: FileSettings,
+    /// The payload of the port command (§6.3): `{port}` and `{baud}` are those that are wanted.
+    pub port_payload: String,
+    /// Members that hold counters (§6.2): their restarts and wraps are noticed.
+    pub counters: Vec<String>,
     /// Commands an operator may start from (§6.3, §7.1).
     pub templates: Vec<Template>,
 }
@@ -80,6 +84,10 @@ pub struct CwmNames {
     pub pull: String,
     /// The heartbeat's member of a payload.
     pub heartbeat: String,
+    /// What a module's heartbeat calls the port to its equipment (§6.1).
+    pub port: String,
+    /// And its rate.
+    pub baud: String,
     /// What may name the device that asks `/provision`, the best first. The carrier in `_src` and the client
     /// certificate come after them.
     pub device: Vec<String>,
@@ -131,6 +139,8 @@ impl Default for CwmSettings {
             push_okms_max: 64,
             readings_max: 512,
             files: FileSettings::default(),
+            port_payload: r#"{"oke":{"port":"{port}","baud":{baud}}}"#.to_owned(),
+            counters: ["_dll", "_msg", "diag"].map(str::to_owned).to_vec(),
             templates: templates(),
         }
     }
@@ -147,6 +157,8 @@ impl Default for CwmNames {
             push: "push".to_owned(),
             pull: "pull".to_owned(),
             heartbeat: "_hbt".to_owned(),
+            port: "port".to_owned(),
+            baud: "baud".to_owned(),
             device: ["devid", "dev_id", "deviceid", "id", "mac"].map(str::to_owned).to_vec(),
         }
     }

@@ -58,7 +58,9 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
         let unusable = note(&message, peer);
         let overheard = overheard(cwm, known.as_ref(), &message);
         let carrier = known.as_ref().map(|known| known.via().names.id.clone());
-        let accepted = hub.accept(Report { hmac, ..report(hub, known, message, settings, peer) }).await?;
+        let report = Report { hmac, ..report(hub, known, message, settings, peer) };
+        let noted = cwm.care.note(&report, settings);
+        let accepted = hub.accept(report).await?;
         if let (Some(carrier), Some(shown)) = (&carrier, exchange.peer.certificate()) {
             hub.presented(carrier, presented(shown));
         }
@@ -67,6 +69,9 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
             if let Err(error) = Box::pin(Courier::heard(cwm, hub, &device, &payload)).await {
                 tracing::warn!(%peer, %error, "a directory was not looked at");
             }
+        }
+        if let Some(noted) = noted {
+            answer.pending |= Box::pin(cwm.care.act(cwm, hub, noted, accepted.verdict)).await;
         }
         answer.pending |= accepted.pending;
         answer.taken &= match settings.bad_messages {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Answer, device, secrets};
 use crate::core::DeviceFilter;
+use crate::family::Facts;
 use crate::model::{DeviceId, DeviceState, FamilyName};
 use crate::web::App;
 use crate::web::error::WebError;
@@ -25,6 +26,9 @@ pub(crate) struct Make {
 #[derive(Deserialize)]
 pub(crate) struct Edit {
     name: Option<String>,
+    /// What the device's dialect shall see to, such as `wanted_port`.
+    #[serde(flatten)]
+    wishes: Facts,
 }
 
 /// What a query asks of the registry, with one device more than fits the page.
@@ -79,7 +83,9 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<Devic
     let device = device(&app, &id)?;
     let certificate = app.hub.certificate(&device.names.id).await?;
     let (key, issued) = secrets::of(&app, &device).await?;
-    Ok(Json(DeviceShape::new(&app.hub, device).with_certificate(certificate).with_secrets(key, issued)))
+    let facts = app.facts(&device).await?;
+    let shape = DeviceShape::new(&app.hub, device).with_facts(facts);
+    Ok(Json(shape.with_certificate(certificate).with_secrets(key, issued)))
 }
 
 pub(crate) async fn edit(
@@ -88,11 +94,25 @@ pub(crate) async fn edit(
     Body(edit): Body<Edit>,
 ) -> Answer<serde_json::Value> {
     let before = device(&app, &id)?;
-    let name =
-        edit.name.ok_or_else(|| WebError::field("name", "name is missing: it is what can be changed"))?;
-    let unchanged = name.trim() == before.names.name;
-    let device = if unchanged { before } else { app.hub.rename(&before.names.id, &name).await? };
-    let mut shape = serde_json::to_value(DeviceShape::new(&app.hub, device))
+    let mut granted = 0;
+    if let Some(family) = app.family(&before.names.family) {
+        for (name, wish) in &edit.wishes {
+            // Names that a call does not know are ignored.
+            granted += u32::from(family.wish(&app.hub, &before, name, wish).await?);
+        }
+    }
+    let name = edit.name.as_deref().map_or(before.names.name.as_str(), str::trim);
+    if edit.name.is_none() && granted == 0 {
+        return Err(WebError::field("name", "name is missing: it is what can be changed"));
+    }
+    let unchanged = name == before.names.name && granted == 0;
+    let device = if name == before.names.name {
+        before.clone()
+    } else {
+        app.hub.rename(&before.names.id, name).await?
+    };
+    let facts = app.facts(&device).await?;
+    let mut shape = serde_json::to_value(DeviceShape::new(&app.hub, device).with_facts(facts))
         .map_err(|error| WebError::Unreadable(error.to_string()))?;
     if let (true, Some(object)) = (unchanged, shape.as_object_mut()) {
         object.insert("unchanged".to_owned(), true.into());

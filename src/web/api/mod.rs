@@ -12,6 +12,7 @@ pub(crate) mod ledger;
 pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod people;
+pub(crate) mod picture;
 pub(crate) mod schedules;
 pub(crate) mod secrets;
 pub(crate) mod sign_in;

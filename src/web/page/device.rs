@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 
 use super::{Frame, Page, brief, brief_or_never, render};
-use crate::core::{CommandFilter, MessageFilter, Presence};
+use crate::core::{CommandFilter, MessageFilter, Presence, picture};
 use crate::dictionary::{Alarm, Bound, Chosen};
 use crate::model::{CommandRecord, CommandState, Datum, Device, DeviceState, MessageRecord, Value};
 use crate::web::App;
@@ -69,7 +69,7 @@ struct MessageLine {
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
     let device = api::device(&app, &id)?;
     let id = device.names.id.clone();
-    let values = app.hub.latest(&id).await?;
+    let values = picture(app.hub.latest(&id).await?);
     let commands = CommandFilter { device: Some(id.clone()), limit: SHOWN, ..CommandFilter::default() };
     let commands = app.hub.commands(commands).await?;
     let messages = MessageFilter { device: Some(id.clone()), limit: SHOWN, ..MessageFilter::default() };
