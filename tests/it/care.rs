@@ -142,7 +142,7 @@ fn schedules_are_made_looked_at_paused_and_removed() {
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0]["times"], json!(["06:30", "18:00"]));
     assert_eq!(listed[0]["payload"], json!({"cmd": {"relay": 1}}));
-    assert_eq!((&listed[0]["missed"], &listed[0]["by"]), (&json!(0), &json!("user:control")));
+    assert_eq!((&listed[0]["missed"], &listed[0]["by"]), (&json!(0), &json!("user:local")));
     program.done(&["schedule", "pause", "Fryer on"]);
     let table = program.done(&["schedule", "list"]);
     assert!(table.contains("Fryer on") && table.contains("06:30,18:00 mon,fri"), "{table}");
