@@ -32,7 +32,9 @@ pub fn print(config: &Config) -> String {
         let _ = writeln!(text, "{} = {}", leaf(key), (key.show)(config));
     });
     for (family, table) in &config.families {
-        let _ = write!(text, "\n[{family}]\n{table}");
+        // Within its section, so that a section below it keeps its whole name.
+        let section = toml::Table::from_iter([(family.clone(), toml::Value::Table(table.clone()))]);
+        let _ = write!(text, "\n{section}");
     }
     text
 }

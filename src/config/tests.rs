@@ -32,7 +32,10 @@ fn the_template_reads_back_as_the_defaults() {
 
 #[test]
 fn print_reads_back_as_what_was_set() {
-    let (_file, sources) = file("hosts = [\"a.example\"]\n[listen]\nadmin = \"127.0.0.1:9000\"\n");
+    let (_file, sources) = file(
+        "hosts = [\"a.example\"]\n[listen]\nadmin = \"127.0.0.1:9000\"\n\
+         [cwm]\nokm_max_bytes = 499\n[cwm.files]\nfragment_bytes = 192\n",
+    );
     let (config, _) = load(&sources).unwrap();
     let (_again, sources) = file(&print(&config));
     assert_eq!(load(&sources).unwrap().0, config);

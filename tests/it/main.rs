@@ -22,5 +22,6 @@ mod schedules;
 mod simulate;
 mod store;
 mod tidy;
+mod transfers;
 mod web;
 mod wire;

@@ -21,7 +21,8 @@ use super::{Cwm, directory, draft, parcel};
 use crate::core::{Acknowledgement, Hub, HubError, Pulled};
 use crate::family::CommandText;
 use crate::model::{
-    DeviceId, Errand, Load, Onward, Patience, Priority, Timestamp, Transfer, TransferId, TransferState,
+    CommandState, DeviceId, Errand, Load, Onward, Patience, Priority, Timestamp, Transfer, TransferId,
+    TransferState,
 };
 
 /// Which transfers are under way, and how fast they may go.
@@ -45,7 +46,7 @@ struct Job {
 /// What one step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// A command was queued.
+    /// A command is in the queue.
     Queued,
     /// A command is under way, or it is not time yet.
     Waiting,
@@ -255,6 +256,8 @@ async fn advance(cwm: &Cwm, hub: &Hub, id: &TransferId, turn: Turn) -> Result<St
         Some(errand) => match hub.command(&errand.command).await? {
             // It was noted, and the server ended before it was queued.
             None => Some(errand),
+            // It waits for the module; another look at the queue finds it, unless it has to wait there.
+            Some(command) if command.state == CommandState::Queued => return Ok(Step::Queued),
             Some(command) => {
                 let why = command.transitions.last().map_or("", |last| &last.reason);
                 transfer.settle(command.state, why, hub.now(), patience(cwm));

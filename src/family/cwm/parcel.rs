@@ -270,4 +270,38 @@ mod tests {
         assert_eq!(read("directory_template = ''").unwrap().directory_template, "");
         assert_eq!(read("").unwrap(), FileSettings::default());
     }
+
+    fn delivery(address: &str, parent: Option<&str>, name: &str) -> Delivery {
+        let parent = parent.map(str::to_owned);
+        Delivery { address: address.to_owned(), parent, name: name.to_owned(), size: (1 << 31) - 1 }
+    }
+
+    #[test]
+    fn a_full_piece_fits_a_message_whatever_the_file_is_called() {
+        let settings = CwmSettings::default();
+        let (oke, cwm) = ("036334d0b8df1f05", Some("0002010203040506"));
+        check(&delivery(oke, cwm, &"n".repeat(64)), &settings).unwrap();
+        // The five fragments of the serial link carry it, and with a usual name four do (§9.3).
+        let narrow = CwmSettings { okm_max_bytes: 951, ..CwmSettings::default() };
+        check(&delivery(oke, cwm, &"n".repeat(40)), &narrow).unwrap();
+    }
+
+    #[test]
+    fn a_delivery_that_makes_no_message_is_refused_before_it_begins() {
+        let settings = CwmSettings::default();
+        let long = "d".repeat(64);
+        for (delivery, field, cause) in [
+            (delivery(&long, Some(&long), &"n".repeat(64)), "name", "choose a shorter name"),
+            (delivery("036334d0b8df1f05", None, ""), "name", "1 to 64"),
+            (delivery("036334d0b8df1f05", None, "a\nb"), "name", "printable"),
+        ] {
+            let invalid = check(&delivery, &settings).unwrap_err();
+            assert_eq!(invalid.field, field);
+            assert!(invalid.message.contains(cause), "{}", invalid.message);
+        }
+        let small = CwmSettings { okm_max_bytes: 499, ..CwmSettings::default() };
+        assert!(check(&delivery("036334d0b8df1f05", None, "a"), &small).is_err());
+        let files = FileSettings { fragment_bytes: at_least_one(192), ..FileSettings::default() };
+        check(&delivery("036334d0b8df1f05", None, "a"), &CwmSettings { files, ..small }).unwrap();
+    }
 }
