@@ -20,6 +20,7 @@ mod revoked;
 mod shares;
 mod shelf;
 mod sockets;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -36,6 +37,7 @@ pub use error::ServerError;
 pub use life::run;
 pub use shelf::dictionaries;
 pub use sockets::{control_path, is_running};
+pub use upkeep::{backup, restore, verify_backup};
 
 use crate::config::Config;
 use crate::core::Hub;
@@ -158,10 +160,13 @@ async fn compose(
     Ok(running)
 }
 
+fn target(config: &Config) -> Result<Target, ServerError> {
+    Target::parse(config.store.reveal(), &config.data_dir)
+        .map_err(|message| ServerError::Setting { section: "store".to_owned(), message })
+}
+
 async fn open_store(config: &Config) -> Result<Store, ServerError> {
-    let target = Target::parse(config.store.reveal(), &config.data_dir)
-        .map_err(|message| ServerError::Setting { section: "store".to_owned(), message })?;
-    match Store::open(&target, shares::writer(&config.limits)).await {
+    match Store::open(&target(config)?, shares::writer(&config.limits)).await {
         Ok(store) => Ok(store),
         Err(StoreError::InUse(_)) => Err(ServerError::SecondServer(config.data_dir.clone())),
         Err(error) => Err(error.into()),
@@ -387,8 +392,7 @@ pub fn rehearse(
 pub fn check(config: &Config) -> Result<(), ServerError> {
     families(config)?;
     logs::filter(&config.log.level)?;
-    Target::parse(config.store.reveal(), &config.data_dir)
-        .map_err(|message| ServerError::Setting { section: "store".to_owned(), message })?;
+    target(config)?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! error; exit codes are 0 done, 1 the thing asked for failed, 2 wrong usage or configuration.
 
 mod audit;
+mod backup;
 mod captures;
 mod certs;
 mod client;
@@ -16,6 +17,7 @@ mod files;
 mod man;
 mod output;
 mod probe;
+mod restore;
 mod schedule;
 mod send;
 mod serve;
@@ -76,6 +78,10 @@ enum Command {
     Endpoint(endpoint::Endpoint),
     /// Check that the ledger is whole.
     Audit(audit::Audit),
+    /// Write a checked copy of the store into a file, also while the server runs.
+    Backup(backup::Backup),
+    /// Put a backup in the place of the store.
+    Restore(restore::Restore),
     /// Write what devices measured to standard output.
     Export(export::Export),
     /// Rehearse with a pretend fleet.
@@ -144,6 +150,8 @@ fn run(cli: Cli) -> Done {
         Command::Doctor(command) => wait(command.run(&settings)),
         Command::Endpoint(command) => wait(command.run(&settings)),
         Command::Audit(command) => wait(command.run(&settings)),
+        Command::Backup(command) => wait(command.run(&settings)),
+        Command::Restore(command) => wait(command.run(&settings)),
         Command::Export(command) => wait(command.run(&settings)),
         Command::Simulate(command) => command.run(&settings),
     }

@@ -20,6 +20,7 @@ use super::secrets::Passwords;
 use super::tally::Tally;
 use super::throttle::Throttle;
 use super::transfers::Porters;
+use super::upkeep::Tried;
 use super::{HubError, HubSettings};
 use crate::model::{Clock, CommandRecord, Timestamp};
 use crate::store::{Outcome, Reader, Store, StoreError, Write};
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     pub(super) credentials: Credentials,
     pub(super) capture_rate: Rate,
     pub(super) password_changes: broadcast::Sender<String>,
+    pub(super) tried: Tried,
     /// How many devices this server has forgotten.
     pub(super) forgets: AtomicU64,
     pub(super) porters: Porters,
@@ -68,6 +70,7 @@ impl Hub {
             shown: Shown::default(),
             tally: Tally::default(),
             password_changes: broadcast::Sender::new(16),
+            tried: Tried::default(),
             forgets: AtomicU64::new(0),
             porters: Porters::default(),
             tasks: TaskTracker::new(),
@@ -128,7 +131,7 @@ impl Hub {
     }
 
     pub(super) async fn write(&self, write: Write) -> Result<Outcome, StoreError> {
-        self.0.store.write(write).await
+        self.0.store.write(write).await.inspect_err(|error| self.0.tried.hear(error))
     }
 
     pub(super) fn tell_commands(&self, changed: Vec<CommandRecord>) {

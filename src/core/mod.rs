@@ -31,6 +31,7 @@ pub mod telemetry;
 mod tests;
 mod throttle;
 mod transfers;
+mod upkeep;
 
 pub use captures::{Capture, CapturedTls};
 pub use certificates::{CertificateNote, EarlierCertificate, Presented};

@@ -25,7 +25,7 @@ pub use inspect::{Inspection, inspect};
 
 pub use prune::{Bulk, Place, Prune, Pruned, READING_BYTES, Weight};
 pub use read::{
-    CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter, Stats,
+    Backup, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter, Stats,
 };
 pub use write::{
     ASK_AGAIN, Acknowledgement, Enqueued, Leased, Outcome, RecordWrite, Reply, ReportWrite, Reported,
@@ -90,6 +90,41 @@ pub trait Engine: Send + 'static {
 
     /// A handle for reading, which may be shared by any number of tasks.
     fn reader(&self) -> std::sync::Arc<dyn Reader>;
+}
+
+/// Copies a database that no server has open into a new file, and checks the copy. Answers the number of
+/// entries in its ledger.
+///
+/// # Errors
+/// `InUse` by a server, `Full`, `Refused` with what is wrong.
+pub async fn backup_closed(target: &Target, to: &std::path::Path) -> Result<i64, StoreError> {
+    match target {
+        Target::Sqlite(path) => sqlite::backup_closed(path, to).await,
+        Target::Postgres(_) => Err(own_tools("pg_dump")),
+    }
+}
+
+/// Puts a checked copy of a backup in the place of a database that no server has open. The database that was
+/// there is kept: its name with `suffix` is answered, and the number of entries in the ledger.
+///
+/// # Errors
+/// `InUse` by a server, `TooNew`, `Full`, `Refused` with what is wrong; the database is as it was then.
+pub async fn restore(
+    target: &Target,
+    from: &std::path::Path,
+    suffix: &str,
+) -> Result<(Option<std::path::PathBuf>, i64), StoreError> {
+    match target {
+        Target::Sqlite(path) => sqlite::restore(path, from, suffix).await,
+        Target::Postgres(_) => Err(own_tools("pg_restore")),
+    }
+}
+
+/// The refusal to do what PostgreSQL has a program for.
+fn own_tools(program: &str) -> StoreError {
+    StoreError::Refused(format!(
+        "PostgreSQL has its own program for this: {program} (docs/operations.md shows how)"
+    ))
 }
 
 /// The list of engines.

@@ -109,6 +109,17 @@ pub struct Stats {
     pub devices: i64,
 }
 
+/// A copy of a database, checked from end to end.
+#[derive(Debug)]
+pub struct Backup {
+    /// The copy. Its file has no name any more: it is gone when this is closed.
+    pub file: std::fs::File,
+    /// Its size.
+    pub bytes: u64,
+    /// Entries of its ledger.
+    pub entries: i64,
+}
+
 /// What may be read from an engine.
 pub trait Reader: Send + Sync + 'static {
     /// Every device, for the registry's start.
@@ -154,6 +165,9 @@ pub trait Reader: Send + Sync + 'static {
     fn first_since(&self, at: Timestamp) -> Answer<'_, Seq>;
     /// What the entries after one hold, at most `limit` of them.
     fn weigh(&self, what: Bulk, after: Seq, limit: u32) -> Answer<'_, Weight>;
+    /// A copy of all there is at this moment, made beside the database and checked. `Refused` by engines that
+    /// have tools of their own for it.
+    fn backup(&self) -> Answer<'_, Backup>;
     /// A page of small documents.
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>>;
     /// A small text kept under a name (`None` when there is none), e.g. the server's id.

@@ -59,8 +59,13 @@ pub enum Write {
     User(Box<UserWrite>),
     /// Removes a bounded piece of what is old.
     Prune(Prune),
-    /// Writes a line that says when the store was last tried, to see that it can be written.
-    Probe(Timestamp),
+    /// Writes when the store was last tried, to see that it can be written.
+    Probe {
+        /// Now.
+        at: Timestamp,
+        /// So many bytes beside.
+        bytes: usize,
+    },
     /// Keeps a small document, or removes one.
     Record(Box<RecordWrite>),
 }

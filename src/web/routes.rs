@@ -8,8 +8,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
 use super::api::{
-    captures, commands, data, devices, export, files, handshakes, health, ledger, messages, metrics, people,
-    picture, schedules, secrets, sign_in, templates, transfers,
+    backup, captures, commands, data, devices, export, files, handshakes, health, ledger, messages, metrics,
+    people, picture, schedules, secrets, sign_in, templates, transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -130,6 +130,7 @@ fn administration() -> Vec<Row> {
         api("GET", "/api/v1/captures", operator, get(captures::list)),
         api("GET", "/api/v1/captures/{id}", operator, get(captures::show)),
         api("GET", "/api/v1/handshakes", viewer, get(handshakes::list)),
+        api("GET", "/api/v1/backup", admin, get(backup::download)),
         api("GET", "/api/v1/ledger/check", admin, get(ledger::check)),
     ]
 }

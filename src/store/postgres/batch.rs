@@ -83,7 +83,7 @@ async fn apply(work: &mut Work<'_>, write: &Write) -> Result<Outcome, Fault> {
         Write::Forget(id) => device::forget(work, id).await.map(|()| Outcome::Done),
         Write::User(change) => people::change(work, change).await.map(|()| Outcome::Done),
         Write::Prune(piece) => prune::apply(work, piece).await.map(Outcome::Pruned),
-        Write::Probe(at) => people::probe(work, *at).await.map(|()| Outcome::Done),
+        Write::Probe { at, bytes } => people::probe(work, *at, *bytes).await.map(|()| Outcome::Done),
         Write::Record(write) => record::apply(work, write).await.map(|()| Outcome::Done),
     }
 }

@@ -36,9 +36,9 @@ pub(super) async fn end_sessions(work: &Work<'_>, at: Timestamp) -> Result<(), F
 }
 
 /// Notes when the store was last tried.
-pub(super) async fn probe(work: &Work<'_>, at: Timestamp) -> Result<(), Fault> {
+pub(super) async fn probe(work: &Work<'_>, at: Timestamp, bytes: usize) -> Result<(), Fault> {
     let sql = "INSERT INTO note (name, value) VALUES ('probe', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    work.execute(sql, &[&at.to_string().into_bytes()]).await?;
+    work.execute(sql, &[&format!("{at}{}", " ".repeat(bytes)).into_bytes()]).await?;
     Ok(())
 }
 

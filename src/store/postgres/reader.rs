@@ -17,10 +17,11 @@ use crate::model::{
     Session as Login, Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::ledger::GENESIS;
+use crate::store::own_tools;
 use crate::store::prune::{READING_BYTES, mark};
 use crate::store::{
-    Answer, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter,
-    Stats, StoreError, Weight,
+    Answer, Backup, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader,
+    RecordFilter, Stats, StoreError, Weight,
 };
 
 /// Reads for any number of tasks.
@@ -382,6 +383,10 @@ impl Reader for PostgresReader {
         .page("m.seq", limit)
         .text(") s");
         Box::pin(async move { Ok(self.one(query, weight).await?.unwrap_or_default()) })
+    }
+
+    fn backup(&self) -> Answer<'_, Backup> {
+        Box::pin(std::future::ready(Err(own_tools("pg_dump"))))
     }
 
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>> {

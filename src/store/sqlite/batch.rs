@@ -52,7 +52,7 @@ fn apply(db: &Connection, journal: &mut Journal, write: &Write) -> Result<Outcom
         Write::Forget(id) => device::forget(db, id).map(|()| Outcome::Done),
         Write::User(write) => people::apply(db, write).map(|()| Outcome::Done),
         Write::Prune(work) => prune::apply(db, work).map(Outcome::Pruned),
-        Write::Probe(at) => people::probe(db, *at).map(|()| Outcome::Done),
+        Write::Probe { at, bytes } => people::probe(db, *at, *bytes).map(|()| Outcome::Done),
         Write::Record(write) => record::apply(db, write).map(|()| Outcome::Done),
     }
 }

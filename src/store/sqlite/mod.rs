@@ -1,5 +1,6 @@
 //! The SQLite engine: one connection that writes, a few that only read.
 
+mod backup;
 mod batch;
 mod command;
 mod connection;
@@ -22,7 +23,7 @@ mod row;
 mod schema;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -58,6 +59,28 @@ impl Sqlite {
         let reader = Arc::new(reader::Readers::new(path));
         Ok(Self { writer, reader, _lock: lock })
     }
+}
+
+/// Reads a copy of a database from end to end. Answers the number of entries in its ledger.
+///
+/// # Errors
+/// `TooNew`, or `Refused` with what is wrong with it.
+pub async fn verify(path: &Path) -> Result<i64, StoreError> {
+    backup::verify(path).await
+}
+
+/// Copies a database that no server has open, and checks the copy.
+pub(super) async fn backup_closed(path: &Path, to: &Path) -> Result<i64, StoreError> {
+    backup::of_closed(path, to).await
+}
+
+/// Puts a checked copy of a backup in the place of a database.
+pub(super) async fn restore(
+    path: &Path,
+    from: &Path,
+    suffix: &str,
+) -> Result<(Option<PathBuf>, i64), StoreError> {
+    backup::restore(path, from, suffix).await
 }
 
 impl Engine for Sqlite {

@@ -57,8 +57,8 @@ pub(super) fn end_sessions(db: &Connection, at: Timestamp) -> Result<(), StoreEr
 }
 
 /// Notes when the store was last tried.
-pub(super) fn probe(db: &Connection, at: Timestamp) -> Result<(), StoreError> {
-    let body = at.to_string().into_bytes();
+pub(super) fn probe(db: &Connection, at: Timestamp, bytes: usize) -> Result<(), StoreError> {
+    let body = format!("{at}{}", " ".repeat(bytes)).into_bytes();
     run(
         db,
         "INSERT INTO note (name, body) VALUES ('probe', ?1) ON CONFLICT (name) DO UPDATE SET body = ?1",

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{connection, prune, read_commands, read_devices, read_messages, read_people, record};
+use super::{backup, connection, prune, read_commands, read_devices, read_messages, read_people, record};
 use crate::model::{
     CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq, Session,
     Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::{
-    Answer, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter,
-    Stats, StoreError, Weight,
+    Answer, Backup, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader,
+    RecordFilter, Stats, StoreError, Weight,
 };
 
 /// Connections that read at the same time; further reads wait for one of them.
@@ -28,6 +28,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Readers {
     pool: Arc<Pool>,
     turns: Arc<Semaphore>,
+    /// One backup at a time.
+    copying: Arc<Semaphore>,
 }
 
 struct Pool {
@@ -40,7 +42,11 @@ impl Readers {
     /// Readers of one file.
     pub(super) fn new(path: &Path) -> Self {
         let pool = Pool { path: path.to_owned(), idle: Mutex::new(Some(Vec::new())) };
-        Self { pool: Arc::new(pool), turns: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+        Self {
+            pool: Arc::new(pool),
+            turns: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            copying: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// Closes the connections that rest; those at work close when they are done. The writer's is then the last
@@ -176,6 +182,15 @@ impl Reader for Readers {
 
     fn weigh(&self, what: Bulk, after: Seq, limit: u32) -> Answer<'_, Weight> {
         self.ask(move |db| prune::weigh(db, what, after, limit))
+    }
+
+    fn backup(&self) -> Answer<'_, Backup> {
+        Box::pin(async move {
+            let turn = Arc::clone(&self.copying).try_acquire_owned();
+            let _turn =
+                turn.map_err(|_| StoreError::Refused("a backup is being made: wait for it".to_owned()))?;
+            backup::beside(&self.pool.path).await
+        })
     }
 
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>> {

@@ -18,11 +18,8 @@ pub(super) fn newest() -> u32 {
 /// Applies what is missing, all in one exclusive transaction.
 pub(super) fn bring_up_to_date(db: &mut Connection) -> Result<(), StoreError> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let found: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    refuse_newer(&tx)?;
     let known = migrate::newest(&STEPS);
-    if found > known {
-        return Err(StoreError::TooNew { found, known });
-    }
     tx.execute_batch(
         "CREATE TABLE IF NOT EXISTS schema_step (
             version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL
@@ -42,6 +39,13 @@ pub(super) fn bring_up_to_date(db: &mut Connection) -> Result<(), StoreError> {
     )?;
     tx.pragma_update(None, "user_version", known)?;
     Ok(tx.commit()?)
+}
+
+/// Refuses what a newer homeport made.
+pub(super) fn refuse_newer(db: &Connection) -> Result<(), StoreError> {
+    let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = migrate::newest(&STEPS);
+    if found > known { Err(StoreError::TooNew { found, known }) } else { Ok(()) }
 }
 
 fn applied(db: &Connection) -> Result<Vec<Applied>, StoreError> {

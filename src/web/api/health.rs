@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde_json::json;
 
+use crate::core::{HubError, StoreError};
 use crate::web::App;
 
 pub(crate) async fn live() -> Json<serde_json::Value> {
@@ -13,12 +14,16 @@ pub(crate) async fn live() -> Json<serde_json::Value> {
 }
 
 pub(crate) async fn ready(State(app): State<App>) -> Response {
-    match app.hub.stats().await {
-        Ok(_) => Json(json!({"status": "ready"})).into_response(),
+    let reason = match app.hub.ready().await {
+        Ok(()) => return Json(json!({"status": "ready"})).into_response(),
+        Err(HubError::Busy) => "the store is busy: too many writes are waiting",
+        Err(HubError::Store(StoreError::Full(_))) => "the disk that holds the store is full",
+        Err(HubError::Store(StoreError::ReadOnly(_))) => "the store cannot be written",
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            let why = json!({"status": "not_ready", "reasons": ["the store cannot be read"]});
-            (StatusCode::SERVICE_UNAVAILABLE, Json(why)).into_response()
+            "the store does not work; the server's log has the cause"
         }
-    }
+    };
+    let why = json!({"status": "not_ready", "reasons": [reason]});
+    (StatusCode::SERVICE_UNAVAILABLE, Json(why)).into_response()
 }

@@ -140,6 +140,8 @@ fn on_a_full_disk_no_module_is_told_taken_and_it_recovers() {
     // It still answers who only asks, and still refuses who wants something kept.
     program.client().get("/pull").is_device_answer(200, r#"{"pull":false}"#);
     assert_eq!(module.push(&message).expect("an answer").status, 503);
+    let ready = || program.client().get("/health/ready");
+    assert_eq!((ready().status, program.client().get("/health/live").status), (503, 200));
 
     if disk.is_some() {
         let more = Command::new("mount").args(["-o", "remount,size=65536k"]).arg(&data).status();
@@ -149,6 +151,7 @@ fn on_a_full_disk_no_module_is_told_taken_and_it_recovers() {
             (answer.status == 200).then_some(())
         });
         taken.expect("with room again it takes messages again");
+        settled(|| (ready().status == 200).then_some(())).expect("with room again it is ready");
         confirmed += 1;
     }
     program.kill();

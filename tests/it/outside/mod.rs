@@ -14,3 +14,4 @@ mod provisioning;
 mod restart;
 mod story;
 mod transfers;
+mod upkeep;

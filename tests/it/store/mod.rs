@@ -1,5 +1,6 @@
 //! The store's tests: one list of cases, which every engine must pass, and what only one engine has.
 
+mod backup;
 mod cases;
 mod fixtures;
 #[cfg(feature = "postgres")]
