@@ -116,7 +116,12 @@ async fn list(client: &Client, json: bool) -> Done {
         return Ok(output::json(&Value::Array(files))?);
     }
     files.sort_by(|one, other| text(one, "name").cmp(text(other, "name")));
-    Ok(output::table(&files, &COLUMNS)?)
+    output::table(&files, &COLUMNS)?;
+    for file in files.iter().filter(|file| file.get("available") == Some(&Value::Bool(false))) {
+        let name = output::cell(file, "name");
+        output::note(&format!("{name} is not there to be downloaded: publish it again, or remove it"));
+    }
+    Ok(())
 }
 
 async fn remove(client: &Client, names: &[String]) -> Done {

@@ -106,6 +106,11 @@ impl Hub {
         self.kept_all(None, before, limit).await
     }
 
+    /// For each file, whether its bytes are there: a backup of the database does not hold them.
+    pub async fn files_available(&self, files: &[&Published]) -> Vec<bool> {
+        self.0.shelf.available(files).await
+    }
+
     /// Opens the bytes of a published file. `NotFound` when they were replaced or withdrawn meanwhile.
     pub async fn open_file(&self, file: &Published) -> Result<Content, HubError> {
         match self.0.shelf.open(&file.sha256, file.size).await {
@@ -176,7 +181,8 @@ impl Hub {
         reserved.is_some_and(|names| names.contains(&name.to_ascii_lowercase()))
     }
 
-    /// Removes what uploads that broke off long ago left behind. For the start.
+    /// Removes what uploads that broke off long ago left behind, and says which files have lost their bytes. For
+    /// the start.
     pub async fn tidy_files(&self) -> Result<(), HubError> {
         let _turn = self.0.shelf.turn().await;
         let mut used = BTreeSet::new();
@@ -185,6 +191,12 @@ impl Hub {
             let page = self.kept_all::<Published>(None, before, PAGE).await?;
             let Some((at, last)) = page.last() else { break };
             before = Some((*at, last.key()));
+            let files: Vec<_> = page.iter().map(|(_, file)| file).collect();
+            for (file, available) in files.iter().zip(self.files_available(&files).await) {
+                if !available {
+                    tracing::warn!(name = %file.name, "a published file is not there: publish it again or remove it");
+                }
+            }
             used.extend(page.into_iter().map(|(_, file)| file.sha256));
         }
         self.0.shelf.tidy(used).await

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
+use super::Published;
 use crate::core::HubError;
 
 /// The folder, and who may change it now.
@@ -37,18 +38,18 @@ impl Shelf {
     /// Opens a content. A symbolic link is none, wherever it leads, nor is a file of another size.
     pub(super) async fn open(&self, sha256: &str, size: u64) -> io::Result<File> {
         let path = self.path(sha256)?;
-        off_runtime(move || {
-            let entry = fs::symlink_metadata(&path)?;
-            let opened = File::open(&path)?;
-            let found = opened.metadata()?;
-            let same = (entry.dev(), entry.ino()) == (found.dev(), found.ino());
-            if entry.is_file() && same && found.len() == size {
-                Ok(opened)
-            } else {
-                Err(io::Error::other("it is not the file that was published: publish it again"))
-            }
-        })
-        .await
+        off_runtime(move || open(&path, size)).await
+    }
+
+    /// For each file, whether [`Shelf::open`] would open it.
+    pub(super) async fn available(&self, files: &[&Published]) -> Vec<bool> {
+        let wanted: Vec<_> = files.iter().map(|file| (self.path(&file.sha256), file.size)).collect();
+        let look = move || {
+            let found =
+                wanted.into_iter().map(|(path, size)| path.and_then(|path| open(&path, size)).is_ok());
+            Ok(found.collect())
+        };
+        off_runtime(look).await.unwrap_or_default()
     }
 
     /// Where a content lies: its name is 64 hex digits and nothing else, whoever wrote the record.
@@ -140,6 +141,19 @@ impl Drop for Remains {
         {
             tracing::warn!(path = %self.0.display(), %error, "an unfinished upload could not be removed");
         }
+    }
+}
+
+/// Opens what lies at a path, if it is itself a file of this size.
+fn open(path: &Path, size: u64) -> io::Result<File> {
+    let entry = fs::symlink_metadata(path)?;
+    let opened = File::open(path)?;
+    let found = opened.metadata()?;
+    let same = (entry.dev(), entry.ino()) == (found.dev(), found.ino());
+    if entry.is_file() && same && found.len() == size {
+        Ok(opened)
+    } else {
+        Err(io::Error::other("it is not the file that was published: publish it again"))
     }
 }
 

@@ -134,6 +134,7 @@ async fn a_content_that_somebody_changed_is_not_given_out() {
     let outside = place.dir.path().join("outside");
     fs::write(&outside, b"SECRET").unwrap();
     fs::remove_file(&path).unwrap();
+    assert_eq!(place.hub().files_available(&[&file]).await, [false]);
     std::os::unix::fs::symlink(&outside, &path).unwrap();
     assert!(place.hub().open_file(&file).await.is_err(), "a link leads out of the folder");
     fs::remove_file(&path).unwrap();
@@ -146,6 +147,7 @@ async fn a_content_that_somebody_changed_is_not_given_out() {
     assert!(place.hub().open_named(&name).await.unwrap().is_none());
     let (again, _) = place.publish("a", b"secret").await;
     assert_eq!(place.read(&again).await, "secret", "publishing it again puts it right");
+    assert_eq!(place.hub().files_available(&[&again]).await, [true]);
 }
 
 #[tokio::test]

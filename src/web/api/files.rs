@@ -15,6 +15,14 @@ use crate::web::App;
 use crate::web::error::WebError;
 use crate::web::params::{Listed, Name, Params};
 
+/// A file, and whether its bytes are there to be downloaded.
+#[derive(Serialize)]
+pub(crate) struct FileShape {
+    #[serde(flatten)]
+    file: Published,
+    available: bool,
+}
+
 /// A file after its upload.
 #[derive(Serialize)]
 pub(crate) struct Uploaded {
@@ -23,15 +31,20 @@ pub(crate) struct Uploaded {
     replaced: bool,
 }
 
-pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<Published>> {
+pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<FileShape>> {
     let limit = params.limit()?;
     let files = app.hub.files(params.cursor()?, limit + 1).await?;
+    let found = app.hub.files_available(&files.iter().map(|(_, file)| file).collect::<Vec<_>>()).await;
+    let mut found = found.into_iter();
     let cursor = |(at, file): &(Timestamp, Published)| (*at, file.name.as_str().to_owned());
-    Ok(Json(Listed::page(files, limit, cursor, |(_, file)| file)))
+    let shape = |(_, file)| FileShape { file, available: found.next().unwrap_or(false) };
+    Ok(Json(Listed::page(files, limit, cursor, shape)))
 }
 
-pub(crate) async fn show(State(app): State<App>, Name(name): Name) -> Answer<Published> {
-    Ok(Json(app.hub.file(&name).await?.ok_or(WebError::NotFound("file"))?))
+pub(crate) async fn show(State(app): State<App>, Name(name): Name) -> Answer<FileShape> {
+    let file = app.hub.file(&name).await?.ok_or(WebError::NotFound("file"))?;
+    let available = app.hub.files_available(&[&file]).await == [true];
+    Ok(Json(FileShape { file, available }))
 }
 
 pub(crate) async fn withdraw(State(app): State<App>, Name(name): Name) -> Result<StatusCode, WebError> {

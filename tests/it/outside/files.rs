@@ -290,8 +290,25 @@ fn published_files_survive_a_kill_and_a_damaged_one_is_not_served() {
     symlink(program.folder().join("data/initial-password"), &content).unwrap();
     assert_eq!(program.client().get("/files/a.bin").status, 404);
     assert!(program.log().contains("cannot be opened"), "the operator can read why");
+    let listed = program.run(&["files", "list"]);
+    assert!(String::from_utf8_lossy(&listed.stderr).contains("a.bin is not there"), "{listed:?}");
+    program.stop();
+    program.start();
+    assert!(program.says("a published file is not there"), "and again at a start");
     publish(&program, "a.bin", &bytes);
     assert!(program.client().get("/a.bin").body == bytes, "publishing again puts it right");
+}
+
+#[test]
+fn where_certificates_are_required_downloads_need_one_too() {
+    let mut program = Program::new().set("HOMEPORT_TLS_CLIENT_CERTIFICATES", "required");
+    program.start();
+    publish(&program, "a.bin", b"not for everybody");
+    for path in ["/a.bin", "/file/a.bin", "/files/a.bin", "/files/a.bin?offset=1"] {
+        let answer = program.client().get(path);
+        assert_eq!(answer.status, 403, "{path}: {}", answer.text());
+    }
+    assert_eq!(program.client().get("/login").status, 200, "pages are for people, who have passwords");
 }
 
 #[test]
