@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use super::book::Book;
 use super::line::Target;
 use super::member::Member;
-use super::office::Office;
+use super::office::{Errand, Office};
 use super::pace::Pace;
 use super::summary::{Act, Figures, Summary};
 use crate::family::Family;
-use crate::family::simulator::{Application, Fact, Fault, Order, Role};
+use crate::family::simulator::{Application, Fact, Fault, Role};
 use crate::model::{Clock, Timestamp};
 
 /// What is to be rehearsed.
@@ -99,7 +99,9 @@ pub struct Rehearsed {
     pub books: Vec<(Vec<String>, Book)>,
     /// Commands that were queued: the address of the device that was to fetch each, and its id.
     pub orders: Vec<(String, String)>,
-    /// Files that arrived: the device, the name, the content's size and whether all agree.
+    /// Files that were sent in pieces: the device that was to fetch each, and the transfer's id.
+    pub sent: Vec<(String, String)>,
+    /// Files that arrived: the device, the name, the content.
     pub files: Vec<(String, String, bytes::Bytes)>,
 }
 
@@ -248,6 +250,7 @@ impl Fleet {
                 break;
             }
             member.live(self.begun.plus(MINUTE * minute), self).await;
+            self.send(member, at).await;
             self.progress.minutes.fetch_add(1, Ordering::Relaxed);
         }
         member.hang_up();
@@ -264,6 +267,7 @@ impl Fleet {
             let Ok(Some(())) = turn else { return };
             let Ok(_slot) = self.slots.acquire().await else { return };
             member.live(self.clock.now(), self).await;
+            self.send(member, at).await;
             self.progress.minutes.fetch_add(1, Ordering::Relaxed);
             if !keeps {
                 member.hang_up();
@@ -286,7 +290,7 @@ impl Fleet {
             return;
         }
         let order = member.sim.order();
-        match self.ask(&**office, &order).await {
+        match self.insist(|| office.order(order.clone())).await {
             Ok(id) => {
                 member.open.push(id.clone());
                 member.orders.push(id);
@@ -295,11 +299,33 @@ impl Fleet {
         }
     }
 
-    /// Queues an order, again and again while the server is away.
-    async fn ask(&self, office: &dyn Office, order: &Order) -> Result<String, String> {
+    /// Sends the file to the first few devices, once in fair weather and once while pulls are cut. They have spoken
+    /// by then, so the server knows by way of whom.
+    async fn send(&self, member: &mut Member, at: usize) {
+        let fault = self.plan.acts.get(at).copied().flatten();
+        let due = match fault {
+            None => member.sends_tried == 0,
+            Some(Fault::KillMidPull) => member.sends_tried < 2,
+            Some(_) => false,
+        };
+        if !due || member.number > SENT_TO || self.plan.file.is_none() {
+            return;
+        }
+        let (Some(office), Some(address)) = (&self.office, member.sim.addresses().get(1).cloned()) else {
+            return;
+        };
+        member.sends_tried += 1;
+        match self.insist(|| office.send(&address)).await {
+            Ok(id) => member.sent.push(id),
+            Err(why) => member.book.note(Fact::Odd(format!("the file was not sent: {why}"))),
+        }
+    }
+
+    /// Asks the people's side again and again while the server is away.
+    async fn insist<'a>(&self, ask: impl Fn() -> Errand<'a, String>) -> Result<String, String> {
         let end = Instant::now() + self.plan.patience;
         loop {
-            let asked = office.order(order.clone()).await;
+            let asked = ask().await;
             if asked.is_ok() || Instant::now() > end {
                 return asked;
             }
@@ -328,7 +354,11 @@ impl Fleet {
     /// Another minute for a member that has commands which are not over; says whether it had.
     async fn linger(&self, member: &mut Member, office: &dyn Office) -> bool {
         member.open = still_open(office, std::mem::take(&mut member.open)).await;
-        if member.open.is_empty() || self.stop.is_cancelled() {
+        let mut under_way = false;
+        for id in &member.sent {
+            under_way |= !office.transfer(id).await.is_ok_and(|(_, over)| over);
+        }
+        if (member.open.is_empty() && !under_way) || self.stop.is_cancelled() {
             return false;
         }
         // The semaphore is never closed.
@@ -357,6 +387,7 @@ impl Fleet {
             },
             books: Vec::new(),
             orders: Vec::new(),
+            sent: Vec::new(),
             files: Vec::new(),
         };
         let summary = &mut rehearsed.summary;
@@ -372,6 +403,7 @@ impl Fleet {
             summary.odd.extend(book.odd.iter().take(room).map(|sentence| format!("{address}: {sentence}")));
             let files = book.files.drain(..).map(|(name, content)| (address.clone(), name, content));
             rehearsed.files.extend(files);
+            rehearsed.sent.extend(member.sent.into_iter().map(|id| (address.clone(), id)));
             rehearsed.orders.extend(member.orders.into_iter().map(|id| (address.clone(), id)));
             rehearsed.books.push((member.sim.addresses().to_vec(), member.book));
         }
@@ -428,6 +460,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// One in so many lets the server make its key.
 const SERVER_KEY_EVERY: u32 = 10;
+/// A file goes in pieces to so many devices: the server limits how many bytes a second go that way.
+const SENT_TO: u32 = 4;
 const ODD_SHOWN: usize = 5;
 
 #[cfg(test)]

@@ -22,7 +22,10 @@ pub(super) struct Member {
     pub(super) book: Book,
     /// Commands that were queued for it, by id.
     pub(super) orders: Vec<String>,
-    /// Those of them that were not over when somebody looked.
+    /// Files that were sent to it in pieces, by id.
+    pub(super) sent: Vec<String>,
+    pub(super) sends_tried: u32,
+    /// Those orders that were not over when somebody looked.
     pub(super) open: Vec<String>,
     line: Option<Line>,
     tls: Option<Arc<ClientConfig>>,
@@ -38,6 +41,8 @@ impl Member {
             sim,
             book: Book::default(),
             orders: Vec::new(),
+            sent: Vec::new(),
+            sends_tried: 0,
             open: Vec::new(),
             line: None,
             tls: None,

@@ -12,6 +12,12 @@ pub trait Office: Send + Sync {
     /// Queues a command; gives its id.
     fn order(&self, order: Order) -> Errand<'_, String>;
 
+    /// Sends the fleet's file to a device, in pieces; gives the transfer's id.
+    fn send<'a>(&'a self, address: &'a str) -> Errand<'a, String>;
+
+    /// A transfer's state, as the API calls it, and whether nothing more will become of it.
+    fn transfer<'a>(&'a self, id: &'a str) -> Errand<'a, (String, bool)>;
+
     /// A command as the server keeps it.
     fn command<'a>(&'a self, id: &'a str) -> Errand<'a, StoredCommand>;
 }

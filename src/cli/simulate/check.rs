@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::desk::{Desk, TOGETHER};
+use super::desk::{Desk, SENT_AS, TOGETHER};
 use crate::cli::client::{Client, escape, text};
 use crate::simulate::{Audit, Direction, Found, Office as _, Rehearsed, StoredMessage, Verdict};
 
@@ -48,6 +48,16 @@ pub(super) async fn audit(
             rehearsed.files.iter().filter(|(_, other, found)| other == name && found == content).count();
         if whole != devices {
             audit.fault(format!("{name} arrived as it is at {whole} of {devices} devices"));
+        }
+        for (address, id) in &rehearsed.sent {
+            let (state, _) = desk.transfer(id).await.map_err(anyhow::Error::msg)?;
+            let mut arrived =
+                rehearsed.files.iter().filter(|(at, other, _)| at == address && other == SENT_AS);
+            let same = arrived.all(|(_, _, found)| found == content);
+            if state != "confirmed" || !same {
+                let how = if same { "" } else { ", and it arrived as something else" };
+                audit.fault(format!("the file sent to the equipment of {address} is {state}{how}"));
+            }
         }
     }
     messages(desk.client(), &mut audit, before.seq, tell).await?;

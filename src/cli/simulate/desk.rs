@@ -19,6 +19,8 @@ pub(super) struct Desk {
     client: Arc<Client>,
     /// The fleet's ids by address.
     ids: HashMap<String, String>,
+    /// The file that devices fetch, and are sent.
+    file: String,
     /// How many devices were made or adopted for it.
     pub(super) taken_on: usize,
 }
@@ -57,7 +59,7 @@ impl Desk {
                 together.spawn(async move { client.call(Method::POST, &path, Some(&body)).await });
             }
             if together.is_empty() {
-                return Ok(Self { client, ids, taken_on });
+                return Ok(Self { client, ids, taken_on, file: String::new() });
             }
             for made in together.join_all().await {
                 let device = made.context("the fleet cannot be taken on")?;
@@ -77,9 +79,11 @@ impl Desk {
     }
 
     /// Publishes a file for the fleet to fetch.
-    pub(super) async fn publish(&self, name: &str, content: Bytes) -> anyhow::Result<()> {
+    pub(super) async fn publish(&mut self, name: &str, content: Bytes) -> anyhow::Result<()> {
         let sent = self.client.upload_bytes(&format!("/files/{}", escape(name)), content).await;
-        sent.map(drop).with_context(|| format!("{name} cannot be published"))
+        sent.with_context(|| format!("{name} cannot be published"))?;
+        name.clone_into(&mut self.file);
+        Ok(())
     }
 
     /// Takes it away again.
@@ -93,6 +97,19 @@ impl Desk {
         let path = format!("{}/commands", self.path(&order.address));
         let made = self.client.call(Method::POST, &path, Some(&body)).await?;
         Ok(text(&made, "id").to_owned())
+    }
+
+    async fn ship(&self, address: &str) -> anyhow::Result<String> {
+        let body = json!({ "file": self.file, "name": SENT_AS });
+        let path = format!("{}/transfers", self.path(address));
+        let made = self.client.call(Method::POST, &path, Some(&body)).await?;
+        Ok(text(&made, "id").to_owned())
+    }
+
+    async fn follow(&self, id: &str) -> anyhow::Result<(String, bool)> {
+        let found = self.client.fetch(&format!("/transfers/{}", escape(id))).await?;
+        let over = found.get("over").and_then(serde_json::Value::as_bool).unwrap_or_default();
+        Ok((text(&found, "state").to_owned(), over))
     }
 
     async fn look(&self, id: &str) -> anyhow::Result<StoredCommand> {
@@ -122,10 +139,20 @@ impl Office for Desk {
         Box::pin(async move { self.queue(order).await.map_err(|error| format!("{error:#}")) })
     }
 
+    fn send<'a>(&'a self, address: &'a str) -> Errand<'a, String> {
+        Box::pin(async move { self.ship(address).await.map_err(|error| format!("{error:#}")) })
+    }
+
+    fn transfer<'a>(&'a self, id: &'a str) -> Errand<'a, (String, bool)> {
+        Box::pin(async move { self.follow(id).await.map_err(|error| format!("{error:#}")) })
+    }
+
     fn command<'a>(&'a self, id: &'a str) -> Errand<'a, StoredCommand> {
         Box::pin(async move { self.look(id).await.map_err(|error| format!("{error:#}")) })
     }
 }
 
+/// What the file is called on equipment that it is sent to.
+pub(super) const SENT_AS: &str = "menu.bin";
 /// Calls under way at a time.
 pub(super) const TOGETHER: usize = 16;

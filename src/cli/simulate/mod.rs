@@ -117,7 +117,7 @@ impl Simulate {
             Some(client) => {
                 let addresses = simulate::addresses(&plan.family, plan.count, plan.behind);
                 before.seq = check::newest_seq(&client).await?;
-                let desk = Desk::open(client, &self.family, addresses).await?;
+                let mut desk = Desk::open(client, &self.family, addresses).await?;
                 output::note(&format!("{} devices were taken on", desk.taken_on));
                 let (name, content) = sample(plan.seed)?;
                 desk.publish(&name, content.clone()).await?;

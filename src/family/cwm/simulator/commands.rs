@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Module;
 use super::answers::Command;
+use super::files::Taken;
 use super::wire::Stamp;
 use crate::family::simulator::{Chance, Fact, Order};
 use crate::model::Timestamp;
@@ -58,7 +59,21 @@ impl Module {
             )));
             return;
         };
-        if let Some(payload) = self.reply(&command.cmd, &command.payload) {
+        let reply = match self.files.take(&command.payload) {
+            Taken::Other => self.reply(&command.cmd, &command.payload),
+            // Its next question says that it was taken.
+            Taken::Piece => None,
+            Taken::Whole { name, content } => {
+                tell(Fact::File { name, content });
+                None
+            }
+            Taken::Misfit(sentence) => {
+                tell(Fact::Odd(sentence));
+                None
+            }
+            Taken::Question(listing) => Some(listing),
+        };
+        if let Some(payload) = reply {
             let reply = self.say(from, command.id, now, &payload, Stamp::Sound);
             reply.to = Some(text);
         }

@@ -6,9 +6,11 @@
 //! | `wire` | messages and requests, as text |
 //! | `answers` | what the server's answers mean |
 //! | `commands` | what a command does to the module |
+//! | `files` | files that come in pieces |
 
 mod answers;
 mod commands;
+mod files;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -24,6 +26,7 @@ use crate::family::simulator::{
 };
 use crate::model::{Timestamp, Verdict, WireId};
 use commands::Port;
+use files::Files;
 use wire::{Form, Speech, Stamp};
 
 /// One pretend module.
@@ -51,6 +54,7 @@ pub(super) struct Module {
     /// Texts of the commands taken last: a command may come twice, and is carried out once.
     done: VecDeque<Bytes>,
     fetches: VecDeque<Fetch>,
+    files: Files,
     orders: u32,
 }
 
@@ -112,6 +116,7 @@ impl Module {
         let mut addresses = vec![format!("00025150{:08}", role.number)];
         addresses.extend((0..role.behind).map(|place| format!("51500{place:03}{:08}", role.number)));
         Self {
+            files: Files::new(&settings),
             settings,
             number: role.number,
             beats: vec![0; addresses.len()],
