@@ -336,3 +336,7 @@ const FINGERPRINTS_MAX: usize = 64;
 const PAGE: u32 = 500;
 /// How long a key or a revocation made by another server may be unknown here.
 const READ_EVERY: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

@@ -26,9 +26,7 @@ impl Bench {
         let target = Target::Sqlite(dir.path().join("homeport.db"));
         let store = Store::open(&target, WriterSettings { queue_max: 64, batch_max: 16 }).await.unwrap();
         let now = Arc::new(AtomicI64::new(1_700_000_000_000_000));
-        let hands = Arc::clone(&now);
-        let clock = Clock::from_fn(move || Timestamp::from_micros(hands.load(Ordering::SeqCst)));
-        let hub = Hub::start(store.clone(), clock, settings).await.unwrap();
+        let hub = Hub::start(store.clone(), clock(&now), settings).await.unwrap();
         Self { hub, store, now, _dir: dir }
     }
 
@@ -41,6 +39,11 @@ impl Bench {
         Hub::start(self.store.clone(), Clock::system(), HubSettings::default()).await.unwrap()
     }
 
+    /// Another server on the same store, by the same clock.
+    pub(super) async fn beside(&self) -> Hub {
+        Hub::start(self.store.clone(), clock(&self.now), HubSettings::default()).await.unwrap()
+    }
+
     /// A sound message that brings one value.
     pub(super) async fn measure(&self, address: &str, raw: &str, sensor: &str, number: i64) -> Accepted {
         self.say(address, raw, vec![value(sensor, number)]).await
@@ -50,6 +53,11 @@ impl Bench {
         let known = self.hub.claim(Claim { family: &kin(), address, parent: None }).unwrap();
         self.hub.accept(report(&self.hub, Some(known), raw, Verdict::Ok, events)).await.unwrap()
     }
+}
+
+fn clock(now: &Arc<AtomicI64>) -> Clock {
+    let hands = Arc::clone(now);
+    Clock::from_fn(move || Timestamp::from_micros(hands.load(Ordering::SeqCst)))
 }
 
 fn kin() -> FamilyName {

@@ -137,6 +137,7 @@ fn width(name: &str, found: &[u8]) -> Option<usize> {
             && form.bytes().zip(found).all(|(form, byte)| match form {
                 b'9' => byte.is_ascii_digit(),
                 b'a' => byte.is_ascii_alphabetic(),
+                b'h' => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
                 b'X' => byte.is_ascii_digit() || (b'A'..=b'F').contains(byte),
                 other => *byte == other,
             });
@@ -147,6 +148,12 @@ fn width(name: &str, found: &[u8]) -> Option<usize> {
         "ts" => like("9999-99-99T99:99:99"),
         "crc" => like("XXXX"),
         "utc" | "id" => (digits > 0).then_some(digits),
+        "key" => like(&"h".repeat(32)),
+        "pem" => {
+            let end = found.iter().position(|byte| *byte == b'"')?;
+            let pem = found.get(..end)?;
+            (pem.starts_with(b"-----BEGIN ") && pem.ends_with(b"-----\\n")).then_some(end)
+        }
         other => panic!("a place of the kind {other} is not known"),
     }
 }
