@@ -85,7 +85,7 @@ fn a_held_module_is_not_told_and_not_adopted() {
 #[test]
 fn a_restart_of_counters_is_noticed() {
     // cwm-oke.md §6.2
-    let program = Program::started();
+    let mut program = Program::started();
     let token = program.token();
     let mut module = Module::new(program.client(), CWM);
     for counts in ["[100,90,10,50,1]", "[120,110,10,60,1]", "[3,3,0,2,0]"] {
@@ -96,6 +96,13 @@ fn a_restart_of_counters_is_noticed() {
     assert_eq!(counters["_dll"]["restarts"], 1, "{counters}");
     assert_eq!(counters["_dll"]["values"], json!([3, 3, 0, 2, 0]));
     assert!(counters["_dll"]["restarted"].is_string());
+    program.stop();
+    program.start();
+    assert_eq!(
+        device(&program, &token, CWM)["counters"],
+        counters,
+        "a restart of the server forgets nothing"
+    );
 }
 
 #[test]

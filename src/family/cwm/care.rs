@@ -46,7 +46,7 @@ impl Care {
         }
         let Noted { device, port, counters } = noted;
         if let Err(error) = self.ledger.hear(hub, &device, counters).await {
-            tracing::warn!(%device, %error, "a restart of counters could not be noted");
+            tracing::warn!(%device, %error, "counters were not looked at");
         }
         let Some(port) = port else { return false };
         match self.wishes.look(cwm, hub, &device, &port).await {
@@ -85,15 +85,22 @@ impl Care {
         self.wishes.set(hub, device, wish).await.map(|()| true)
     }
 
-    /// Keeps up with other servers on the same store until `stop`.
+    /// Keeps up with other servers on the same store, and keeps what happened, until `stop`.
     pub(super) async fn work(cwm: Arc<Cwm>, hub: Hub, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(READ_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            cwm.care.ledger.sweep(&hub);
             if let Err(error) = cwm.care.wishes.read(&hub).await {
                 tracing::warn!(%error, "wanted ports were not read; the next time tries again");
             }
+            cwm.care.keep(&hub).await;
+        }
+        cwm.care.keep(&hub).await;
+    }
+
+    async fn keep(&self, hub: &Hub) {
+        if let Err(error) = self.ledger.keep(hub).await {
+            tracing::warn!(%error, "restarts of counters were not kept; the next time tries again");
         }
     }
 }

@@ -45,9 +45,17 @@ impl Kept for Counters {
 /// What a message says of counters: the member's name and its values in order.
 pub(super) type Said = Vec<(String, Vec<u64>)>;
 
-/// The counters of all devices, in memory; kept when they restart or wrap.
+/// The counters of all devices, in memory. What happened to them is kept now and then: a device decides how often
+/// its counters fall, and shall not decide how often is written.
 #[derive(Debug, Default)]
-pub(super) struct Ledger(Mutex<HashMap<DeviceId, Counters>>);
+pub(super) struct Ledger(Mutex<HashMap<DeviceId, Remembered>>);
+
+#[derive(Debug)]
+struct Remembered {
+    counters: Counters,
+    /// Whether something happened that the store does not know.
+    news: bool,
+}
 
 /// The counters in a message. `members` are the names of the arrays that hold some.
 pub(super) fn said<'r>(readings: impl Iterator<Item = &'r Reading>, members: &[String]) -> Said {
@@ -79,27 +87,38 @@ impl Ledger {
         if unknown {
             let kept = hub.kept::<Counters>(device.as_str()).await?;
             let fresh = || Counters { device: device.clone(), members: BTreeMap::new() };
-            self.lock().entry(device.clone()).or_insert_with(|| kept.unwrap_or_else(fresh));
+            let remembered = Remembered { counters: kept.unwrap_or_else(fresh), news: false };
+            self.lock().entry(device.clone()).or_insert(remembered);
         }
-        let changed = {
-            let mut all = self.lock();
-            let Some(counters) = all.get_mut(device) else { return Ok(()) };
-            let at = hub.now();
-            let mut changed = false;
+        let at = hub.now();
+        if let Some(Remembered { counters, news }) = self.lock().get_mut(device) {
             for (name, values) in said {
-                changed |= counters.members.entry(name).or_default().take(values, at);
+                *news |= counters.members.entry(name).or_default().take(values, at);
             }
-            changed.then(|| counters.clone())
-        };
-        match changed {
-            Some(counters) => hub.keep(&counters).await,
-            None => Ok(()),
         }
+        Ok(())
+    }
+
+    /// Keeps what happened since the last time, and drops devices that are no longer known.
+    pub(super) async fn keep(&self, hub: &Hub) -> Result<(), HubError> {
+        let news: Vec<Counters> = {
+            let mut all = self.lock();
+            all.retain(|device, _| hub.device(device).is_some());
+            let fresh = all.values().filter(|remembered| remembered.news);
+            fresh.take(KEPT_AT_ONCE).map(|remembered| remembered.counters.clone()).collect()
+        };
+        for counters in news {
+            hub.keep(&counters).await?;
+            if let Some(remembered) = self.lock().get_mut(&counters.device) {
+                remembered.news = remembered.counters.members != counters.members;
+            }
+        }
+        Ok(())
     }
 
     /// What is known of a device's counters, as people see it; `None` when it has none.
     pub(super) async fn shown(&self, hub: &Hub, device: &DeviceId) -> Result<Option<Json>, HubError> {
-        let here = self.lock().get(device).cloned();
+        let here = self.lock().get(device).map(|remembered| remembered.counters.clone());
         let counters = match here {
             Some(counters) => Some(counters),
             None => hub.kept::<Counters>(device.as_str()).await?,
@@ -107,12 +126,7 @@ impl Ledger {
         Ok(counters.and_then(|counters| serde_json::to_value(counters.members).ok()))
     }
 
-    /// Drops devices that are no longer known.
-    pub(super) fn sweep(&self, hub: &Hub) {
-        self.lock().retain(|device, _| hub.device(device).is_some());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<DeviceId, Counters>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<DeviceId, Remembered>> {
         // A panic cannot leave a device's counters half taken: they are plain numbers.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,6 +154,8 @@ impl Member {
     }
 }
 
+/// Devices whose counters are kept at a time.
+const KEPT_AT_ONCE: usize = 200;
 /// The last number of 32 bits.
 const LAST: u64 = 0xFFFF_FFFF;
 /// A counter that falls from above this to below the next has wrapped.
