@@ -146,3 +146,17 @@ fn rules_over_several_keys_are_checked() {
             .contains("every listener is off")
     );
 }
+
+#[test]
+fn a_record_size_has_bounds_and_a_small_one_is_warned_of() {
+    assert!(problem("[limits]\ntls_record_bytes_max = 511\n").contains("512 to 16384"));
+    assert!(problem("[limits]\nadmin_tls_record_bytes_max = 16385\n").contains("512 to 16384"));
+    let (_file, sources) = file("[limits]\ntls_record_bytes_max = 1024\n");
+    let (_, odd) = load(&sources).unwrap();
+    assert!(odd[0].to_string().contains("Mbed TLS"), "{odd:?}");
+    let (_file, sources) =
+        file("[limits]\ntls_record_bytes_max = 1536\n[tls]\nclient_certificates = \"required\"\n");
+    let (config, odd) = load(&sources).unwrap();
+    assert_eq!((odd.len(), config.tls.client_certificates), (0, ClientCertificates::Required));
+    assert!(problem("[tls]\nclient_certificates = \"maybe\"\n").contains("off, optional, required"));
+}

@@ -93,6 +93,13 @@ impl Reject {
         self
     }
 
+    /// Closes the connection after it: only another one could have another outcome.
+    #[must_use]
+    pub const fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
     /// Status code, 400 or above.
     pub const fn status(&self) -> StatusCode {
         self.status

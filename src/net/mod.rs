@@ -14,6 +14,7 @@ mod hello;
 mod limits;
 mod listener;
 mod recorded;
+mod sessions;
 mod sniff;
 mod suites;
 mod tls;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoClientAuth, ResolvesServerCert, ServerSessionMemoryCache};
+use rustls::server::{NoClientAuth, ResolvesServerCert};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 
 use super::NetError;
+use super::sessions::Sessions;
 use crate::http::{ClientCert, TlsFacts};
 
 /// Who looks at clients' certificates. Handshakes go on with bad ones too: what is thought of a certificate is
@@ -28,6 +29,7 @@ pub trait ClientJudge: fmt::Debug + Send + Sync {
 pub struct Tls {
     pub(super) config: Arc<ServerConfig>,
     pub(super) clients: Option<Arc<dyn ClientJudge>>,
+    sessions: Arc<Sessions>,
 }
 
 impl Tls {
@@ -49,13 +51,22 @@ impl Tls {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
-        config.ticketer = aws_lc_rs::Ticketer::new()?;
-        config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX_COUNT);
+        let sessions = Sessions::new()?;
+        config.ticketer = Arc::clone(&sessions) as _;
+        config.session_storage = Arc::clone(&sessions) as _;
         config.send_tls13_tickets = 1;
         // rustls counts the record's header in. It does not heed what a client asks for, and it cuts handshake
         // messages too, which old Mbed TLS cannot put together again below its certificate's size.
         config.max_fragment_size = Some(record_bytes_max.saturating_add(RECORD_HEADER_BYTES));
-        Ok(Self { config: Arc::new(config), clients })
+        Ok(Self { config: Arc::new(config), clients, sessions })
+    }
+
+    /// Makes every client shake hands in full once, and so show its certificate if it is asked for one.
+    ///
+    /// # Errors
+    /// There is no randomness for new keys; the sessions stay.
+    pub fn forget_sessions(&self) -> Result<(), NetError> {
+        Ok(self.sessions.forget()?)
     }
 
     /// What a finished handshake agreed on.
@@ -84,5 +95,4 @@ pub(super) fn version(version: ProtocolVersion) -> String {
     }
 }
 
-const SESSIONS_MAX_COUNT: usize = 8_192;
 const RECORD_HEADER_BYTES: usize = 5;

@@ -80,9 +80,9 @@ impl ClientTrust {
         }))
     }
 
-    /// Whether the next handshakes ask for a certificate.
-    pub fn ask(&self, asks: bool) {
-        self.asks.store(asks, Ordering::Relaxed);
+    /// Sets whether the next handshakes ask for a certificate; says whether those before did.
+    pub fn ask(&self, asks: bool) -> bool {
+        self.asks.swap(asks, Ordering::Relaxed)
     }
 
     /// Reads the roots again if a file changed. On an error the old ones stay.

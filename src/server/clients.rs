@@ -37,12 +37,13 @@ impl Clients {
         &self.trust
     }
 
-    /// Takes over the mode, and reads the roots again.
-    pub(super) fn reload(&self, config: &Config) -> Result<(), ServerError> {
+    /// Takes over the mode; says whether clients must now show more than before.
+    pub(super) fn set_mode(&self, config: &Config) -> bool {
         let mode = config.tls.client_certificates;
-        self.trust.ask(asks(mode));
-        self.required.store(mode == ClientCertificates::Required, Ordering::Relaxed);
-        Ok(self.trust.refresh()?)
+        let asked = self.trust.ask(asks(mode));
+        let now = mode == ClientCertificates::Required;
+        let before = self.required.swap(now, Ordering::Relaxed);
+        (now && !before) || (asks(mode) && !asked)
     }
 
     /// Takes up roots that change, until stopped.
@@ -59,7 +60,8 @@ impl Clients {
     }
 
     /// Stands before device paths: in mode *required* only a good certificate passes. Refused here and not in the
-    /// handshake, because pages are served on the same port to browsers that have none.
+    /// handshake, because pages are served on the same port to browsers that have none. A certificate is shown in a
+    /// handshake only, so whoever is refused is also let go.
     pub(super) fn gate(clients: &Arc<Self>) -> Gate {
         let clients = Arc::clone(clients);
         Arc::new(move |peer| clients.admit(peer))

@@ -82,7 +82,10 @@ impl Doors {
     /// Reads certificates and roots again. On an error the old ones stay; the mode for clients is taken over anyway.
     pub(super) async fn reload(&self, config: &Config) -> Result<(), ServerError> {
         let Some(shown) = &self.shown else { return Ok(()) };
-        shown.clients.reload(config)?;
+        if shown.clients.set_mode(config) {
+            shown.https.forget_sessions()?;
+        }
+        shown.clients.trust().refresh()?;
         let (resolver, now_s) = (Arc::clone(&shown.resolver), self.clock.now().seconds());
         let read = tokio::task::spawn_blocking(move || resolver.reload(now_s)).await;
         Ok(read.map_err(|cause| broken_off("reading the certificates", cause))??)

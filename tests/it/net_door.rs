@@ -22,6 +22,10 @@ struct Running {
 }
 
 async fn start(limits: Limits, certs: Option<&std::path::Path>) -> Running {
+    start_with(limits, certs, 4096).await
+}
+
+async fn start_with(limits: Limits, certs: Option<&std::path::Path>, record_bytes_max: usize) -> Running {
     let mut routes = Routes::new();
     let kind = if certs.is_some() { ListenerKind::Https } else { ListenerKind::Http };
     let pull = handler(|_| async { Reply::json(StatusCode::OK, "{\"pull\":false}") });
@@ -31,6 +35,8 @@ async fn start(limits: Limits, certs: Option<&std::path::Path>) -> Running {
         Reply::text(StatusCode::OK, &format!("{} {facts:?}", exchange.body.len()))
     });
     routes.add(kind, "/echo", echo).unwrap();
+    let large = handler(|_| async { Reply::text(StatusCode::OK, &"x".repeat(40_000)) });
+    routes.add(kind, "/large", large).unwrap();
     routes.add(kind, "/panic", handler(|_| async { panic!("one bad request") })).unwrap();
     let slow = handler(|_| async {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -41,7 +47,7 @@ async fn start(limits: Limits, certs: Option<&std::path::Path>) -> Running {
     let tls = certs.map(|dir| {
         let source = Source::Own { dir: dir.to_owned(), hosts: vec!["localhost".into(), "127.0.0.1".into()] };
         let resolver = Resolver::open(source, Clock::system().now().seconds()).unwrap();
-        Tls::new(resolver, None, 4096).unwrap()
+        Tls::new(resolver, None, record_bytes_max).unwrap()
     });
     let listener = BoundListener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.addr().unwrap();
@@ -169,6 +175,21 @@ async fn plain_http_and_garbage_on_the_tls_port() {
     assert_eq!(ask(server.addr, b"").await, "", "a silent client is let go");
 }
 
+fn trusting(
+    root: &std::path::Path,
+    provider: rustls::crypto::CryptoProvider,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> rustls::ClientConfig {
+    use rustls::pki_types::pem::PemObject as _;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_file(root).unwrap()).unwrap();
+    rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
 /// One request over TLS; says which key the server showed.
 async fn ask_tls(
     addr: SocketAddr,
@@ -182,13 +203,7 @@ async fn ask_tls(
     if only_rsa {
         provider.cipher_suites.retain(|suite| !format!("{:?}", suite.suite()).contains("ECDSA"));
     }
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(rustls::pki_types::CertificateDer::from_pem_file(root).unwrap()).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(root, provider, version);
     let rsa = rustls::pki_types::CertificateDer::from_pem_file(root.with_file_name("rsa.pem")).unwrap();
     let socket = TcpStream::connect(addr).await.unwrap();
     let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
@@ -212,6 +227,60 @@ async fn each_client_gets_the_certificate_it_can_verify() {
     assert!(both.contains("TLS 1.2 TLS_ECDHE_ECDSA") && both.ends_with("ECDSA leaf"), "{both}");
     let new = ask_tls(server.addr, &root, "localhost", &rustls::version::TLS13, false).await;
     assert!(new.contains("TLS 1.3") && new.ends_with("ECDSA leaf"), "{new}");
+}
+
+/// Sizes of the TLS records in what a server sent.
+fn records(mut bytes: &[u8]) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    while let [_, _, _, high, low, rest @ ..] = bytes {
+        let size = usize::from(*high) << 8 | usize::from(*low);
+        sizes.push(size);
+        bytes = rest.get(size..).unwrap_or_default();
+    }
+    sizes
+}
+
+#[tokio::test]
+async fn no_record_is_longer_than_its_listener_allows() {
+    use std::io::{Read as _, Write as _};
+    for (most, version) in
+        [(1536, &rustls::version::TLS12), (1536, &rustls::version::TLS13), (16_384, &rustls::version::TLS13)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let server = start_with(Limits::default(), Some(dir.path()), most).await;
+        let root = dir.path().join("root.pem");
+        let call = tokio::task::spawn_blocking(move || {
+            let config = trusting(&root, rustls::crypto::aws_lc_rs::default_provider(), version);
+            let mut tls =
+                rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+            tls.writer().write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
+            let mut socket = std::net::TcpStream::connect(server.addr).unwrap();
+            let (mut sent, mut plain) = (Vec::new(), Vec::new());
+            let mut part = [0; 4096];
+            loop {
+                while tls.wants_write() {
+                    tls.write_tls(&mut socket).unwrap();
+                }
+                let read = socket.read(&mut part).unwrap();
+                if read == 0 {
+                    return (sent, plain);
+                }
+                sent.extend_from_slice(&part[..read]);
+                let mut left = &part[..read];
+                while !left.is_empty() {
+                    tls.read_tls(&mut left).unwrap();
+                    tls.process_new_packets().unwrap();
+                    tls.reader().read_to_end(&mut plain).ok();
+                }
+            }
+        });
+        let (sent, plain) = call.await.unwrap();
+        assert!(plain.len() > 40_000, "the whole answer: {}", plain.len());
+        let sizes = records(&sent);
+        let longest = sizes.iter().max().copied().unwrap();
+        // The cipher adds its tag and, in TLS 1.2, a nonce.
+        assert!((most..=most + 40).contains(&longest), "{most}: {sizes:?}");
+    }
 }
 
 #[tokio::test]

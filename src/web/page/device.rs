@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 
 use super::{Frame, Page, brief, brief_or_never, render};
-use crate::core::{CommandFilter, MessageFilter, Presence, picture};
+use crate::core::{CertificateNote, CommandFilter, MessageFilter, Presence, picture};
 use crate::dictionary::{Alarm, Bound, Chosen};
 use crate::model::{CommandRecord, CommandState, Datum, Device, DeviceState, MessageRecord, Value};
 use crate::web::App;
@@ -27,6 +27,7 @@ struct DevicePage {
     seen: String,
     parent: Option<Device>,
     children: Vec<Device>,
+    certificate: Option<CertificateNote>,
     values: Vec<ValueLine>,
     commands: Vec<CommandLine>,
     messages: Vec<MessageLine>,
@@ -83,6 +84,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         seen: brief_or_never(device.last_seen),
         parent: device.parent.as_ref().and_then(|id| app.hub.device(id)),
         children: app.hub.children(&id),
+        certificate: app.hub.certificate(&id).await?,
         values: values.into_iter().map(|datum| value_line(&chosen, datum)).collect(),
         commands: commands.into_iter().map(command_line).collect(),
         messages: messages.into_iter().map(message_line).collect(),

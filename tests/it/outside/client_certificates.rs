@@ -177,6 +177,71 @@ fn in_required_mode_device_paths_want_a_good_certificate_and_pages_do_not() {
 }
 
 #[test]
+fn a_session_from_before_does_not_stand_in_the_way_of_a_certificate() {
+    let program = Program::new().unset("HOMEPORT_TLS_CLIENT_CERTIFICATES");
+    fs::write(program.folder().join("homeport.toml"), "[tls]\nclient_certificates = \"off\"\n").unwrap();
+    let mut program = program;
+    program.start();
+    let (cert, key) = issued(&program, CWM);
+    let address = program.https().to_string();
+    let request = b"GET /pull HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let call = |version: &str, session: &str| {
+        let name = format!("session{version}");
+        let (cert, key) = (cert.to_str().expect("text"), key.to_str().expect("text"));
+        let arguments = [
+            "s_client", "-connect", &address, version, "-cert", cert, "-key", key, "-ign_eof", session, &name,
+        ];
+        super::clients::speak_in(program.folder(), "openssl", &arguments, request)
+    };
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert!(call(version, "-sess_out").contains(r#"{"pull":false}"#));
+        let again = call(version, "-sess_in");
+        assert!(again.contains("Reused, TLSv1."), "{again}");
+    }
+    fs::write(program.folder().join("homeport.toml"), "[tls]\nclient_certificates = \"required\"\n").unwrap();
+    program.signal("HUP");
+    let refused = settled(|| {
+        let answer = program.client().get("/pull");
+        (answer.status == 403).then_some(answer)
+    });
+    let refused = refused.expect("SIGHUP takes the mode over");
+    assert_eq!(refused.header("connection"), Some("close"), "only a new handshake can help");
+    for version in ["-tls1_2", "-tls1_3"] {
+        let after = call(version, "-sess_in");
+        assert!(after.contains(r#"{"pull":false}"#), "{version}: {after}");
+    }
+}
+
+#[test]
+fn a_revoked_certificate_counts_no_more_on_open_connections_too() {
+    let program = Program::started();
+    let answer = program.client().post(&format!("/provision?devid={CWM}"), b"").json();
+    let files = (program.folder().join("given.pem"), program.folder().join("given.key"));
+    for (file, member) in [(&files.0, "client_cert"), (&files.1, "client_key")] {
+        fs::write(file, answer[member].as_str().expect("PEM")).expect("it can be written");
+    }
+    fs::write(program.folder().join("homeport.toml"), "[tls]\nclient_certificates = \"required\"\n").unwrap();
+    program.signal("HUP");
+    settled(|| (program.client().get("/pull").status == 403).then_some(()))
+        .expect("SIGHUP takes the mode over");
+    let mut kept = client(&program, &files).expect("it is let in");
+    kept.get("/pull").is_device_answer(200, r#"{"pull":false}"#);
+
+    let token = program.token();
+    let found = program.api(&token, &format!("/api/v1/devices?q={CWM}"));
+    let id = found["items"][0]["id"].as_str().expect("an id").to_owned();
+    let revoked = program.post(&token, &format!("/api/v1/devices/{id}/revoke"), &Value::Null);
+    assert!(revoked.status < 300, "{}", revoked.text());
+    let refused = settled(|| {
+        let answer = kept.get("/pull");
+        (answer.status == 403).then_some(answer)
+    });
+    assert!(refused.is_some(), "the open connection is refused");
+    assert_eq!(client(&program, &files).expect("the handshake passes").get("/pull").status, 403);
+    assert!(program.says("it has been revoked"), "the log says why");
+}
+
+#[test]
 fn another_root_may_vouch_for_devices() {
     let mut program = Program::new()
         .set("HOMEPORT_TLS_CLIENT_CERTIFICATES", "required")
