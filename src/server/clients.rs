@@ -73,6 +73,7 @@ impl Clients {
         }
         let refused = |caller: &str, why: String| {
             Err(Reject::forbidden(caller)
+                .closing()
                 .log(format!("{} refused: {why} (tls.client_certificates = required)", peer.addr)))
         };
         match peer.certificate() {

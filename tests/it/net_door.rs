@@ -240,40 +240,41 @@ fn records(mut bytes: &[u8]) -> Vec<usize> {
     sizes
 }
 
+/// Asks for something large; gives all that the server sent, and what it says under the cipher.
+fn large(addr: SocketAddr, config: rustls::ClientConfig) -> (Vec<u8>, Vec<u8>) {
+    use std::io::{Read as _, Write as _};
+    let mut tls = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    tls.writer().write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
+    let mut socket = std::net::TcpStream::connect(addr).unwrap();
+    let (mut sent, mut plain) = (Vec::new(), Vec::new());
+    let mut part = [0; 4096];
+    loop {
+        while tls.wants_write() {
+            tls.write_tls(&mut socket).unwrap();
+        }
+        let read = socket.read(&mut part).unwrap();
+        if read == 0 {
+            return (sent, plain);
+        }
+        sent.extend_from_slice(&part[..read]);
+        let mut left = &part[..read];
+        while !left.is_empty() {
+            tls.read_tls(&mut left).unwrap();
+            tls.process_new_packets().unwrap();
+            tls.reader().read_to_end(&mut plain).ok();
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_record_is_longer_than_its_listener_allows() {
-    use std::io::{Read as _, Write as _};
-    for (most, version) in
-        [(1536, &rustls::version::TLS12), (1536, &rustls::version::TLS13), (16_384, &rustls::version::TLS13)]
-    {
+    use rustls::version::{TLS12, TLS13};
+    for (most, version) in [(1536, &TLS12), (1536, &TLS13), (16_384, &TLS13)] {
         let dir = tempfile::tempdir().unwrap();
         let server = start_with(Limits::default(), Some(dir.path()), most).await;
-        let root = dir.path().join("root.pem");
-        let call = tokio::task::spawn_blocking(move || {
-            let config = trusting(&root, rustls::crypto::aws_lc_rs::default_provider(), version);
-            let mut tls =
-                rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
-            tls.writer().write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
-            let mut socket = std::net::TcpStream::connect(server.addr).unwrap();
-            let (mut sent, mut plain) = (Vec::new(), Vec::new());
-            let mut part = [0; 4096];
-            loop {
-                while tls.wants_write() {
-                    tls.write_tls(&mut socket).unwrap();
-                }
-                let read = socket.read(&mut part).unwrap();
-                if read == 0 {
-                    return (sent, plain);
-                }
-                sent.extend_from_slice(&part[..read]);
-                let mut left = &part[..read];
-                while !left.is_empty() {
-                    tls.read_tls(&mut left).unwrap();
-                    tls.process_new_packets().unwrap();
-                    tls.reader().read_to_end(&mut plain).ok();
-                }
-            }
-        });
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let config = trusting(&dir.path().join("root.pem"), provider, version);
+        let call = tokio::task::spawn_blocking(move || large(server.addr, config));
         let (sent, plain) = call.await.unwrap();
         assert!(plain.len() > 40_000, "the whole answer: {}", plain.len());
         let sizes = records(&sent);
