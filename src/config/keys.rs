@@ -187,7 +187,7 @@ static KEYS: &[Key] = &[
     key!(
         "limits.body_time_ms",
         limits.body_time_ms,
-        "A request's whole body, after its header block. Modules wait 20 s for an answer."
+        "A request's whole body, after its header block; of a file that is uploaded, each piece.\nModules wait 20 s for an answer."
     ),
     key!("limits.write_time_ms", limits.write_time_ms, "How long a client may refuse to take an answer."),
     key!("limits.drain_time_ms", limits.drain_time_ms, "How long requests may go on after the wish to stop."),

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use serde::Serialize;
 
 use super::Answer;
-use crate::core::{HubError, Published};
+use crate::core::{HubError, Published, Upload};
 use crate::model::Timestamp;
 use crate::web::App;
 use crate::web::error::WebError;
@@ -59,37 +59,47 @@ pub(crate) async fn publish(
     request: Request,
 ) -> Result<(StatusCode, Json<Uploaded>), WebError> {
     let (head, mut body) = request.into_parts();
-    match take(&app, &name, &head.headers, &mut body).await {
-        Ok(uploaded) => {
-            let status = if uploaded.replaced { StatusCode::OK } else { StatusCode::CREATED };
-            Ok((status, Json(uploaded)))
+    let upload = match begin(&app, &name, &head.headers).await {
+        Ok(upload) => upload,
+        // Who asked first has sent nothing yet and sends nothing now.
+        Err(error) if head.headers.contains_key(header::EXPECT) => return Err(error),
+        Err(error) => {
+            drain(body).await;
+            return Err(error);
+        }
+    };
+    match fill(upload, &mut body).await {
+        Ok((file, replaced)) => {
+            let status = if replaced { StatusCode::OK } else { StatusCode::CREATED };
+            Ok((status, Json(Uploaded { file, replaced })))
         }
         Err(error) => {
-            // Who asked first has sent nothing yet and sends nothing now.
-            if !head.headers.contains_key(header::EXPECT) {
-                drain(body).await;
-            }
+            drain(body).await;
             Err(error)
         }
     }
 }
 
-async fn take(app: &App, name: &str, headers: &HeaderMap, body: &mut Body) -> Result<Uploaded, WebError> {
+/// All that can be refused before a byte of the file is there.
+async fn begin(app: &App, name: &str, headers: &HeaderMap) -> Result<Upload, WebError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if text(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("multipart/")) {
         let message = "send the file's bytes as the body, not a form: curl -T FILE URL";
         return Err(WebError::Unreadable(message.to_owned()));
     }
-    let mut upload = app.hub.begin_file(name).await?;
     let limit_bytes = app.hub.settings().file_bytes_max;
-    if text(header::CONTENT_LENGTH).and_then(|text| text.parse().ok()).is_some_and(|n: u64| n > limit_bytes) {
+    let length = text(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+    if length.is_some_and(|length: u64| length > limit_bytes) {
         return Err(HubError::TooLarge { limit_bytes }.into());
     }
+    Ok(app.hub.begin_file(name).await?)
+}
+
+async fn fill(mut upload: Upload, body: &mut Body) -> Result<(Published, bool), WebError> {
     while let Some(bytes) = next(body).await? {
         upload.write(bytes).await?;
     }
-    let (file, replaced) = upload.publish().await?;
-    Ok(Uploaded { file, replaced })
+    Ok(upload.publish().await?)
 }
 
 async fn next(body: &mut Body) -> Result<Option<Bytes>, WebError> {

@@ -253,6 +253,19 @@ fn an_upload_that_is_refused_or_breaks_off_publishes_nothing() {
     }
     client.write(b"0\r\n\r\n").unwrap();
     assert_eq!(client.read().unwrap().status, 413, "counted, not believed");
+    let polite = |length: usize| {
+        format!(
+            "PUT /api/v1/files/b.bin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+             Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    let refused = program.client().ask(polite(100_001).as_bytes()).unwrap();
+    assert_eq!(refused.status, 413, "who asks first need not send it");
+    let mut client = program.client();
+    client.write(polite(100_000).as_bytes()).unwrap();
+    assert_eq!(client.read_head().unwrap().status, 100);
+    assert_eq!(client.ask(&sample(100_000)).unwrap().status, 201);
+    program.done(&["files", "remove", "b.bin"]);
     let mut client = program.client();
     let form = format!(
         "POST /api/v1/files/a.bin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
