@@ -82,7 +82,7 @@ struct Outgoing {
 #[derive(Default)]
 struct Pull {
     wanted: bool,
-    /// Whether the last pull brought its answer here: the next one's `lokm`.
+    /// Whether the answer of the last pull did not get here: the next one's `lokm` says so.
     untaken: bool,
     /// Whether the last one was cut off on purpose; no two in a row are.
     cut: bool,
@@ -306,7 +306,9 @@ impl Module {
     fn heard_pull(&mut self, now: Timestamp, outcome: &Outcome, tell: &mut dyn FnMut(Fact)) {
         self.pull.tries += 1;
         let read = match outcome {
-            Outcome::Unsent | Outcome::Broken => {
+            // The server has not heard it, so the word about the pull before still stands.
+            Outcome::Unsent => return,
+            Outcome::Broken => {
                 self.pull.untaken = true;
                 return;
             }

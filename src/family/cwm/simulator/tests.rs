@@ -115,9 +115,20 @@ fn a_pull_that_was_cut_off_is_repeated_and_says_that_nothing_was_taken() {
     module.pull.wanted = true;
     module.next(now()).unwrap();
     hear(&mut module, &Outcome::Broken);
+    for outcome in [Outcome::Unsent, Outcome::Broken] {
+        let again = module.next(now()).unwrap();
+        assert_eq!(again.purpose, Purpose::Pull);
+        assert!(again.target.contains("%22lokm%22%3Afalse"), "{}", again.target);
+        hear(&mut module, &outcome);
+    }
+    hear(&mut module, &Outcome::Broken);
+    module.next(now()).unwrap();
+    hear(&mut module, &answered(r#"{"pull":true}"#));
+    // What did not leave says nothing about what came before.
+    module.next(now()).unwrap();
+    hear(&mut module, &Outcome::Unsent);
     let again = module.next(now()).unwrap();
-    assert_eq!(again.purpose, Purpose::Pull);
-    assert!(again.target.contains("%22lokm%22%3Afalse"), "{}", again.target);
+    assert!(again.target.contains("%22lokm%22%3Atrue"), "{}", again.target);
 }
 
 #[test]
