@@ -146,7 +146,8 @@ async fn list(client: &Client, filter: &[(&str, &Option<String>)], json: bool) -
 async fn show(client: &Client, name: &str, json: bool) -> Done {
     let id = escape(text(&device(client, name).await?, "id"));
     let mut record = client.call(Method::GET, &format!("/devices/{id}"), None).await?;
-    let values = client.list(&format!("/devices/{id}/series")).await?;
+    let picture = client.fetch(&format!("/devices/{id}/picture")).await?;
+    let mut values = picture.get("values").and_then(Value::as_array).cloned().unwrap_or_default();
     if json {
         if let Some(record) = record.as_object_mut() {
             record.insert("values".to_owned(), values.into());
@@ -158,7 +159,10 @@ async fn show(client: &Client, name: &str, json: bool) -> Done {
     }
     if !values.is_empty() {
         output::line("")?;
-        output::table(&values, &[("SENSOR", "sensor"), ("VALUE", "value"), ("RECEIVED", "time_received")])?;
+        values.iter_mut().for_each(add_meaning);
+        let columns =
+            [("SENSOR", "sensor"), ("VALUE", "value"), ("MEANING", "meaning"), ("RECEIVED", "time_received")];
+        output::table(&values, &columns)?;
     }
     Ok(())
 }
@@ -200,6 +204,23 @@ async fn revoke(client: &Client, name: &str) -> Done {
         output::line(&format!("{fingerprint} revoked"))?;
     }
     Ok(())
+}
+
+/// What a dictionary makes of a value, in one cell: label, value, unit, and what is wrong with it.
+fn add_meaning(value: &mut Value) {
+    let label = text(value, "label");
+    if label.is_empty() {
+        return;
+    }
+    let shown = format!("{label}: {} {}", text(value, "shown"), text(value, "unit"));
+    let side = value.get("outside").and_then(Value::as_str).map(|side| format!("{side} its limit"));
+    let alarms = value.get("alarms").and_then(Value::as_array).into_iter().flatten();
+    let parts = [shown.trim().to_owned()].into_iter().chain(side);
+    let parts: Vec<String> = parts.chain(alarms.map(|alarm| text(alarm, "message").to_owned())).collect();
+    let meaning = parts.join(", ");
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("meaning".to_owned(), meaning.into());
+    }
 }
 
 async fn change(

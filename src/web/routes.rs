@@ -8,8 +8,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
 use super::api::{
-    backup, captures, commands, data, devices, export, files, handshakes, health, ledger, messages, metrics,
-    people, picture, schedules, secrets, sign_in, templates, transfers,
+    backup, captures, commands, data, devices, dictionaries, export, files, handshakes, health, ledger,
+    messages, metrics, people, picture, schedules, secrets, sign_in, templates, transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -98,6 +98,7 @@ fn equipment() -> Vec<Row> {
         api("GET", "/api/v1/devices/{id}/data", viewer, get(data::list)),
         api("GET", "/api/v1/devices/{id}/export.csv", viewer, get(export::one)),
         api("GET", "/api/v1/export.csv", viewer, get(export::all)),
+        api("GET", "/api/v1/dictionaries", viewer, get(dictionaries::list)),
         api("GET", "/api/v1/templates", viewer, get(templates::list)),
         api("PUT", "/api/v1/templates", operator, put(templates::put)),
         api("GET", "/api/v1/schedules", viewer, get(schedules::list)),

@@ -50,6 +50,8 @@ fn values_are_shown_as_the_owners_file_says_and_stored_as_they_came() {
     assert_eq!(oil["alarms"][0]["message"], "Oil too hot");
     assert_eq!(of(&items, "x").get("label"), None, "what no dictionary knows stays plain");
 
+    let shown = program.done(&["devices", "show", OKE]);
+    assert!(shown.contains("Oil temperature: 410.1 °F, Oil too hot"), "{shown}");
     let plain = program.done(&["export"]);
     assert!(plain.starts_with("device,sensor,value,unit,time_received,time_created\r\n"), "{plain}");
     assert!(plain.contains(",oil_temp,4101,,"), "{plain}");
@@ -77,6 +79,9 @@ fn files_are_read_again_on_sighup_and_a_bad_one_keeps_no_other_out() {
     assert!(program.log().contains("a.toml:1: `a`: scale is 0"), "{}", program.log());
     assert_eq!(of(&series(&program, &token, OKE), "oil_temp")["shown"], "360.1");
 
+    let shelved = program.api(&token, "/api/v1/dictionaries");
+    assert_eq!(shelved["items"].as_array().map(Vec::len), Some(2));
+    assert!(shelved["problems"][0].as_str().unwrap().contains("a.toml:1: "), "{shelved}");
     let listed = program.run(&["dictionary", "list", "--json"]);
     assert_eq!(listed.status.code(), Some(1), "one file is wrong");
     let names: Value = serde_json::from_slice(&listed.stdout).unwrap();

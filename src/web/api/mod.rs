@@ -5,6 +5,7 @@ pub(crate) mod captures;
 pub(crate) mod commands;
 pub(crate) mod data;
 pub(crate) mod devices;
+pub(crate) mod dictionaries;
 pub(crate) mod export;
 pub(crate) mod files;
 pub(crate) mod handshakes;
