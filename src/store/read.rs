@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::{Answer, Bulk, Weight};
 use crate::model::{
     CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId, DeviceState, Direction,
-    FamilyName, MessageRecord, Record, Seq, Session, Timestamp, Token, User, UserId, Verdict, WireId,
+    FamilyName, MessageRecord, Priority, Record, Seq, Session, Timestamp, Token, User, UserId, Verdict,
+    WireId,
 };
 
 /// Which devices. Order: name, then id.
@@ -49,6 +50,8 @@ pub struct CommandFilter {
     pub device: Option<DeviceId>,
     /// In one state.
     pub state: Option<CommandState>,
+    /// Of this priority or a higher one: `Normal` leaves out pieces of files.
+    pub least: Option<Priority>,
     /// Older than this one.
     pub before: Option<CommandId>,
     /// At most so many.

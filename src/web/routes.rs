@@ -152,6 +152,8 @@ fn pages() -> Vec<Row> {
         page("POST", "/devices/{id}/rename", operator, post(page::actions::rename)),
         page("POST", "/devices/{id}/commands", operator, post(page::actions::queue)),
         page("POST", "/commands/{id}/cancel", operator, post(page::actions::cancel)),
+        page("POST", "/devices/{id}/transfers", operator, post(page::transfers::send)),
+        page("POST", "/transfers/{id}/abort", operator, post(page::transfers::abort)),
         page("GET", "/pullform", operator, get(pullform::form)),
         page("POST", "/pullform", operator, post(pullform::submit)),
     ]

@@ -106,9 +106,14 @@ impl Courier {
         let Some(listing) = directory::listing(payload, &transfer.parcel) else { return Ok(()) };
         let before = transfer.clone();
         transfer.listed(&listing, hub.now());
-        if transfer != before {
-            hub.keep(&transfer).await?;
-            cwm.courier.note(&transfer);
+        if transfer == before {
+            return Ok(());
+        }
+        hub.keep(&transfer).await?;
+        cwm.courier.note(&transfer);
+        if let Some(errand) = before.open.filter(|_| transfer.is_over()) {
+            // A question that was not fetched yet is not needed any more.
+            drop(hub.cancel(&errand.command, "server").await);
         }
         Ok(())
     }

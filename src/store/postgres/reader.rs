@@ -243,6 +243,7 @@ impl Reader for PostgresReader {
         }
         let query = query
             .and_if("c.state =", filter.state.map(crate::model::CommandState::as_str))
+            .and_if("c.priority >=", filter.least.map(|least| i32::from(least.rank())))
             .page("c.created DESC, c.id DESC", filter.limit);
         Box::pin(self.list(query, rows::command))
     }

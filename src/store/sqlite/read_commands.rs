@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::{command, device, queue};
-use crate::model::{CommandId, CommandRecord, CommandState, DeviceId, Timestamp, WireId};
+use crate::model::{CommandId, CommandRecord, CommandState, DeviceId, Priority, Timestamp, WireId};
 use crate::store::{CommandFilter, StoreError};
 
 /// A page of commands, newest first.
@@ -11,6 +11,7 @@ pub(super) fn commands(db: &Connection, filter: &CommandFilter) -> Result<Vec<Co
     let mut query = db.prepare_cached(&format!(
         "{} WHERE (?1 IS NULL OR c.device_id = ?1 OR c.via_id = ?1) AND (?2 IS NULL OR c.state = ?2)
          AND (?3 IS NULL OR (c.created_us, c.id) < (SELECT created_us, id FROM command WHERE id = ?3))
+         AND (?5 IS NULL OR c.priority >= ?5)
          ORDER BY c.created_us DESC, c.id DESC LIMIT ?4",
         command::RECORDS
     ))?;
@@ -20,6 +21,7 @@ pub(super) fn commands(db: &Connection, filter: &CommandFilter) -> Result<Vec<Co
             filter.state.map(CommandState::as_str),
             filter.before.as_ref().map(CommandId::as_str),
             filter.limit,
+            filter.least.map(Priority::rank),
         ),
         command::from_row,
     )?;

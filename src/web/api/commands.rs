@@ -72,6 +72,7 @@ pub(crate) async fn list(
         .commands(CommandFilter {
             device: Some(device.names.id),
             state: params.word("state", CommandState::parse, states)?,
+            least: params.word("least", Priority::parse, "low, normal, high")?,
             before: params.cursor::<String>()?.as_deref().map(CommandId::new),
             limit: limit + 1,
         })

@@ -99,14 +99,24 @@ pub(crate) async fn send(
 ) -> Result<(StatusCode, Json<TransferShape>), WebError> {
     let device = device(&app, &id)?;
     let file = send.file.ok_or_else(|| WebError::field("file", "file is missing"))?;
-    let name = send.name.unwrap_or_else(|| file.clone());
+    let transfer = ship(&app, device, file, send.name, caller.by()).await?;
+    Ok((StatusCode::CREATED, Json(TransferShape::new(&app, transfer))))
+}
+
+/// Asks for a published file to be sent, if the device's dialect can.
+pub(crate) async fn ship(
+    app: &App,
+    device: Device,
+    file: String,
+    name: Option<String>,
+    by: String,
+) -> Result<Transfer, WebError> {
+    let name = name.unwrap_or_else(|| file.clone());
     let published = app.hub.file(&file).await?;
     let published =
         published.ok_or_else(|| WebError::field("file", format!("no file {file} is published")))?;
-    let piece_bytes = piece_bytes(&app, &device, &name, published.size)?;
-    let shipment = Shipment { device, file, name, piece_bytes, by: caller.by() };
-    let transfer = app.hub.ship(shipment).await?;
-    Ok((StatusCode::CREATED, Json(TransferShape::new(&app, transfer))))
+    let piece_bytes = piece_bytes(app, &device, &name, published.size)?;
+    Ok(app.hub.ship(Shipment { device, file, name, piece_bytes, by }).await?)
 }
 
 /// What the device's dialect says about a file of this name and length.

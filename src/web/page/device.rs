@@ -3,10 +3,11 @@
 use askama::Template;
 use axum::extract::State;
 
+use super::transfers::{self, TransferLine};
 use super::{Frame, Page, brief, brief_or_never, render};
 use crate::core::{CertificateNote, CommandFilter, MessageFilter, Presence, picture};
 use crate::dictionary::{Alarm, Bound, Chosen};
-use crate::model::{CommandRecord, CommandState, Datum, Device, DeviceState, MessageRecord, Value};
+use crate::model::{CommandRecord, CommandState, Datum, Device, DeviceState, MessageRecord, Priority, Value};
 use crate::web::App;
 use crate::web::api;
 use crate::web::auth::By;
@@ -30,6 +31,9 @@ struct DevicePage {
     certificate: Option<CertificateNote>,
     values: Vec<ValueLine>,
     commands: Vec<CommandLine>,
+    transfers: Vec<TransferLine>,
+    /// Names of files that may be sent.
+    files: Vec<String>,
     messages: Vec<MessageLine>,
     templates: Vec<crate::family::Template>,
 }
@@ -71,7 +75,10 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     let device = api::device(&app, &id)?;
     let id = device.names.id.clone();
     let values = picture(app.hub.latest(&id).await?);
-    let commands = CommandFilter { device: Some(id.clone()), limit: SHOWN, ..CommandFilter::default() };
+    // Pieces of files are told as the transfers they belong to.
+    let least = Some(Priority::Normal);
+    let commands =
+        CommandFilter { device: Some(id.clone()), least, limit: SHOWN, ..CommandFilter::default() };
     let commands = app.hub.commands(commands).await?;
     let messages = MessageFilter { device: Some(id.clone()), limit: SHOWN, ..MessageFilter::default() };
     let messages = app.hub.messages(messages).await?;
@@ -87,6 +94,8 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         certificate: app.hub.certificate(&id).await?,
         values: values.into_iter().map(|datum| value_line(&chosen, datum)).collect(),
         commands: commands.into_iter().map(command_line).collect(),
+        transfers: transfers::lines(&app, &id).await?,
+        files: transfers::files(&app).await?,
         messages: messages.into_iter().map(message_line).collect(),
         templates: app.templates(&device.names.family).await?,
         device,

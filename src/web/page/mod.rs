@@ -6,6 +6,7 @@ pub(crate) mod device;
 pub(crate) mod devices;
 pub(crate) mod login;
 pub(crate) mod pullform;
+pub(crate) mod transfers;
 
 use askama::Template;
 use axum::extract::{Form, FromRequest, Request};

@@ -217,6 +217,14 @@ fn a_transfer_can_be_withdrawn_and_the_next_one_begins_the_file_anew() {
     assert!(kitchen.asks());
     assert_eq!(transfer(&program, &id)["state"], "transferring");
     assert_eq!(transfer(&program, &second)["state"], "queued", "one at a time");
+    let token = program.token();
+    let device = transfer(&program, &id)["device"]["id"].as_str().expect("an id").to_owned();
+    let page = program.client().get_as(&token, &format!("/devices/{device}"));
+    assert!(page.text().contains("menu.bin") && page.text().contains("Abort"), "{}", page.text());
+    assert!(!page.text().contains("_file"), "pieces are told as the transfer they belong to");
+    let commands = format!("/api/v1/devices/{device}/commands");
+    assert_eq!(program.all(&token, &format!("{commands}?least=normal")), Vec::<Value>::new());
+    assert_eq!(program.all(&token, &commands).len(), 1);
     let said = program.done(&["files", "abort", &id]);
     assert!(said.contains("aborted"), "{said}");
     let again = program.run(&["files", "abort", &id]);

@@ -142,6 +142,11 @@ pub(crate) async fn the_higher_priority_goes_first(base: Base) {
         store.write(Write::Enqueue(Box::new(draft))).await.unwrap();
         assert_eq!(command(&store, id).await.priority, priority);
     }
+    for (least, expected) in [(low, "edcba"), (normal, "edca"), (high, "ec")] {
+        let filter = CommandFilter { least: Some(least), limit: 9, ..CommandFilter::default() };
+        let listed = store.read().commands(filter).await.unwrap();
+        assert_eq!(listed.iter().map(|listed| listed.id.as_str()).collect::<String>(), expected);
+    }
     let mut order = String::new();
     for n in 6..12 {
         order.extend(lease(&store, &cwm, at(n)).await.lease.map(|got| got.id.to_string()));
