@@ -1,7 +1,7 @@
 //! Copies of a database: made while it is written to, and checked before they are called good.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -131,12 +131,18 @@ pub(super) async fn restore(
         return Err(StoreError::Refused(format!("there is no file {}", from.display())));
     }
     let there = database.exists();
+    let owner = fs::metadata(if there { database.to_owned() } else { folder(database) });
     let lock = lock::take(database)?;
     let coming = with_suffix(database, ".restoring");
     drop(fs::remove_file(&coming));
     let entries = checked_copy(from, &coming).await?;
-    let kept = with_suffix(database, suffix);
-    let kept = there.then_some(kept);
+    if let Ok(owner) = owner {
+        // Root restores, and the server runs as somebody else. Who is not root cannot give away, nor need to.
+        for path in [coming.as_path(), &with_suffix(database, ".lock")] {
+            drop(std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())));
+        }
+    }
+    let kept = there.then(|| free_name(database, suffix));
     exchange(database, &coming, kept.as_deref()).map_err(|error| failed(database, &error))?;
     drop(lock);
     Ok((kept, entries))
@@ -178,6 +184,17 @@ fn exchange(database: &Path, coming: &Path, kept: Option<&Path>) -> std::io::Res
     }
     fs::rename(coming, database)?;
     File::open(folder(database))?.sync_all()
+}
+
+/// A name that nothing has yet: what was kept once is never written over.
+fn free_name(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = with_suffix(database, suffix);
+    let mut number = 1;
+    while name.exists() {
+        number += 1;
+        name = with_suffix(database, &format!("{suffix}-{number}"));
+    }
+    name
 }
 
 /// Refuses a copy that would leave less room than the server needs to go on.

@@ -36,7 +36,8 @@ fn a_backup_of_a_running_server_is_restored_after_it_stopped() {
     beats(&mut module, 2);
     assert!(refusal(&program, &["restore", "copy.db"]).contains("stop it"));
     assert_eq!(heard(&program), 7);
-    program.stop();
+    // What it said last is still in the journal.
+    program.kill();
 
     let said = program.done(&["restore", "copy.db"]);
     assert!(said.contains("5 entries") && said.contains("homeport.db.replaced-"), "{said}");
@@ -52,6 +53,8 @@ fn a_backup_of_a_running_server_is_restored_after_it_stopped() {
     beats(&mut module, 1);
     assert_eq!(heard(&program), 6);
     assert!(program.done(&["audit"]).contains("6 entries, 0 faults"));
+    program.stop();
+    assert!(program.done(&["restore", kept]).contains("7 entries"), "what was replaced is whole");
     let left: Vec<String> = fs::read_dir(program.folder().join("data"))
         .expect("the folder is there")
         .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())

@@ -119,7 +119,9 @@ async fn what_was_there_is_kept_and_comes_back() {
     store.close().await;
     let (kept, entries) = restore(&room.target, &room.path("five.db"), ".seven").await.unwrap();
     assert_eq!((entries, room.messages().await), (5, 5));
-    restore(&room.target, &kept.unwrap(), ".five").await.unwrap();
+    let kept = kept.unwrap();
+    let (again, _) = restore(&room.target, &kept, ".seven").await.unwrap();
+    assert_eq!(again, Some(room.path("homeport.db.seven-2")), "what was kept is not written over");
     assert_eq!(room.messages().await, 7);
     // In a folder where there was nothing.
     let empty = Room::new();
