@@ -329,6 +329,18 @@ pub fn family_names() -> Vec<String> {
         .unwrap_or_default()
 }
 
+/// The sections of the device families at their defaults, for the template: as comments, because they follow what
+/// is learned of the devices.
+pub fn family_template() -> String {
+    let sections = toml::to_string(&family::FamilySettings::default()).unwrap_or_default();
+    let lines =
+        sections.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("# {line}\n") });
+    format!(
+        "\n# What device families read themselves; docs/ has a page on each.\n{}",
+        lines.collect::<String>()
+    )
+}
+
 /// The device families with their settings.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::settings::Global;
 use super::{Done, output};
-use crate::config;
+use crate::{config, server};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  homeport config template > homeport.toml && homeport config check")]
@@ -39,7 +39,10 @@ impl ConfigCommand {
                 output::line("The settings are right.")?;
             }
             What::Print => output::raw(config::print(&settings.load(Vec::new())?).as_bytes())?,
-            What::Template => output::raw(config::template().as_bytes())?,
+            What::Template => {
+                output::raw(config::template().as_bytes())?;
+                output::raw(server::family_template().as_bytes())?;
+            }
         }
         Ok(())
     }

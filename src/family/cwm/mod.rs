@@ -70,7 +70,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use names::{BadMessages, CrcCase, CwmNames, CwmSettings};
 pub use parcel::FileSettings;
-pub use policy::{Capture, HmacPolicy, Repeat};
+pub use policy::{Capture, HmacPolicy, Repeat, SpeaksFor};
 
 use self::care::Care;
 use self::courier::Courier;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::parcel::FileSettings;
-use super::policy::{Capture, HmacPolicy, Repeat};
+use super::policy::{Capture, HmacPolicy, Repeat, SpeaksFor};
 use crate::family::{KeyKind, Template};
 
 /// What an owner may set right without a new build.
@@ -38,6 +38,8 @@ pub struct CwmSettings {
     pub pull_host: String,
     /// What to make of `sha256hmac` (§2.2).
     pub hmac: HmacPolicy,
+    /// In whose name a module may speak that shows a sound client certificate (§2).
+    pub certificate_speaks_for: SpeaksFor,
     /// Which calls are written to the capture log as they came.
     pub capture: Vec<Capture>,
     /// Letter case of the `_crc` that is sent. Either case is read.
@@ -130,6 +132,7 @@ impl Default for CwmSettings {
             push_host: String::new(),
             pull_host: String::new(),
             hmac: HmacPolicy::default(),
+            certificate_speaks_for: SpeaksFor::default(),
             capture: vec![Capture::Provision, Capture::Unreadable],
             crc_case: CrcCase::default(),
             ts_suffix: "Z".to_owned(),

@@ -28,6 +28,17 @@ impl HmacPolicy {
     }
 }
 
+/// In whose name a module may speak that shows a sound client certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpeaksFor {
+    /// In any: the certificate says only that it may come in.
+    #[default]
+    Any,
+    /// In its own, which is the common name of its certificate.
+    Itself,
+}
+
 /// What a device hears that asks for its certificate once more. Whoever reaches `/provision` can name any device:
 /// the stricter words keep a stranger from being given another's key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

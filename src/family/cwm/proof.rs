@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::envelope::{self, Message};
 use super::error::CwmError;
 use super::okm::Okm;
-use super::policy::HmacPolicy;
+use super::policy::{HmacPolicy, SpeaksFor};
 use super::{Cwm, hmac, push};
 use crate::core::{DeviceKey, Hub};
 use crate::http::{ClientCert, Exchange};
@@ -21,6 +21,17 @@ pub(super) struct Prover<'a> {
     shown: Option<&'a ClientCert>,
     /// A key that held in another spelling than before.
     learned: RefCell<Option<(Arc<DeviceKey>, KeySpelling)>>,
+}
+
+/// Refuses a module that speaks in another's name than its certificate's, where the owner wants that.
+pub(super) fn check_name(cwm: &Cwm, shown: Option<&ClientCert>, module: &str) -> Result<(), CwmError> {
+    let own = shown.filter(|shown| shown.fault.is_none()).and_then(|shown| shown.name.as_deref());
+    match (cwm.settings.certificate_speaks_for, own) {
+        (SpeaksFor::Itself, Some(own)) if !own.eq_ignore_ascii_case(module) => {
+            Err(CwmError::Refused(format!("its certificate is that of {own}, and it speaks as {module}")))
+        }
+        (SpeaksFor::Any | SpeaksFor::Itself, _) => Ok(()),
+    }
 }
 
 impl<'a> Prover<'a> {

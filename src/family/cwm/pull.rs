@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use super::courier::Courier;
 use super::error::CwmError;
 use super::policy::Capture;
-use super::proof::Prover;
+use super::proof::{self, Prover};
 use super::{Cwm, envelope, reply};
 use crate::core::{Acknowledgement, Hub};
 use crate::http::{Exchange, Reply};
@@ -37,6 +37,7 @@ async fn fetch(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<
     if prover.settle(found).await? == Some(HmacCheck::Bad) {
         tracing::warn!(%peer, module = %devid, "answered although the HMAC of the pull does not hold");
     }
+    proof::check_name(cwm, exchange.peer.certificate(), &devid)?;
     let last = if asked.taken { Acknowledgement::Taken } else { Acknowledgement::NotTaken };
     let pulled = Courier::fetch(cwm, hub, &devid, last, peer).await?;
     Ok(match pulled.lease {

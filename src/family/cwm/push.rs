@@ -10,7 +10,7 @@ use super::error::CwmError;
 use super::names::{BadMessages, CwmSettings};
 use super::okm::Okm;
 use super::policy::Capture;
-use super::proof::Prover;
+use super::proof::{self, Prover};
 use super::{Cwm, reply, telemetry};
 use crate::core::{Claim, Event, Hub, HubError, Known, Presented, Report};
 use crate::http::{ClientCert, Exchange, Reply};
@@ -51,6 +51,9 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
     let mut claimed = Vec::with_capacity(opened.messages.len());
     for message in opened.messages {
         let known = authenticate(hub, &cwm.name, &message, exchange.peer.certificate())?;
+        if let Some(known) = &known {
+            proof::check_name(cwm, exchange.peer.certificate(), &known.via().names.address)?;
+        }
         claimed.push((known, message));
     }
     let mut answer = Answer { taken: true, pending: false };

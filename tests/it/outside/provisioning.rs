@@ -162,6 +162,13 @@ fn a_certificate_lets_a_module_in_until_it_is_revoked() {
     assert_eq!(program.client().get("/pull").status, 403, "without one nobody is let in");
     let pulled = with_certificate(&program, &material, "/pull");
     assert!(pulled.ends_with("{\"pull\":false}"), "{pulled}");
+    let as_another = |program: &Program| with_certificate(program, &material, "/pull?devid=0002FF");
+    assert!(as_another(&program).contains(" 200 "), "it may speak for others");
+    program.stop();
+    program = set(program.set("HOMEPORT_CWM_CERTIFICATE_SPEAKS_FOR", "itself"));
+    assert!(as_another(&program).contains(" 403 "), "for itself only");
+    let itself = with_certificate(&program, &material, &format!("/pull?devid={MODULE}"));
+    assert!(itself.contains(" 200 "), "{itself}");
     let revoked = program.done(&["devices", "revoke", MODULE]);
     let facts = openssl(&["x509", "-noout", "-fingerprint", "-sha256"], text(&material, "client_cert"));
     let fingerprint = facts.trim().rsplit('=').next().expect("it prints one").to_owned();
