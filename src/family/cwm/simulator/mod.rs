@@ -306,13 +306,12 @@ impl Module {
     fn heard_pull(&mut self, now: Timestamp, outcome: &Outcome, tell: &mut dyn FnMut(Fact)) {
         self.pull.tries += 1;
         let read = match outcome {
-            // The server has not heard it, so the word about the pull before still stands.
-            Outcome::Unsent => return,
+            // The server has not heard it, or kept nothing of it: the word about the pull before still stands.
+            Outcome::Unsent | Outcome::Answered { status: 500.., .. } => return,
             Outcome::Broken => {
                 self.pull.untaken = true;
                 return;
             }
-            Outcome::Answered { status: 500.., .. } => return,
             Outcome::Answered { status: 200, body } => answers::pulled(body, &self.settings),
             Outcome::Answered { status, .. } => Err(format!("status {status}")),
         };
