@@ -21,6 +21,7 @@ use super::tally::Tally;
 use super::throttle::Throttle;
 use super::transfers::Porters;
 use super::upkeep::Tried;
+use super::whole::Whole;
 use super::{HubError, HubSettings};
 use crate::model::{Clock, CommandRecord, Timestamp};
 use crate::store::{Outcome, Reader, Store, StoreError, Write};
@@ -116,9 +117,7 @@ impl Hub {
         &self,
         change: impl Future<Output = Result<T, HubError>> + Send + 'static,
     ) -> Result<T, HubError> {
-        let task = self.0.tasks.spawn(change);
-        task.await
-            .map_err(|error| HubError::Store(StoreError::Failed(format!("a change broke off: {error}"))))?
+        Whole::new(change, &self.0.tasks).await
     }
 
     /// Does something that nobody waits for; the shutdown does.

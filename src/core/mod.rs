@@ -32,6 +32,7 @@ mod tests;
 mod throttle;
 mod transfers;
 mod upkeep;
+mod whole;
 
 pub use captures::{Capture, CapturedTls};
 pub use certificates::{CertificateNote, EarlierCertificate, Presented};

@@ -69,6 +69,22 @@ pub fn flatten(payload: &Json, prefix: &str, created: Option<Timestamp>, limits:
     walk.out
 }
 
+/// Flattens the members of a payload, except one, each called by its own name. What is no object has no members.
+pub fn flatten_without(
+    payload: &Json,
+    except: Option<&str>,
+    created: Option<Timestamp>,
+    limits: Limits,
+) -> Flattened {
+    let mut walk = Walk { name: String::new(), created, limits, out: Flattened::default() };
+    for (key, inner) in
+        payload.as_object().into_iter().flatten().filter(|(key, _)| Some(key.as_str()) != except)
+    {
+        walk.step(key, inner, 0);
+    }
+    walk.out
+}
+
 struct Walk {
     name: String,
     created: Option<Timestamp>,

@@ -3,14 +3,19 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
+use tokio::time::{Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Door;
@@ -31,7 +36,8 @@ pub(super) async fn run(stream: Stream, addr: SocketAddr, door: Arc<Door>, stop:
         (Stream::Tcp(socket), None) => http(socket, peer, &door.service, &limits, &stop).await,
         (Stream::Tcp(socket), Some(tls)) => {
             // Nothing has been asked yet, so a stop may end it here.
-            let opened = stop.run_until_cancelled(handshake::open(socket, addr, &door, tls, &limits)).await;
+            let opening = Box::pin(handshake::open(socket, addr, &door, tls, &limits));
+            let opened = stop.run_until_cancelled(opening).await;
             if let Some(Some((socket, facts))) = opened {
                 let peer = Peer { tls: Some(Arc::new(facts)), ..peer };
                 http(socket, peer, &door.service, &limits, &stop).await;
@@ -40,12 +46,58 @@ pub(super) async fn run(stream: Stream, addr: SocketAddr, door: Arc<Door>, stop:
     }
 }
 
+/// Serves requests. hyper is there only while something is asked: its buffers would be most of what a connection that
+/// rests holds.
 async fn http<T: Flow>(socket: T, peer: Peer, service: &Service, limits: &Limits, stop: &CancellationToken) {
-    let (addr, tolerant) = (peer.addr, tolerates(peer.listener));
+    let addr = peer.addr;
     let phase = Phase::default();
-    let socket = TokioIo::new(Watched::new(socket, phase.clone(), limits));
-    let line_max = limits.request_line_max_bytes;
-    let answer = service_fn(move |mut request: Request<Incoming>| {
+    let mut socket = Watched::new(socket, phase.clone(), limits);
+    loop {
+        match stop.run_until_cancelled(rest(&mut socket)).await {
+            Some(Ok(early)) if !early.is_empty() => socket.put_back(early),
+            Some(Err(error)) => {
+                tracing::debug!(peer = %addr, "closed while it rested: {error}");
+                return;
+            }
+            // Its end, or ours: nothing is asked.
+            Some(Ok(_)) | None => {
+                if let Err(error) = socket.shutdown().await {
+                    tracing::debug!(peer = %addr, "no goodbye: {error}");
+                }
+                return;
+            }
+        }
+        let active = Box::pin(active(socket, &phase, &peer, service, limits, stop));
+        match active.await {
+            Ok(Some(rested)) => socket = rested,
+            Ok(None) => return,
+            Err(error) => return report(&error, addr),
+        }
+    }
+}
+
+/// Waits for the first bytes of a request, with no buffer to read them into until they are there. Empty at the end.
+async fn rest<T: Flow>(socket: &mut Watched<T>) -> io::Result<Bytes> {
+    std::future::poll_fn(|cx| {
+        let mut place = [0; FIRST_READ_BYTES];
+        let mut place = ReadBuf::new(&mut place);
+        ready!(Pin::new(&mut *socket).poll_read(cx, &mut place))?;
+        Poll::Ready(Ok(Bytes::copy_from_slice(place.filled())))
+    })
+    .await
+}
+
+/// Serves requests until the connection ends, or has rested for [`REST_AFTER`]: then the socket comes back.
+async fn active<T: Flow>(
+    socket: Watched<T>,
+    phase: &Phase,
+    peer: &Peer,
+    service: &Service,
+    limits: &Limits,
+    stop: &CancellationToken,
+) -> hyper::Result<Option<Watched<T>>> {
+    let (addr, line_max) = (peer.addr, limits.request_line_max_bytes);
+    let answer = service_fn(|mut request: Request<Incoming>| {
         phase.busy();
         request.extensions_mut().insert(peer.clone());
         let long = request_line(&request) > line_max;
@@ -59,18 +111,32 @@ async fn http<T: Flow>(socket: T, peer: Peer, service: &Service, limits: &Limits
             Ok::<_, Infallible>(response.map(|body| Answer::new(body, phase)))
         }
     });
-    let connection = builder(limits, tolerant).serve_connection(socket, answer);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let builder = builder(limits, tolerates(peer.listener));
+    let mut connection = builder.serve_connection(TokioIo::new(socket), answer);
+    let mut looks = interval_at(Instant::now() + REST_AFTER, REST_AFTER);
+    let mut rested = None;
+    loop {
+        tokio::select! {
+            ended = &mut connection => return ended.map(|()| None),
+            () = stop.cancelled() => {
+                Pin::new(&mut connection).graceful_shutdown();
+                return connection.await.map(|()| None);
+            }
+            _ = looks.tick() => {
+                // Two looks with no request between them.
+                let turns = phase.rests();
+                if turns.is_some() && turns == rested {
+                    break;
+                }
+                rested = turns;
+            }
         }
-    };
-    if let Err(error) = ended {
-        report(&error, addr);
     }
+    let parts = connection.into_parts();
+    let mut socket = parts.io.into_inner();
+    // The beginning of a request that came together with the one before.
+    socket.put_back(parts.read_buf);
+    Ok(Some(socket))
 }
 
 /// HTTP/1.x with our limits. hyper's own header clock also runs while a connection rests, so it gets both limits
@@ -131,3 +197,7 @@ fn cause(error: &hyper::Error) -> Option<io::ErrorKind> {
 
 const HYPER_HEADER_MAX_COUNT: usize = 100;
 const BUFFER_SPARE_BYTES: usize = 16_384;
+/// How long a connection rests before hyper is taken from it: seen at two looks that are so far apart.
+const REST_AFTER: Duration = Duration::from_secs(1);
+/// Most bytes read before hyper is there; it reads on. A heartbeat's request has about 1,000.
+const FIRST_READ_BYTES: usize = 2_048;

@@ -4,7 +4,7 @@ use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,26 +18,49 @@ use crate::http::{Body, BoxError};
 
 /// Where a connection is between requests; shared by the socket, the service and the answer's body.
 #[derive(Clone, Default)]
-pub(super) struct Phase(Arc<AtomicU8>);
+pub(super) struct Phase(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    phase: AtomicU8,
+    /// Whether something was written that is not flushed.
+    unflushed: AtomicBool,
+    /// How many requests there were.
+    turns: AtomicU32,
+}
 
 impl Phase {
     /// The header block is complete: from here other limits count.
     pub(super) fn busy(&self) {
-        self.0.store(BUSY, Ordering::Relaxed);
+        self.set(BUSY);
+        self.0.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests there were so far, if the connection rests: everything that was asked is answered to the
+    /// last byte, and nothing of another request has come.
+    pub(super) fn rests(&self) -> Option<u32> {
+        let rests = self.now() == IDLE && !self.0.unflushed.load(Ordering::Relaxed);
+        rests.then(|| self.0.turns.load(Ordering::Relaxed))
     }
 
     fn set(&self, phase: u8) {
-        self.0.store(phase, Ordering::Relaxed);
+        self.0.phase.store(phase, Ordering::Relaxed);
     }
 
     fn now(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+        self.0.phase.load(Ordering::Relaxed)
+    }
+
+    fn unflushed(&self, unflushed: bool) {
+        self.0.unflushed.store(unflushed, Ordering::Relaxed);
     }
 }
 
 /// The socket of one connection.
 pub(super) struct Watched<T> {
     socket: T,
+    /// Read before, and to be read again.
+    early: Bytes,
     phase: Phase,
     timed: u8,
     reading: Pin<Box<Sleep>>,
@@ -52,6 +75,7 @@ impl<T> Watched<T> {
         let idle = Duration::from_secs(limits.idle_time_s);
         Self {
             socket,
+            early: Bytes::new(),
             phase,
             timed: IDLE,
             reading: Box::pin(sleep(idle)),
@@ -59,6 +83,14 @@ impl<T> Watched<T> {
             idle,
             head: Duration::from_millis(limits.header_time_ms),
             write: Duration::from_millis(limits.write_time_ms),
+        }
+    }
+
+    /// Lets these bytes be read once more, before any others.
+    pub(super) fn put_back(&mut self, early: Bytes) {
+        let behind = std::mem::replace(&mut self.early, early);
+        if !behind.is_empty() {
+            self.early = [&self.early[..], &behind[..]].concat().into();
         }
     }
 
@@ -94,6 +126,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let length = self.early.len().min(buf.remaining());
+            let part = self.early.split_to(length);
+            buf.put_slice(&part);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let went = Pin::new(&mut self.socket).poll_read(cx, buf);
         if buf.filled().len() > before && self.phase.now() == IDLE {
@@ -106,6 +144,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.phase.unflushed(true);
         let went = Pin::new(&mut self.socket).poll_write(cx, buf);
         self.write_late(cx, went)
     }
@@ -115,6 +154,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.phase.unflushed(true);
         let went = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
         self.write_late(cx, went)
     }
@@ -125,6 +165,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let went = Pin::new(&mut self.socket).poll_flush(cx);
+        if let Poll::Ready(Ok(())) = went {
+            // hyper flushes the socket when it has nothing left to write itself.
+            self.phase.unflushed(false);
+        }
         self.write_late(cx, went)
     }
 

@@ -1,11 +1,11 @@
 //! The handle everybody else holds: writes go to the one writer, reads go straight to the engine.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
-use super::writer::{self, Job};
+use super::writer::{self, Queue};
 use super::{Engine, Outcome, Reader, StoreError, Write};
 
 /// An open store. Clones share it.
@@ -33,8 +33,7 @@ pub struct WriterSettings {
 }
 
 struct Shared {
-    /// `None` once closed.
-    queue: RwLock<Option<mpsc::Sender<Job>>>,
+    queue: Arc<Queue>,
     reader: Arc<dyn Reader>,
     /// Turns true when the writer has ended and the engine is closed.
     ended: watch::Receiver<bool>,
@@ -47,9 +46,10 @@ impl Store {
     /// `Failed` when the machine gives no thread to the writer.
     pub fn start<E: Engine>(engine: E, settings: WriterSettings) -> Result<Self, StoreError> {
         let reader = engine.reader();
-        let (queue, waiting) = mpsc::channel(settings.queue_max.max(1));
+        let (queue, waiting) = Queue::new(settings.queue_max.max(1));
+        engine.connect(&queue);
         let ended = writer::spawn(engine, waiting, settings.batch_max.max(1))?;
-        Ok(Self { shared: Arc::new(Shared { queue: RwLock::new(Some(queue)), reader, ended }) })
+        Ok(Self { shared: Arc::new(Shared { queue, reader, ended }) })
     }
 
     /// Opens a database, brings its schema up to date and starts the writer.
@@ -64,22 +64,12 @@ impl Store {
     ///
     /// Dropping the future does not take the write back: it is whole or not at all.
     pub async fn write(&self, write: Write) -> Result<Outcome, StoreError> {
-        let (answer, outcome) = oneshot::channel();
-        {
-            let queue = self.shared.queue.read().unwrap_or_else(PoisonError::into_inner);
-            let queue = queue.as_ref().ok_or(StoreError::Closed)?;
-            queue.try_send(Job { write, answer }).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-            })?;
-        }
-        outcome.await.unwrap_or(Err(StoreError::Closed))
+        self.shared.queue.write(write).await
     }
 
     /// Writes that wait now.
     pub fn waiting(&self) -> usize {
-        let queue = self.shared.queue.read().unwrap_or_else(PoisonError::into_inner);
-        queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+        self.shared.queue.waiting()
     }
 
     /// What may be read.
@@ -89,7 +79,7 @@ impl Store {
 
     /// Takes no further write, waits until all that wait are answered, and closes the engine.
     pub async fn close(&self) {
-        drop(self.shared.queue.write().unwrap_or_else(PoisonError::into_inner).take());
+        self.shared.queue.close();
         let mut ended = self.shared.ended.clone();
         // An error means that the writer's end is gone, which is what is waited for.
         drop(ended.wait_for(|ended| *ended).await.map(|_| ()));

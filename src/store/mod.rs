@@ -19,9 +19,12 @@ mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub use handle::{Store, Target, WriterSettings};
 pub use inspect::{Inspection, inspect};
+pub use writer::Queue;
 
 pub use prune::{Bulk, Place, Prune, Pruned, READING_BYTES, Weight};
 pub use read::{
@@ -88,8 +91,20 @@ pub trait Engine: Send + 'static {
         batch: &[Write],
     ) -> impl Future<Output = Result<Vec<Result<Outcome, StoreError>>, StoreError>> + Send;
 
+    /// Does what can wait until the senders have their answers; `quiet` when nothing has been sent since the time
+    /// it named last. Says after how much quiet it wants to be asked again; `None` when it has nothing to do.
+    fn chore(&mut self, quiet: bool) -> Option<Duration> {
+        let _ = quiet;
+        None
+    }
+
     /// A handle for reading, which may be shared by any number of tasks.
-    fn reader(&self) -> std::sync::Arc<dyn Reader>;
+    fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Is given the queue of the writer, for readers that have to ask for something first.
+    fn connect(&self, queue: &Arc<Queue>) {
+        let _ = queue;
+    }
 }
 
 /// Copies a database that no server has open into a new file, and checks the copy. Answers the number of

@@ -55,6 +55,9 @@ pub enum Write {
     Device(Box<Device>),
     /// Forgets a device: its row, readings and open commands go (the ledger stays, with the device's names).
     Forget(DeviceId),
+    /// Puts into its places what messages said and an engine keeps aside for later. Readers ask for it; nobody else
+    /// need.
+    File,
     /// Users, sessions and tokens.
     User(Box<UserWrite>),
     /// Removes a bounded piece of what is old.

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::tls;
 
 /// The answer that homeport gives to a heartbeat.
-pub(crate) const ANSWER: &str = r#"{"push":true,"pull":false}"#;
+const ANSWER: &str = r#"{"push":true,"pull":false}"#;
 
 #[derive(clap::Args)]
 pub(crate) struct Bare {

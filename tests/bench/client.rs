@@ -15,6 +15,7 @@ use tokio_rustls::client::TlsStream;
 pub(crate) struct Client {
     stream: TlsStream<TcpStream>,
     buffer: Vec<u8>,
+    part: Vec<u8>,
 }
 
 /// An answer.
@@ -32,7 +33,7 @@ impl Client {
         socket.set_nodelay(true)?;
         let name = ServerName::try_from("push.homeport.test").expect("a name");
         let stream = TlsConnector::from(Arc::clone(config)).connect(name, socket).await?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self { stream, buffer: Vec::new(), part: Vec::new() })
     }
 
     /// Whether the handshake took up an earlier session.
@@ -44,16 +45,16 @@ impl Client {
     pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
-        let mut part = [0; 32 * 1024];
+        self.part.resize(16 * 1024, 0);
         let head = loop {
             if let Some(at) = self.buffer.windows(4).position(|end| end == b"\r\n\r\n") {
                 break at + 4;
             }
-            let read = self.stream.read(&mut part).await?;
+            let read = self.stream.read(&mut self.part).await?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.buffer.extend(part.iter().take(read));
+            self.buffer.extend(self.part.iter().take(read));
         };
         let text = String::from_utf8_lossy(self.buffer.get(..head).unwrap_or_default()).to_ascii_lowercase();
         let status = text.get(9..12).and_then(|code| code.parse().ok()).unwrap_or(0);
@@ -62,13 +63,13 @@ impl Client {
         let mut body = self.buffer.split_off(head);
         let mut taken = body.len();
         while taken < size {
-            let read = self.stream.read(&mut part).await?;
+            let read = self.stream.read(&mut self.part).await?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             taken += read;
             if body.len() < 1024 {
-                body.extend(part.iter().take(read));
+                body.extend(self.part.iter().take(read));
             }
         }
         Ok(Answer { status, body, size })

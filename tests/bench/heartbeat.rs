@@ -49,7 +49,7 @@ impl Heart {
             n % 40,
             n % 2,
             3600 - n % 3600,
-            n % 3 == 0,
+            n.is_multiple_of(3),
             100_000 + n,
         );
         let text = format!("{head}\"_crc\":\"0000\",{payload}");

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::bare::ANSWER;
 use crate::client::Client;
 use crate::heartbeat::Heart;
 use crate::tls::{self, Key, Version};
@@ -156,7 +155,7 @@ impl Shared {
         (report.p50_us, report.p99_us) = (at(0.5), at(0.99));
         report.max_us = took.last().copied().unwrap_or_default();
         report.errors = self.errors.load(Ordering::Relaxed);
-        report.error = self.error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        report.error.clone_from(&self.error.lock().unwrap_or_else(PoisonError::into_inner));
         report.answered = self.answered.load(Ordering::Relaxed);
         report.resumed = self.resumed.load(Ordering::Relaxed);
     }
@@ -183,7 +182,7 @@ impl Shared {
             Ok(answer) if answer.status == 200 => {
                 if self.load.get.is_some() {
                     self.bytes.fetch_add(answer.size as u64, Ordering::Relaxed);
-                } else if !answer.body.starts_with(&ANSWER.as_bytes()[..12]) {
+                } else if !answer.body.starts_with(TAKEN.as_bytes()) {
                     self.failed(&String::from_utf8_lossy(&answer.body));
                     return false;
                 }
@@ -290,5 +289,7 @@ fn say(line: &str) {
     std::io::stdout().flush().ok();
 }
 
+/// How an answer begins that confirms a heartbeat.
+const TAKEN: &str = r#"{"push":true"#;
 /// Requests of each client before the time begins: with the second one a session can be taken up.
 const WARM_AFTER: u64 = 2;

@@ -16,7 +16,10 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a program for developers: it prints, and it stops with a word when its ground is missing"
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a program for developers: it prints, it stops with a word when its ground is missing, and its figures are rough"
 )]
 
 mod bare;

@@ -186,7 +186,9 @@ impl<'a> Bench<'a> {
             let cost = measure(&self.homeport, &self.load(&["--clients", "1"]));
             let after = machine::sync_p50_us(&self.folder, 300);
             let (p50, disk) = (cost.report.p50_us as f64, (before + after) as f64 / 2.0);
-            (ours.push(p50), sync.push(disk), less.push(p50 - disk));
+            ours.push(p50);
+            sync.push(disk);
+            less.push(p50 - disk);
             others = others.max(cost.others);
         }
         let found =

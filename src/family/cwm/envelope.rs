@@ -95,7 +95,7 @@ pub(super) fn asked(
     mut prove: impl FnMut(&[u8], Option<&str>) -> HmacCheck,
 ) -> Option<(Asked, HmacCheck)> {
     let names = &settings.names;
-    let texts = readings(query, body, settings);
+    let texts: Vec<Vec<u8>> = readings(query, body, settings).collect();
     if texts.is_empty() {
         let plain = |name| {
             let raw = query::raw(query.unwrap_or_default().as_bytes(), name)?;
@@ -149,26 +149,29 @@ const fn rank(verdict: Verdict) -> u8 {
     }
 }
 
-/// Every way to read the request object, the plainest first. Empty when there is none.
-fn readings(query: Option<&str>, body: &[u8], settings: &CwmSettings) -> Vec<Vec<u8>> {
+/// Every way to read the request object, the plainest first and each made only when it is asked for. Empty when there
+/// is none.
+fn readings<'a>(query: Option<&'a str>, body: &'a [u8], settings: &CwmSettings) -> Readings<'a> {
     let name = &settings.names.req;
     if let Some(raw) = query::raw(query.unwrap_or_default().as_bytes(), name).filter(|raw| !raw.is_empty()) {
-        return decodings(raw);
+        return Box::new(decodings(raw));
     }
     let trimmed = body.trim_ascii_start();
     match trimmed.first() {
-        None => Vec::new(),
-        Some(b'{' | b'[') => json_body(body, settings),
+        None => Box::new(std::iter::empty()),
+        Some(b'{' | b'[') => Box::new(json_body(body, settings).into_iter()),
         Some(_) => match query::raw(trimmed, name).filter(|raw| !raw.is_empty()) {
-            Some(raw) => decodings(raw),
+            Some(raw) => Box::new(decodings(raw)),
             // A JSON body that somebody percent-encoded.
-            None => decodings(trimmed)
-                .into_iter()
-                .filter(|text| matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')))
-                .collect(),
+            None => Box::new(
+                decodings(trimmed)
+                    .filter(|text| matches!(text.trim_ascii_start().first(), Some(b'{' | b'['))),
+            ),
         },
     }
 }
+
+type Readings<'a> = Box<dyn Iterator<Item = Vec<u8>> + 'a>;
 
 fn json_body(body: &[u8], settings: &CwmSettings) -> Vec<Vec<u8>> {
     let names = &settings.names;
@@ -192,8 +195,14 @@ fn json_body(body: &[u8], settings: &CwmSettings) -> Vec<Vec<u8>> {
     }
 }
 
-/// Escapes undone once and twice, `+` as a plus and as a space, and the text as it came.
-fn decodings(raw: &[u8]) -> Vec<Vec<u8>> {
+/// Escapes undone once and twice, `+` as a plus and as a space, and the text as it came. Nearly always the first is
+/// the right one.
+fn decodings(raw: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let plainest = std::iter::once_with(|| query::decode(raw, Plus::Literal));
+    plainest.chain(std::iter::once_with(|| other_decodings(raw)).flatten())
+}
+
+fn other_decodings(raw: &[u8]) -> Vec<Vec<u8>> {
     let plus = query::decode(raw, Plus::Literal);
     let space = query::decode(raw, Plus::Space);
     let all = [
@@ -208,6 +217,7 @@ fn decodings(raw: &[u8]) -> Vec<Vec<u8>> {
             unique.push(text);
         }
     }
+    unique.remove(0);
     unique
 }
 

@@ -68,7 +68,19 @@ pub(super) fn characters(text: &[u8]) -> Cow<'_, str> {
 
 /// The content of a string literal (with its quotes); `None` when it is none.
 pub(super) fn string(literal: &[u8]) -> Option<String> {
-    serde_json::from_str(&characters(literal)).ok()
+    match literal {
+        // Most have nothing to be resolved in them.
+        [b'"', inside @ .., b'"'] if inside.iter().all(|byte| is_plain(*byte)) => {
+            Some(characters(inside).into_owned())
+        }
+        [b'"', ..] => serde_json::from_str(&characters(literal)).ok(),
+        _ => None,
+    }
+}
+
+/// Whether a byte may stand in a string literal and means itself.
+const fn is_plain(byte: u8) -> bool {
+    !matches!(byte, 0..0x20 | b'"' | b'\\')
 }
 
 struct Scanner<'a> {
@@ -84,7 +96,9 @@ impl Scanner<'_> {
         match self.peek() {
             Some(b'{') => self.object(depth, None)?,
             Some(b'[') => self.array(depth, None)?,
-            Some(b'"') => self.string()?,
+            Some(b'"') => {
+                self.string()?;
+            }
             Some(b't') => self.word(b"true")?,
             Some(b'f') => self.word(b"false")?,
             Some(b'n') => self.word(b"null")?,
@@ -106,8 +120,13 @@ impl Scanner<'_> {
             if self.peek() != Some(b'"') {
                 return Err(Fault::Syntax(self.at));
             }
-            self.string()?;
-            let name = string(self.text.get(name..self.at).unwrap_or_default()).ok_or(Fault::Syntax(name))?;
+            let escaped = self.string()?;
+            let literal = self.text.get(name..self.at).unwrap_or_default();
+            // Inside another value nobody asks for the name; but an escape in it may be no character.
+            let name = match (&found, escaped) {
+                (None, false) => String::new(),
+                (Some(_), _) | (None, true) => string(literal).ok_or(Fault::Syntax(name))?,
+            };
             self.space();
             self.must(b':')?;
             let value = self.value(depth + 1)?;
@@ -142,16 +161,22 @@ impl Scanner<'_> {
         }
     }
 
-    fn string(&mut self) -> Result<(), Fault> {
+    /// Passes a string; says whether it has escapes.
+    fn string(&mut self) -> Result<bool, Fault> {
         self.at += 1;
+        let mut escaped = false;
         loop {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            self.at += rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(());
+                    return Ok(escaped);
                 }
-                Some(b'\\') => self.escape()?,
-                Some(byte) if byte >= 0x20 => self.at += 1,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
                 _ => return Err(Fault::Syntax(self.at)),
             }
         }

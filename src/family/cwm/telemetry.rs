@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde_json::Value as Json;
 
 use super::names::CwmSettings;
-use crate::core::telemetry::{Flattened, Limits, flatten};
+use crate::core::telemetry::{Flattened, Limits, flatten, flatten_without};
 use crate::model::{Reading, Timestamp};
 
 /// The readings of a payload, each sensor once, and how many values were left out or cut.
@@ -17,29 +17,24 @@ pub(super) fn readings(
     created: Option<Timestamp>,
     settings: &CwmSettings,
 ) -> (Vec<Reading>, usize) {
-    let Json::Object(members) = payload else { return (Vec::new(), 0) };
     let limits = Limits { readings_max: settings.readings_max, ..Limits::default() };
-    let mut parts: Vec<Flattened> = Vec::new();
-    let mut rest = members.clone();
-    if let Some(Json::Object(heartbeat)) = members.get(&settings.names.heartbeat) {
-        parts.push(flatten(&Json::Object(heartbeat.clone()), "", created, limits));
-        rest.shift_remove(&settings.names.heartbeat);
-    }
-    parts.push(flatten(&Json::Object(rest), "", created, limits));
-    let mut lost = 0;
-    let mut names = HashSet::new();
-    let mut readings = Vec::new();
-    for part in parts {
-        lost += part.losses_total;
-        for reading in part.readings {
-            // A name may come twice, from inside and outside the heartbeat or by a dot in a name: the first counts.
-            if readings.len() < settings.readings_max && names.insert(reading.sensor.clone()) {
-                readings.push(reading);
-            } else {
-                lost += 1;
-            }
+    let name = &settings.names.heartbeat;
+    let parts: [Flattened; 2] = match payload.get(name) {
+        Some(heartbeat @ Json::Object(_)) => {
+            [flatten(heartbeat, "", created, limits), flatten_without(payload, Some(name), created, limits)]
         }
-    }
+        Some(_) | None => [flatten_without(payload, None, created, limits), Flattened::default()],
+    };
+    let lost: usize = parts.iter().map(|part| part.losses_total).sum();
+    let all: Vec<Reading> = parts.into_iter().flat_map(|part| part.readings).collect();
+    // A name may come twice, from inside and outside the heartbeat or by a dot in a name: the first counts.
+    let mut names = HashSet::with_capacity(all.len());
+    let kept: Vec<bool> = all
+        .iter()
+        .map(|reading| names.len() < settings.readings_max && names.insert(reading.sensor.as_str()))
+        .collect();
+    let lost = lost + kept.iter().filter(|kept| !**kept).count();
+    let readings = all.into_iter().zip(kept).filter_map(|(reading, kept)| kept.then_some(reading)).collect();
     (readings, lost)
 }
 

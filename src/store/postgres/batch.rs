@@ -81,6 +81,8 @@ async fn apply(work: &mut Work<'_>, write: &Write) -> Result<Outcome, Fault> {
         }
         Write::Device(device) => device::set(work, device).await.map(|()| Outcome::Done),
         Write::Forget(id) => device::forget(work, id).await.map(|()| Outcome::Done),
+        // Everything is in its place when its transaction ends.
+        Write::File => Ok(Outcome::Done),
         Write::User(change) => people::change(work, change).await.map(|()| Outcome::Done),
         Write::Prune(piece) => prune::apply(work, piece).await.map(Outcome::Pruned),
         Write::Probe { at, bytes } => people::probe(work, *at, *bytes).await.map(|()| Outcome::Done),

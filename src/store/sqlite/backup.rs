@@ -60,7 +60,7 @@ pub(super) async fn verify(path: &Path) -> Result<i64, StoreError> {
     let at = path.to_owned();
     let looked = tokio::task::spawn_blocking(move || look_through(&at)).await;
     looked.map_err(|error| StoreError::Failed(error.to_string()))??;
-    let readers = Readers::new(path);
+    let readers = Readers::new(path, std::sync::Arc::default());
     let findings = audit::check(&readers, &mut |_| {}).await?;
     readers.close();
     match findings.faults.as_slice() {

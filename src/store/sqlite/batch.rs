@@ -1,57 +1,149 @@
-//! One transaction over a batch of writes, with a savepoint for each, so that a refused write leaves no trace
-//! and rejects no neighbour.
+//! One transaction over a batch of writes. A refused write leaves no trace and rejects no neighbour: the batch that
+//! has one is applied anew, with a savepoint for each write.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::journal::Journal;
-use super::{device, people, prune, queue, record, report};
+use super::recall::Recall;
+use super::{device, filing, people, prune, queue, record, report};
 use crate::store::{Outcome, StoreError, Write};
 
+type Outcomes = Vec<Result<Outcome, StoreError>>;
+
 /// Applies the batch; it is on disk when this returns.
-pub(super) fn commit(
-    db: &mut Connection,
+pub(super) fn commit(db: &Connection, recall: &mut Recall, batch: &[Write]) -> Result<Outcomes, StoreError> {
+    // Savepoints copy every page before it changes, and hardly ever is a write refused.
+    match within(db, recall, |recall, journal| together(db, recall, journal, batch)) {
+        Err(error) if is_own_fault(&error) => {
+            within(db, recall, |recall, journal| singly(db, recall, journal, batch))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Files the inbox in a transaction of its own.
+pub(super) fn file(db: &Connection, recall: &mut Recall) -> Result<(), StoreError> {
+    within(db, recall, |recall, _| filing::file(db, recall))
+}
+
+/// Runs one transaction, and keeps what is remembered in step with it.
+fn within<T>(
+    db: &Connection,
+    recall: &mut Recall,
+    work: impl FnOnce(&mut Recall, &mut Journal) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if !db.is_autocommit() {
+        // A panic left one open.
+        roll_back(db, recall);
+    }
+    db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let mut journal = recall.journal(db)?;
+    let done = work(recall, &mut journal)
+        .and_then(|done| Ok(db.prepare_cached("COMMIT")?.execute([]).map(|_| done)?));
+    match done {
+        Ok(done) => {
+            recall.commit(journal);
+            Ok(done)
+        }
+        Err(error) => {
+            roll_back(db, recall);
+            Err(error)
+        }
+    }
+}
+
+fn roll_back(db: &Connection, recall: &mut Recall) {
+    recall.roll_back();
+    // Some errors end the transaction by themselves.
+    if !db.is_autocommit()
+        && let Err(error) = db.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "a transaction could not be rolled back");
+    }
+}
+
+fn together(
+    db: &Connection,
+    recall: &mut Recall,
+    journal: &mut Journal,
     batch: &[Write],
-) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut journal = Journal::at_end(&tx)?;
+) -> Result<Outcomes, StoreError> {
+    batch.iter().map(|write| apply(db, recall, journal, write).map(Ok)).collect()
+}
+
+fn singly(
+    db: &Connection,
+    recall: &mut Recall,
+    journal: &mut Journal,
+    batch: &[Write],
+) -> Result<Outcomes, StoreError> {
     let mut outcomes = Vec::with_capacity(batch.len());
     for write in batch {
-        let before = journal;
-        tx.prepare_cached("SAVEPOINT one_write")?.execute([])?;
-        let outcome = apply(&tx, &mut journal, write);
+        let (before, mark) = (*journal, recall.inbox.mark());
+        db.prepare_cached("SAVEPOINT one_write")?.execute([])?;
+        let outcome = apply(db, recall, journal, write);
         match &outcome {
             Ok(_) => {}
             Err(error) if is_own_fault(error) => {
-                tx.prepare_cached("ROLLBACK TO one_write")?.execute([])?;
-                journal = before;
+                db.prepare_cached("ROLLBACK TO one_write")?.execute([])?;
+                *journal = before;
+                recall.inbox.roll_back_to(mark);
+                recall.forget();
             }
             Err(error) => return Err(error.clone()),
         }
-        tx.prepare_cached("RELEASE one_write")?.execute([])?;
+        db.prepare_cached("RELEASE one_write")?.execute([])?;
         outcomes.push(outcome);
     }
-    tx.commit()?;
     Ok(outcomes)
 }
 
-fn apply(db: &Connection, journal: &mut Journal, write: &Write) -> Result<Outcome, StoreError> {
+fn apply(
+    db: &Connection,
+    recall: &mut Recall,
+    journal: &mut Journal,
+    write: &Write,
+) -> Result<Outcome, StoreError> {
     match write {
-        Write::Report(report) => report::store(db, journal, report).map(Outcome::Reported),
-        Write::Enqueue(draft) => queue::enqueue(db, draft).map(Outcome::Enqueued),
+        Write::Report(report) => report::store(db, journal, recall, report).map(Outcome::Reported),
+        Write::Enqueue(draft) => {
+            recall.await_too([&draft.device.id, &draft.via.id]);
+            queue::enqueue(db, draft).map(Outcome::Enqueued)
+        }
         Write::Lease { via, last, at, until, attempts_max, peer } => {
             let asked =
                 queue::Asked { via, last: *last, at: *at, until: *until, attempts_max: *attempts_max, peer };
             queue::lease(db, journal, &asked).map(Outcome::Leased)
         }
-        Write::Cancel { id, at, by } => queue::cancel(db, id, *at, by).map(Outcome::Changed),
+        Write::Cancel { id, at, by } => {
+            recall.close_one();
+            queue::cancel(db, id, *at, by).map(Outcome::Changed)
+        }
         Write::Sweep { at, attempts_max } => {
             people::end_sessions(db, *at)?;
-            queue::sweep(db, *at, *attempts_max).map(Outcome::Changed)
+            let changed = queue::sweep(db, *at, *attempts_max)?;
+            if !changed.is_empty() {
+                recall.close_one();
+            }
+            recall.sweep();
+            Ok(Outcome::Changed(changed))
         }
-        Write::Device(device) => device::set(db, device).map(|()| Outcome::Done),
-        Write::Forget(id) => device::forget(db, id).map(|()| Outcome::Done),
+        Write::Device(device) => {
+            recall.forget();
+            device::set(db, device).map(|()| Outcome::Done)
+        }
+        Write::Forget(id) => {
+            recall.forget();
+            device::forget(db, id).map(|()| Outcome::Done)
+        }
+        Write::File => filing::file(db, recall).map(|()| Outcome::Done),
         Write::User(write) => people::apply(db, write).map(|()| Outcome::Done),
-        Write::Prune(work) => prune::apply(db, work).map(Outcome::Pruned),
+        Write::Prune(work) => {
+            if prune::concerns_filed(work) {
+                filing::file(db, recall)?;
+            }
+            prune::apply(db, work).map(Outcome::Pruned)
+        }
         Write::Probe { at, bytes } => people::probe(db, *at, *bytes).map(|()| Outcome::Done),
         Write::Record(write) => record::apply(db, write).map(|()| Outcome::Done),
     }

@@ -76,6 +76,11 @@ impl Journal {
             message.hmac.map(HmacCheck::as_str),
         ))?;
         *self = Self { seq: seq.0, hash };
+        if let (Some(device), Direction::Out) = (message.device, message.direction) {
+            // What comes in is filed with what it says.
+            db.prepare_cached("INSERT INTO message_of (device_id, seq) VALUES (?, ?)")?
+                .execute((device.id.as_str(), seq.0))?;
+        }
         Ok(seq)
     }
 }

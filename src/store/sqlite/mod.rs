@@ -6,6 +6,8 @@ mod command;
 mod connection;
 mod device;
 mod error;
+mod filing;
+mod inbox;
 mod inspect;
 mod journal;
 mod lock;
@@ -17,6 +19,7 @@ mod read_devices;
 mod read_messages;
 mod read_people;
 mod reader;
+mod recall;
 mod record;
 mod report;
 mod row;
@@ -25,16 +28,21 @@ mod schema;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 pub use inspect::inspect;
 
-use super::{Engine, Outcome, Reader, StoreError, Write};
+use super::{Engine, Outcome, Queue, Reader, StoreError, Write};
+use recall::Recall;
 
 /// A database file opened for writing.
 pub struct Sqlite {
     writer: Connection,
+    recall: Recall,
+    /// Whether filing failed the last time.
+    stuck: bool,
     reader: Arc<reader::Readers>,
     /// Given back when the engine is dropped. Last, so that the database is closed before.
     _lock: File,
@@ -56,8 +64,11 @@ impl Sqlite {
         let lock = lock::take(path)?;
         let mut writer = connection::for_writing(path, settings)?;
         schema::bring_up_to_date(&mut writer)?;
-        let reader = Arc::new(reader::Readers::new(path));
-        Ok(Self { writer, reader, _lock: lock })
+        let recall = Recall::load(&writer)?;
+        let reader = Arc::new(reader::Readers::new(path, recall.inbox.unfiled()));
+        let mut engine = Self { writer, recall, stuck: false, reader, _lock: lock };
+        engine.file();
+        Ok(engine)
     }
 }
 
@@ -85,11 +96,22 @@ pub(super) async fn restore(
 
 impl Engine for Sqlite {
     async fn commit(&mut self, batch: &[Write]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
-        batch::commit(&mut self.writer, batch)
+        batch::commit(&self.writer, &mut self.recall, batch)
+    }
+
+    fn chore(&mut self, quiet: bool) -> Option<Duration> {
+        if quiet || (self.recall.inbox.len() >= FILED_AT_COUNT && !self.stuck) {
+            self.file();
+        }
+        (self.recall.inbox.len() > 0).then_some(if self.stuck { TRIED_AGAIN_AFTER } else { FILED_AFTER })
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
         Arc::<reader::Readers>::clone(&self.reader)
+    }
+
+    fn connect(&self, queue: &Arc<Queue>) {
+        self.reader.connect(Arc::downgrade(queue));
     }
 }
 
@@ -98,3 +120,23 @@ impl Drop for Sqlite {
         self.reader.close();
     }
 }
+
+impl Sqlite {
+    fn file(&mut self) {
+        if self.recall.inbox.len() == 0 {
+            return;
+        }
+        let filed = batch::file(&self.writer, &mut self.recall);
+        self.stuck = filed.is_err();
+        if let Err(error) = filed {
+            tracing::error!(%error, "what messages said is safe and not in its place yet; tried again later");
+        }
+    }
+}
+
+/// Messages in the inbox that are filed at once: enough that pages are shared, few enough that nobody waits long.
+const FILED_AT_COUNT: usize = 1024;
+/// How long after the last message the rest is filed.
+const FILED_AFTER: Duration = Duration::from_millis(250);
+/// The same after it failed.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(10);

@@ -18,6 +18,14 @@ pub(super) fn apply(db: &Connection, work: &Prune) -> Result<Pruned, StoreError>
     }
 }
 
+/// Whether the work is on what messages said. What still waits to be filed would come behind it and stay.
+pub(super) const fn concerns_filed(work: &Prune) -> bool {
+    match work {
+        Prune::Entries { what: Bulk::Readings, .. } | Prune::Fingerprints { .. } => true,
+        Prune::Entries { what: Bulk::Raw, .. } | Prune::Commands { .. } => false,
+    }
+}
+
 /// The last entry whose part was pruned.
 pub(super) fn mark(db: &Connection, what: Bulk) -> Result<Seq, StoreError> {
     Ok(prune::mark(read_people::note(db, what.note())?.as_deref()))

@@ -9,12 +9,15 @@ use crate::store::{LedgerPage, MessageFilter, StoreError};
 
 /// A page of messages, newest first.
 pub(super) fn page(db: &Connection, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError> {
-    // An own text for a device's messages, so that its index is used.
-    let device = if filter.device.is_some() { "m.device_id = ?1" } else { "?1 IS NULL" };
+    let (from, own, seq) = match filter.device {
+        Some(_) => ("message_of o CROSS JOIN message m ON m.seq = o.seq", "o.device_id = ?1", "o.seq"),
+        None => ("message m", "?1 IS NULL", "m.seq"),
+    };
     let mut query = db.prepare_cached(&format!(
-        "{MESSAGES} WHERE {device} AND (?2 IS NULL OR m.verdict = ?2) AND (?3 IS NULL OR m.direction = ?3)
+        "{MESSAGES} FROM {from} {NAMES} WHERE {own} AND {seq} < coalesce(?6, 9223372036854775807)
+         AND (?2 IS NULL OR m.verdict = ?2) AND (?3 IS NULL OR m.direction = ?3)
          AND (?4 IS NULL OR m.at_us >= ?4) AND (?5 IS NULL OR m.at_us < ?5)
-         AND m.seq < coalesce(?6, 9223372036854775807) ORDER BY m.seq DESC LIMIT ?7"
+         ORDER BY {seq} DESC LIMIT ?7"
     ))?;
     let messages = query.query_map(
         (
@@ -33,8 +36,10 @@ pub(super) fn page(db: &Connection, filter: &MessageFilter) -> Result<Vec<Messag
 
 /// One message.
 pub(super) fn one(db: &Connection, seq: Seq) -> Result<Option<MessageRecord>, StoreError> {
-    let found =
-        db.prepare_cached(&format!("{MESSAGES} WHERE m.seq = ?"))?.query_row([seq.0], message).optional()?;
+    let found = db
+        .prepare_cached(&format!("{MESSAGES} FROM message m {NAMES} WHERE m.seq = ?"))?
+        .query_row([seq.0], message)
+        .optional()?;
     Ok(found)
 }
 
@@ -105,4 +110,5 @@ fn message(found: &Row<'_>) -> rusqlite::Result<MessageRecord> {
 
 /// Names are the device's of today; a forgotten one keeps those of its message.
 const MESSAGES: &str = "SELECT m.seq, m.at_us, m.device_id, m.family, m.address, coalesce(d.name, m.name), \
-     m.direction, m.verdict, m.peer, m.raw, m.hmac, m.size FROM message m LEFT JOIN device d ON d.id = m.device_id";
+     m.direction, m.verdict, m.peer, m.raw, m.hmac, m.size";
+const NAMES: &str = "LEFT JOIN device d ON d.id = m.device_id";

@@ -1,7 +1,8 @@
 //! The connections that only read, and how a task asks one of them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,8 +15,8 @@ use crate::model::{
     Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::{
-    Answer, Backup, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader,
-    RecordFilter, Stats, StoreError, Weight,
+    Answer, Backup, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Queue, Reader,
+    RecordFilter, Stats, StoreError, Weight, Write,
 };
 
 /// Connections that read at the same time; further reads wait for one of them.
@@ -30,6 +31,9 @@ pub(super) struct Readers {
     turns: Arc<Semaphore>,
     /// One backup at a time.
     copying: Arc<Semaphore>,
+    /// How many messages are stored whose values are not in their places.
+    unfiled: Arc<AtomicUsize>,
+    queue: OnceLock<Weak<Queue>>,
 }
 
 struct Pool {
@@ -40,13 +44,37 @@ struct Pool {
 
 impl Readers {
     /// Readers of one file.
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, unfiled: Arc<AtomicUsize>) -> Self {
         let pool = Pool { path: path.to_owned(), idle: Mutex::new(Some(Vec::new())) };
         Self {
             pool: Arc::new(pool),
             turns: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             copying: Arc::new(Semaphore::new(1)),
+            unfiled,
+            queue: OnceLock::new(),
         }
+    }
+
+    /// Where to ask for filing.
+    pub(super) fn connect(&self, queue: Weak<Queue>) {
+        // A second queue would be one of the same writer.
+        self.queue.get_or_init(|| queue);
+    }
+
+    /// The same as [`Readers::ask`], of what messages said: first all of it is put into its place.
+    fn ask_filed<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(async move {
+            if self.unfiled.load(Ordering::Acquire) > 0
+                && let Some(queue) = self.queue.get().and_then(Weak::upgrade)
+                && let Err(error) = queue.write(Write::File).await
+            {
+                tracing::debug!(%error, "read without what the newest messages said");
+            }
+            self.ask(read).await
+        })
     }
 
     /// Closes the connections that rest; those at work close when they are done. The writer's is then the last
@@ -101,11 +129,11 @@ impl Pool {
 
 impl Reader for Readers {
     fn all_devices(&self) -> Answer<'_, Vec<Device>> {
-        self.ask(read_devices::all)
+        self.ask_filed(read_devices::all)
     }
 
     fn devices(&self, filter: DeviceFilter) -> Answer<'_, Vec<Device>> {
-        self.ask(move |db| read_devices::page(db, &filter))
+        self.ask_filed(move |db| read_devices::page(db, &filter))
     }
 
     fn pending(&self, at: Timestamp) -> Answer<'_, Vec<DeviceId>> {
@@ -113,7 +141,7 @@ impl Reader for Readers {
     }
 
     fn messages(&self, filter: MessageFilter) -> Answer<'_, Vec<MessageRecord>> {
-        self.ask(move |db| read_messages::page(db, &filter))
+        self.ask_filed(move |db| read_messages::page(db, &filter))
     }
 
     fn message(&self, seq: Seq) -> Answer<'_, Option<MessageRecord>> {
@@ -133,11 +161,11 @@ impl Reader for Readers {
     }
 
     fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>> {
-        self.ask(move |db| read_devices::data(db, &filter))
+        self.ask_filed(move |db| read_devices::data(db, &filter))
     }
 
     fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>> {
-        self.ask(move |db| read_devices::latest(db, &device))
+        self.ask_filed(move |db| read_devices::latest(db, &device))
     }
 
     fn ledger(&self, from: Seq, limit: u32) -> Answer<'_, LedgerPage> {
@@ -181,7 +209,7 @@ impl Reader for Readers {
     }
 
     fn weigh(&self, what: Bulk, after: Seq, limit: u32) -> Answer<'_, Weight> {
-        self.ask(move |db| prune::weigh(db, what, after, limit))
+        self.ask_filed(move |db| prune::weigh(db, what, after, limit))
     }
 
     fn backup(&self) -> Answer<'_, Backup> {

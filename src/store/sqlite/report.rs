@@ -5,25 +5,28 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 use serde_json::value::RawValue;
 
+use super::inbox::News;
 use super::journal::{Journal, Message};
-use super::{command, device, queue, row};
-use crate::model::{CommandState, Direction, Seq, Timestamp, Verdict};
+use super::recall::Recall;
+use super::{command, device, queue};
+use crate::model::{CommandState, Device, DeviceRef, Direction, Timestamp, Verdict};
 use crate::store::{Reply, ReportWrite, Reported, Settled, StoreError};
 
-/// Stores a message.
+/// Stores a message: its ledger entry now, what it says in the inbox.
 pub(super) fn store(
     db: &Connection,
     journal: &mut Journal,
+    recall: &mut Recall,
     report: &ReportWrite,
 ) -> Result<Reported, StoreError> {
-    for device in &report.devices {
-        device::touch(db, device)?;
-    }
+    let keys = devices(db, recall, &report.devices)?;
     let key = match &report.device {
-        Some(names) => device::need(db, &names.id)?.key,
+        Some(names) => own_key(db, report, names, &keys)?,
         None => 0,
     };
-    let verdict = verdict(db, journal.next(), key, report)?;
+    let seen = |device: &Device| device.last_seen.map(Timestamp::micros);
+    let heard: Vec<_> = keys.into_iter().zip(report.devices.iter().map(seen)).collect();
+    let (verdict, print) = verdict(db, recall, key, report)?;
     let seq = journal.append(
         db,
         &Message {
@@ -36,68 +39,87 @@ pub(super) fn store(
             raw: &report.raw,
         },
     )?;
+    let fresh = verdict != Verdict::Duplicate;
+    let readings = if fresh && report.device.is_some() { report.readings.as_slice() } else { &[] };
+    let device_id = report.device.as_ref().map(|names| names.id.as_str());
+    let news = News { at: report.at, device: key, device_id, heard: &heard, print, readings };
+    recall.inbox.put(db, seq, &news)?;
     let mut settled = None;
-    if verdict != Verdict::Duplicate {
-        if report.device.is_some() {
-            keep_readings(db, key, seq, report)?;
-        }
-        if let Some(reply) = &report.reply {
-            settled = settle(db, reply, report)?;
-        }
+    if fresh && let Some(reply) = &report.reply {
+        settled = settle(db, recall, reply, report)?;
     }
     let pending = match &report.via {
-        Some(via) => queue::announce(db, via, report.at)?,
-        None => false,
+        Some(via) if recall.awaited(db, via)? => queue::announce(db, via, report.at)?,
+        Some(_) | None => false,
     };
     Ok(Reported { seq, verdict, pending, settled })
 }
 
-/// The verdict as it is to be stored: a message that was stored before is a duplicate.
-fn verdict(db: &Connection, seq: Seq, device: i64, report: &ReportWrite) -> Result<Verdict, StoreError> {
-    let Some(fingerprint) = &report.fingerprint else { return Ok(report.verdict) };
-    match report.verdict {
-        Verdict::Ok | Verdict::BadCrc | Verdict::NoCrc => {}
-        Verdict::Malformed | Verdict::Duplicate | Verdict::None => return Ok(report.verdict),
+/// The keys of the devices that a report names; new ones are made at once.
+fn devices(db: &Connection, recall: &mut Recall, devices: &[Device]) -> Result<Vec<i64>, StoreError> {
+    if let Some(keys) = recall.met(devices) {
+        return Ok(keys);
     }
-    let new = db
-        .prepare_cached(
-            "INSERT INTO fingerprint (device, fingerprint, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        )?
-        .execute((device, fingerprint, seq.0))?;
-    Ok(if new == 0 { Verdict::Duplicate } else { report.verdict })
+    let mut keys = Vec::with_capacity(devices.len());
+    for device in devices {
+        device::touch(db, device)?;
+        let key = device::need(db, &device.names.id)?.key;
+        recall.meet(device, key);
+        keys.push(key);
+    }
+    Ok(keys)
 }
 
-fn keep_readings(db: &Connection, device: i64, seq: Seq, report: &ReportWrite) -> Result<(), StoreError> {
-    let mut latest = db.prepare_cached(
-        "INSERT INTO sensor (device, name, seq, at_us, created_us, kind, value) VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (device, name) DO UPDATE SET seq = excluded.seq, at_us = excluded.at_us,
-            created_us = excluded.created_us, kind = excluded.kind, value = excluded.value
-         RETURNING key",
-    )?;
-    let mut history = db.prepare_cached(
-        "INSERT INTO reading (device, seq, place, sensor, at_us, created_us, kind, value)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
-    let at = report.at.micros();
-    for (place, reading) in (0_i64..).zip(&report.readings) {
-        let created = reading.created.map(Timestamp::micros);
-        let (kind, value) = row::columns(&reading.value);
-        let sensor: i64 = latest
-            .query_row((device, &reading.sensor, seq.0, at, created, kind, &value), |found| found.get(0))?;
-        history.execute((device, seq.0, place, sensor, at, created, kind, &value))?;
+fn own_key(
+    db: &Connection,
+    report: &ReportWrite,
+    names: &DeviceRef,
+    keys: &[i64],
+) -> Result<i64, StoreError> {
+    let own = report.devices.iter().zip(keys).find(|(device, _)| device.names.id == names.id);
+    match own {
+        Some((_, key)) => Ok(*key),
+        None => Ok(device::need(db, &names.id)?.key),
     }
-    Ok(())
+}
+
+/// The verdict as it is to be stored, since a message that was stored before is a duplicate; and the fingerprint
+/// that is to be kept.
+fn verdict(
+    db: &Connection,
+    recall: &Recall,
+    device: i64,
+    report: &ReportWrite,
+) -> Result<(Verdict, Option<[u8; 16]>), StoreError> {
+    let Some(print) = report.fingerprint else { return Ok((report.verdict, None)) };
+    match report.verdict {
+        Verdict::Ok | Verdict::BadCrc | Verdict::NoCrc => {}
+        Verdict::Malformed | Verdict::Duplicate | Verdict::None => return Ok((report.verdict, None)),
+    }
+    let known = recall.inbox.has(&(device, print))
+        || db
+            .prepare_cached("SELECT 1 FROM fingerprint WHERE device = ? AND fingerprint = ?")?
+            .exists((device, print))?;
+    Ok(if known { (Verdict::Duplicate, None) } else { (report.verdict, Some(print)) })
 }
 
 /// Settles the command that the message replies to: one that shares a payload key before one that does not,
 /// then the one handed out last.
-fn settle(db: &Connection, reply: &Reply, report: &ReportWrite) -> Result<Option<Settled>, StoreError> {
+fn settle(
+    db: &Connection,
+    recall: &mut Recall,
+    reply: &Reply,
+    report: &ReportWrite,
+) -> Result<Option<Settled>, StoreError> {
     let mut candidates = db.prepare_cached(
         "SELECT key, payload, sent_us FROM command
          WHERE device_id = ?1 AND wire_id = ?2 AND state IN ('queued', 'sent', 'accepted') AND sent_us >= ?3",
     )?;
     let mut best: Option<((bool, i64), i64)> = None;
     for device in &reply.from {
+        if !recall.awaited(db, device)? {
+            continue;
+        }
         let found = candidates
             .query_map((device.as_str(), reply.wire_id, reply.since.micros()), |found| {
                 Ok((found.get::<_, i64>(0)?, found.get::<_, String>(1)?, found.get::<_, i64>(2)?))
@@ -120,6 +142,7 @@ fn settle(db: &Connection, reply: &Reply, report: &ReportWrite) -> Result<Option
         by: &format!("device:{address}"),
     };
     command::change(db, key, &change)?;
+    recall.close_one();
     db.prepare_cached("UPDATE command SET reply = ? WHERE key = ?")?.execute((report.raw.as_ref(), key))?;
     Ok(Some(Settled { command: command::need(db, key)? }))
 }

@@ -73,7 +73,7 @@ pub(super) fn columns(value: &Value) -> (i64, Column<'_>) {
 }
 
 /// A value on its way to SQLite.
-pub(super) struct Column<'a>(ValueRef<'a>);
+pub(super) struct Column<'a>(pub(super) ValueRef<'a>);
 
 impl ToSql for Column<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -5,9 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 use crate::store::migrate::{self, Applied, Migration};
 
-const STEPS: [Migration; 2] = [
+const STEPS: [Migration; 3] = [
     Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") },
     Migration { version: 2, name: "0002_records.sql", sql: include_str!("migrations/0002_records.sql") },
+    Migration { version: 3, name: "0003_inbox.sql", sql: include_str!("migrations/0003_inbox.sql") },
 ];
 
 /// The newest schema.
