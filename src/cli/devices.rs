@@ -155,7 +155,11 @@ async fn show(client: &Client, name: &str, json: bool) -> Done {
         return Ok(output::json(&record)?);
     }
     for field in record.as_object().into_iter().flat_map(|fields| fields.keys()) {
-        output::line(&format!("{field:<11} {}", output::cell(&record, field)))?;
+        let shown = match record.get(field) {
+            Some(shown) if field == "certificate" => certificate(shown),
+            _ => output::cell(&record, field),
+        };
+        output::line(&format!("{field:<11} {shown}"))?;
     }
     if !values.is_empty() {
         output::line("")?;
@@ -165,6 +169,15 @@ async fn show(client: &Client, name: &str, json: bool) -> Done {
         output::table(&values, &columns)?;
     }
     Ok(())
+}
+
+/// The certificate that a device shows, in a line.
+fn certificate(shown: &Value) -> String {
+    let belief = match text(shown, "fault") {
+        "" => "verified".to_owned(),
+        fault => format!("not believed: {fault}"),
+    };
+    output::safe(&format!("{}, {belief}, SHA-256 {}", text(shown, "subject"), text(shown, "fingerprint")))
 }
 
 async fn rotate(client: &Client, name: &str, key_file: Option<&Path>) -> Done {

@@ -114,5 +114,5 @@ fn the_port_of_a_running_server_is_its_own_and_it_answers_there() {
     assert!(fine.contains(&format!("https on 127.0.0.1:{port}: held by the server")), "{fine}");
     assert!(fine.contains(r#"answers /pull with {"pull":false} as localhost"#), "{fine}");
     let notes = of(&said, "note").join("\n");
-    assert!(notes.contains("127.0.0.1 failed 1 times") && notes.contains("export-root"), "{notes}");
+    assert!(notes.contains("127.0.0.1 failed once") && notes.contains("export-root"), "{notes}");
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::super::Failure;
 use super::super::client::{Connect, text};
 use super::super::settings::Global;
-use super::super::{Failure, output};
 use super::{Finding, Patient};
 use crate::server;
 
@@ -69,10 +69,14 @@ fn handshakes(page: &Value, now_s: i64) -> Vec<Finding> {
             "" => String::new(),
             name => format!(", asked for {name}"),
         };
+        let often = match one.get("count").and_then(Value::as_u64) {
+            Some(1) => "once".to_owned(),
+            Some(count) => format!("{count} times"),
+            None => "often".to_owned(),
+        };
         let message = format!(
-            "{} failed {} times, last {}{asked}: {} ({})",
+            "{} failed {often}, last {}{asked}: {} ({})",
             text(one, "peer"),
-            output::cell(one, "count"),
             text(one, "last"),
             text(one, "detail"),
             text(one, "reason"),
