@@ -125,6 +125,14 @@ impl Connect {
             let listens = config.listen.https.0.filter(|addr| addr.port() != 0).ok_or_else(|| {
                 Failure::Usage("say where devices call: --server https://HOST:PORT".to_owned())
             })?;
+            if !crate::server::is_running(&config.data_dir).await {
+                return Err(anyhow!(
+                    "no server runs in {}: start one (`homeport serve`), name its folder (--data-dir), or a remote \
+                     one (--server URL --token TOKEN)",
+                    config.data_dir.display()
+                )
+                .into());
+            }
             let host =
                 if listens.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listens.ip().to_string() };
             let name = config.hosts.first().cloned().unwrap_or_else(|| "localhost".to_owned());

@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::book::Book;
-use super::line::Target;
+use super::line::{Line, Target};
 use super::member::Member;
 use super::office::{Errand, Office};
 use super::pace::Pace;
 use super::summary::{Act, Figures, Summary};
+use super::tls;
 use crate::family::Family;
 use crate::family::simulator::{Application, Fact, Fault, Role};
 use crate::model::{Clock, Timestamp};
@@ -140,6 +141,15 @@ pub(super) struct Fleet {
 pub fn addresses(family: &Arc<dyn Family>, count: u32, behind: u8) -> Vec<String> {
     let sims = (1..=count).filter_map(|number| family.simulator(Role { number, behind, seed: 0 }));
     sims.flat_map(|sim| sim.addresses().to_vec()).collect()
+}
+
+/// Makes one connection, so that a server which nobody can reach is known before a fleet tries.
+///
+/// # Errors
+/// There is no connection, or its certificate is not taken.
+pub async fn reach(plan: &Plan) -> std::io::Result<()> {
+    let tls = tls::config(&plan.verifier, None).map_err(std::io::Error::other)?;
+    Line::open(&plan.target, 0, tls).await.map(drop)
 }
 
 /// Runs a plan to its end, or until `stop`.

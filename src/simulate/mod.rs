@@ -29,7 +29,7 @@ mod tls;
 
 pub use audit::{Audit, Finding, Found, StoredMessage};
 pub use book::Book;
-pub use fleet::{Apply, Plan, Progress, Rehearsed, SimulateError, Time, addresses, run};
+pub use fleet::{Apply, Plan, Progress, Rehearsed, SimulateError, Time, addresses, reach, run};
 pub use line::Target;
 pub use office::{Errand, Office, StoredCommand};
 pub use summary::{Act, Calls, Summary};

@@ -156,6 +156,14 @@ fn what_cannot_be_rehearsed_is_said() {
     let (code, said) = failed(&["cwm"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("--server"), "{said}");
+    let (code, said) = failed(&["cwm", "--server", "https://127.0.0.1:9", "--insecure"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("devices cannot call https://127.0.0.1:9"), "{said}");
+    let idle = Program::new().set("HOMEPORT_HTTPS", "127.0.0.1:9");
+    let output = idle.run(&["simulate", "cwm"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no server runs in data"), "{said}");
     let (code, said) = failed(&["cwm", "--fault", "rain"]);
     assert_eq!(code, Some(2), "{said}");
 }

@@ -34,7 +34,7 @@ use desk::Desk;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  homeport simulate cwm --count 1000 --audit\n  homeport simulate cwm --count 20 --duration 10m --fault none\n  homeport simulate cwm --count 50 --fault kill-mid-pull --server https://rehearsal.example --token hp_…\n\nIt fills the server with pretend devices and their messages: rehearse on one of its own, for instance\n`homeport serve --data-dir /tmp/rehearsal`."
+    after_help = "Examples:\n  homeport simulate cwm --count 1000 --audit\n  homeport simulate cwm --count 20 --duration 10m --fault none\n  homeport simulate cwm --count 50 --fault kill-mid-pull --server https://rehearsal.example --token hp_…\n\nIt fills the server with pretend devices and their messages: rehearse on one of its own."
 )]
 pub(super) struct Simulate {
     /// The dialect to speak.
@@ -112,6 +112,9 @@ impl Simulate {
         let family = family.ok_or_else(|| Failure::Usage(format!("no family `{}`", self.family)))?;
         let side = self.connect.device_side(settings).await?;
         let mut plan = self.plan(family, &side).await?;
+        simulate::reach(&plan)
+            .await
+            .with_context(|| format!("devices cannot call https://{}", plan.target.host))?;
         let mut before = Before { seq: 0, file: None };
         let desk = match side.api {
             Some(client) => {
