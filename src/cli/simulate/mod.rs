@@ -112,6 +112,12 @@ impl Simulate {
         let family = family.ok_or_else(|| Failure::Usage(format!("no family `{}`", self.family)))?;
         let side = self.connect.device_side(settings).await?;
         let mut plan = self.plan(family, &side).await?;
+        if self.audit && side.api.is_none() {
+            return Err(Failure::Usage(
+                "--audit reads what the server stored: give --token TOKEN (`homeport token create` there)"
+                    .to_owned(),
+            ));
+        }
         simulate::reach(&plan)
             .await
             .with_context(|| format!("devices cannot call https://{}", plan.target.host))?;
@@ -127,11 +133,6 @@ impl Simulate {
                 plan.file = Some((name.clone(), content.len()));
                 before.file = Some((name, content));
                 Some(Arc::new(desk))
-            }
-            None if self.audit => {
-                return Err(Failure::Usage(
-                    "--audit reads what the server stored: give --token TOKEN (`homeport token create` there)".to_owned(),
-                ));
             }
             None => {
                 output::note(
