@@ -230,6 +230,17 @@ static KEYS: &[Key] = &[
         "Writes that are committed together. Read at the start."
     ),
     key!(
+        "limits.device_messages_max_per_minute",
+        limits.device_messages_max_per_minute,
+        "Messages a minute of one device that calls, its equipment's among them; beyond it the device is told to come
+back. 0 is any number."
+    ),
+    key!(
+        "limits.device_commands_max_count",
+        limits.device_commands_max_count,
+        "Commands that may wait for one device that fetches."
+    ),
+    key!(
         "limits.logins_max_per_minute",
         limits.logins_max_per_minute,
         "Sign-ins that one network may try. Read at the start."

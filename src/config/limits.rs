@@ -1,5 +1,7 @@
 //! Every limit there is, its unit last in its name.
 
+use super::Bound;
+
 /// How much and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -39,6 +41,11 @@ pub struct Limits {
     pub writes_max_count: usize,
     /// Writes that are committed together. Read at the start.
     pub batch_max_count: usize,
+    /// Messages a minute of one device that calls, its equipment's among them; more are told to come back. 0 is any
+    /// number.
+    pub device_messages_max_per_minute: Bound,
+    /// Commands that may wait for one device that fetches.
+    pub device_commands_max_count: u32,
     /// Sign-ins that one network may try. Read at the start.
     pub logins_max_per_minute: u32,
     /// Passwords hashed at once; each takes 19 MiB. Read at the start.
@@ -70,6 +77,8 @@ impl Default for Limits {
             peer_connections_max_count: 256,
             writes_max_count: 4096,
             batch_max_count: 256,
+            device_messages_max_per_minute: Bound(0),
+            device_commands_max_count: 1000,
             logins_max_per_minute: 10,
             hashes_max_count: 2,
             feed_max_count: 1024,

@@ -45,6 +45,9 @@ pub enum HubError {
     /// A folder for files cannot be read or written; nothing was published. The cause has been logged.
     #[error("{0}")]
     Disk(String),
+    /// The device sends more than it may; nothing was stored. It comes again.
+    #[error("{0}")]
+    TooFast(String),
     /// The store has as much waiting as it may hold; nothing was stored. Try again.
     #[error("the server is busy: try again")]
     Busy,

@@ -71,6 +71,7 @@ impl Hub {
             payload: order.payload,
             encode: order.encode,
             priority: order.priority,
+            waiting_max: self.0.settings.load().waiting_max,
             at,
             expires: at.plus(life),
             by: order.by,

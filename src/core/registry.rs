@@ -4,6 +4,7 @@
 //! not shown to anybody.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ struct Entry {
     rhythm: Rhythm,
     /// The interval that the store was last told.
     rhythm_kept: Option<Duration>,
+    /// Until when its messages are paid for, in microseconds since 1970.
+    paid_us: i64,
 }
 
 #[derive(Debug, Default)]
@@ -136,6 +139,20 @@ impl Registry {
         changed.then(|| entry.device.clone())
     }
 
+    /// Takes one message off a device's allowance of `per_minute`, which refills steadily and holds a minute's
+    /// worth. `false` when there is none left.
+    pub(super) fn spend(&self, id: &DeviceId, at: Timestamp, per_minute: NonZeroU32) -> bool {
+        const MINUTE_US: i64 = 60_000_000;
+        let mut tables = self.write();
+        let Some(entry) = tables.by_id.get_mut(id) else { return true };
+        let paid = entry.paid_us.max(at.micros()) + MINUTE_US / i64::from(per_minute.get());
+        let enough = paid <= at.micros() + MINUTE_US;
+        if enough {
+            entry.paid_us = paid;
+        }
+        enough
+    }
+
     /// Notes a sign of life that is not worth a write.
     pub(super) fn touch(&self, id: &DeviceId, at: Timestamp) {
         if let Some(entry) = self.write().by_id.get_mut(id) {
@@ -220,9 +237,12 @@ impl Tables {
         {
             self.by_id.remove(&before);
         }
-        let (rhythm, rhythm_kept) =
-            self.by_id.remove(&id).map(|entry| (entry.rhythm, entry.rhythm_kept)).unwrap_or_default();
-        self.by_id.insert(id, Entry { device, stored, rhythm, rhythm_kept });
+        let (rhythm, rhythm_kept, paid_us) = self
+            .by_id
+            .remove(&id)
+            .map(|entry| (entry.rhythm, entry.rhythm_kept, entry.paid_us))
+            .unwrap_or_default();
+        self.by_id.insert(id, Entry { device, stored, rhythm, rhythm_kept, paid_us });
     }
 }
 

@@ -101,7 +101,23 @@ impl Hub {
         if device.parent.is_none() {
             device.parent = parent_id;
         }
-        Ok(Known { device, parent })
+        let known = Known { device, parent };
+        self.spend(&known)?;
+        Ok(known)
+    }
+
+    /// Who sends more than its share is told to come back, and keeps its messages meanwhile.
+    fn spend(&self, known: &Known) -> Result<(), HubError> {
+        let Some(most) = self.0.settings.load().messages_per_minute else { return Ok(()) };
+        let names = &known.via().names;
+        if self.0.registry.spend(&names.id, self.now(), most) {
+            return Ok(());
+        }
+        let message = format!(
+            "{} sends more than {most} messages a minute (limits.device_messages_max_per_minute)",
+            names.address
+        );
+        Err(HubError::TooFast(message))
     }
 
     /// Stores a report and all that follows from it. Durable when it returns.

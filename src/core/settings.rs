@@ -32,6 +32,11 @@ pub struct HubSettings {
     pub reply_window: Duration,
     /// How long a command waits to be taken, unless its maker says otherwise.
     pub command_life: Duration,
+    /// How many commands may wait for one device that fetches.
+    pub waiting_max: u32,
+    /// How many messages a device that calls may send in a minute, its equipment's among them; `None` is any
+    /// number.
+    pub messages_per_minute: Option<NonZeroU32>,
     /// How long a script's sign-in lasts.
     pub access_ttl: Duration,
     /// How long a browser's sign-in lasts.
@@ -60,6 +65,8 @@ impl Default for HubSettings {
             attempts_max: 3,
             reply_window: Duration::from_mins(10),
             command_life: Duration::from_hours(24),
+            waiting_max: 1000,
+            messages_per_minute: None,
             access_ttl: Duration::from_mins(30),
             session_ttl: Duration::from_hours(14 * 24),
             files_dir: PathBuf::from("files"),

@@ -227,6 +227,8 @@ pub struct Draft {
     pub encode: Encoder,
     /// Whether it goes before others.
     pub priority: Priority,
+    /// With so many commands waiting for the device that fetches, one more is refused.
+    pub waiting_max: u32,
     /// When it was made.
     pub at: Timestamp,
     /// When it expires if the device has not taken it.

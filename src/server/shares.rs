@@ -22,6 +22,10 @@ pub(super) fn hub(config: &Config) -> HubSettings {
         attempts_max: devices.attempts_max,
         reply_window: Duration::from_secs(devices.reply_window_s),
         command_life: Duration::from_secs(devices.command_life_s),
+        waiting_max: limits.device_commands_max_count,
+        messages_per_minute: u32::try_from(limits.device_messages_max_per_minute.0)
+            .ok()
+            .and_then(NonZeroU32::new),
         access_ttl: Duration::from_secs(sessions.access_ttl_s),
         session_ttl: Duration::from_secs(sessions.session_ttl_s),
         files_dir: config.files_dir.clone(),

@@ -22,6 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::Draft;
 pub use handle::{Store, Target, WriterSettings};
 pub use inspect::{Inspection, inspect};
 pub use writer::Queue;
@@ -78,6 +79,14 @@ pub enum StoreError {
     /// The database failed in a way that has no better name; nothing was stored.
     #[error("the store failed: {0}")]
     Failed(String),
+}
+
+/// The refusal of one command too many.
+pub(crate) fn queue_full(draft: &Draft) -> StoreError {
+    StoreError::Conflict(format!(
+        "{} commands wait for {} already (limits.device_commands_max_count): cancel some, or let it fetch them first",
+        draft.waiting_max, draft.via.name
+    ))
 }
 
 /// One database behind the seam.

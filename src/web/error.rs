@@ -113,6 +113,7 @@ fn shown_hub(error: &HubError) -> Shown {
         }
         HubError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None, None),
         HubError::Disk(_) => (StatusCode::INSUFFICIENT_STORAGE, "disk", None, None),
+        HubError::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many", None, Some(1)),
         HubError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", None, Some(1)),
         HubError::Store(cause) => return shown_store(cause),
     };

@@ -122,24 +122,21 @@ impl Simulate {
             .await
             .with_context(|| format!("devices cannot call https://{}", plan.target.host))?;
         let mut before = Before { seq: 0, file: None };
-        let desk = match side.api {
-            Some(client) => {
-                let addresses = simulate::addresses(&plan.family, plan.count, plan.behind);
-                before.seq = check::newest_seq(&client).await?;
-                let mut desk = Desk::open(client, &self.family, addresses).await?;
-                output::note(&format!("{} devices were taken on", desk.taken_on));
-                let (name, content) = sample(plan.seed)?;
-                desk.publish(&name, content.clone()).await?;
-                plan.file = Some((name.clone(), content.len()));
-                before.file = Some((name, content));
-                Some(Arc::new(desk))
-            }
-            None => {
-                output::note(
-                    "no way into the server's API: nothing will be commanded, and devices it does not know may be refused",
-                );
-                None
-            }
+        let desk = if let Some(client) = side.api {
+            let addresses = simulate::addresses(&plan.family, plan.count, plan.behind);
+            before.seq = check::newest_seq(&client).await?;
+            let mut desk = Desk::open(client, &self.family, addresses).await?;
+            output::note(&format!("{} devices were taken on", desk.taken_on));
+            let (name, content) = sample(plan.seed)?;
+            desk.publish(&name, content.clone()).await?;
+            plan.file = Some((name.clone(), content.len()));
+            before.file = Some((name, content));
+            Some(Arc::new(desk))
+        } else {
+            output::note(
+                "no way into the server's API: nothing will be commanded, and devices it does not know may be refused",
+            );
+            None
         };
         let office = desk.clone().map(|desk| desk as Arc<dyn Office>);
         let rehearsed = perform(plan, office).await;

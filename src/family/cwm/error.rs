@@ -54,6 +54,10 @@ impl CwmError {
                 tracing::error!(%peer, path, "not answered: {self}");
                 Reply::json(StatusCode::SERVICE_UNAVAILABLE, not_taken)
             }
+            Self::Unavailable(HubError::TooFast(sentence)) => {
+                tracing::info!(%peer, path, "not taken: {sentence}");
+                Reply::json(StatusCode::SERVICE_UNAVAILABLE, not_taken)
+            }
             Self::Unavailable(error) => {
                 tracing::error!(%peer, path, "not taken: {error}");
                 Reply::json(StatusCode::SERVICE_UNAVAILABLE, not_taken)
@@ -73,6 +77,7 @@ impl From<HubError> for CwmError {
             | HubError::TooMany { .. }
             | HubError::TooLarge { .. }
             | HubError::Disk(_)
+            | HubError::TooFast(_)
             | HubError::Busy
             | HubError::Store(_) => Self::Unavailable(error),
         }

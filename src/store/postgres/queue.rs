@@ -12,7 +12,7 @@ use crate::model::{
     CommandId, CommandRecord, CommandState, DeviceId, DeviceRef, Direction, Draft, Lease, Timestamp, Verdict,
     WireId,
 };
-use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, Reply, Settled, StoreError};
+use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, Reply, Settled, StoreError, queue_full};
 
 /// A device's question for its oldest due command.
 pub(super) struct Ask<'a> {
@@ -45,6 +45,12 @@ pub(super) async fn enqueue(work: &Work<'_>, draft: &Draft) -> Result<Enqueued, 
     }
     if work.first("SELECT 1 FROM command WHERE id = $1", &[&draft.id.as_str()]).await?.is_some() {
         return Err(StoreError::Conflict(format!("there is a command {} already", draft.id)).into());
+    }
+    let waiting = "SELECT count(*) FROM command WHERE state = 'queued' AND via = $1";
+    if let Some(row) = work.first(waiting, &[&draft.via.id.as_str()]).await?
+        && row.try_get::<_, i64>(0)? >= i64::from(draft.waiting_max)
+    {
+        return Err(queue_full(draft).into());
     }
     let wire_id = take_wire_id(work, &draft.via, draft.at).await?;
     let bytes = (draft.encode)(wire_id)?;

@@ -12,7 +12,7 @@ use crate::model::{
     CommandId, CommandRecord, CommandState, DeviceId, DeviceState, Direction, Draft, Lease, Timestamp,
     Verdict, WireId,
 };
-use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, StoreError};
+use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, StoreError, queue_full};
 
 /// How long the number of a command that was taken is not used again: a reply may still come
 /// (`cwm-oke.md §7.3`).
@@ -40,6 +40,12 @@ pub(super) fn enqueue(db: &Connection, draft: &Draft) -> Result<Enqueued, StoreE
     }
     if command::find(db, &draft.id)?.is_some() {
         return Err(StoreError::Conflict(format!("there is a command {} already", draft.id)));
+    }
+    let waiting: u32 = db
+        .prepare_cached("SELECT count(*) FROM command WHERE state = 'queued' AND via_id = ?")?
+        .query_row([via.names.id.as_str()], |found| found.get(0))?;
+    if waiting >= draft.waiting_max {
+        return Err(queue_full(draft));
     }
     let wire_id = next_wire_id(db, &via, draft.at)?;
     let bytes = (draft.encode)(wire_id).map_err(|error| StoreError::Refused(error.0))?;

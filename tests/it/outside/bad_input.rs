@@ -207,3 +207,23 @@ fn a_wrong_crc_on_a_known_message_does_not_hide_the_right_one() {
     let values: Vec<_> = data.iter().map(|datum| &datum["value"]).collect();
     assert_eq!(values, [1], "the quarantined value does not count");
 }
+
+#[test]
+fn a_device_that_sends_too_much_is_told_to_come_back() {
+    let mut program = Program::new().set("HOMEPORT_LIMITS_DEVICE_MESSAGES_MAX_PER_MINUTE", "3");
+    program.start();
+    let push = |module: &mut Module, text: &str| module.push(text).expect("an answer");
+    let mut flooding = Module::new(program.client(), "0002010203040506");
+    for _ in 0..3 {
+        let text = flooding.next(r#"{"_hbt":{"door":1}}"#);
+        push(&mut flooding, &text).is_device_answer(200, r#"{"push":true,"pull":false}"#);
+    }
+    let text = flooding.next(r#"{"_hbt":{"door":2}}"#);
+    push(&mut flooding, &text).is_device_answer(503, r#"{"push":false,"pull":false}"#);
+    let mut other = Module::new(program.client(), "0002010203040507");
+    let text = other.next(r#"{"_hbt":{"door":1}}"#);
+    push(&mut other, &text).is_device_answer(200, r#"{"push":true,"pull":false}"#);
+    assert!(program.says("device_messages_max_per_minute"), "the log says why");
+    let heard = program.all(&program.token(), "/api/v1/messages?verdict=ok");
+    assert_eq!(heard.len(), 4, "{heard:?}");
+}

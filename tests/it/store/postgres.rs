@@ -173,6 +173,7 @@ fn draft(device: &Device, id: &str) -> Write {
         payload: "{}".to_owned(),
         encode: std::sync::Arc::new(|id| Ok(Bytes::from(format!("bytes {id}")))),
         priority: Priority::Normal,
+        waiting_max: 1000,
         at: at(10),
         expires: at(10_000),
         by: "user:test".to_owned(),

@@ -72,6 +72,7 @@ pub(crate) fn draft(id: &str, device: &Device, via: &Device, at: Timestamp) -> D
         payload: r#"{"port":1}"#.to_owned(),
         encode: Arc::new(|number| Ok(Bytes::from(format!("command {number}")))),
         priority: Priority::Normal,
+        waiting_max: 1000,
         at,
         expires: at.plus(Duration::from_hours(1)),
         by: "user:mira".to_owned(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use homeport::model::{
     CommandId, CommandRecord, CommandState, Device, DeviceState, Direction, EncodeError, Priority, Seq,
 };
-use homeport::model::{Timestamp, WireId};
+use homeport::model::{Draft, Timestamp, WireId};
 use homeport::store::{
     Acknowledgement, CommandFilter, Enqueued, Leased, Outcome, Reply, Store, StoreError, Write,
 };
@@ -285,6 +285,24 @@ pub(crate) async fn numbers_skip_open_commands(base: Base) {
     // Ten minutes after it was handed out, the number of a taken command is free; the others are not.
     base.wind(65535).await;
     assert_eq!(enqueue(&store, "late", &cwm, &cwm, at(700)).await.command.wire_id, 3);
+    store.close().await;
+}
+
+pub(crate) async fn a_full_queue_takes_no_more(base: Base) {
+    let store = base.open().await;
+    let (cwm, oke) = (device("w", "W"), device("o", "O"));
+    make(&store, &[&cwm, &oke]).await;
+    let one_more = |id: &str| Draft { waiting_max: 2, ..draft(id, &oke, &cwm, at(0)) };
+    for id in ["a", "b"] {
+        store.write(Write::Enqueue(Box::new(one_more(id)))).await.unwrap();
+    }
+    let refused = store.write(Write::Enqueue(Box::new(one_more("c")))).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Conflict(text) if text.contains("device_commands_max_count")),
+        "{refused}"
+    );
+    lease(&store, &cwm, at(1)).await.lease.unwrap();
+    store.write(Write::Enqueue(Box::new(one_more("c")))).await.unwrap();
     store.close().await;
 }
 
