@@ -74,7 +74,7 @@ pub struct Running {
 /// # Errors
 /// Whatever keeps the server from serving; nothing is left open then.
 pub async fn bind(config: Config) -> Result<Running, ServerError> {
-    bind_with(config, Clock::system(), Handed::default()).await
+    Box::pin(bind_with(config, Clock::system(), Handed::default())).await
 }
 
 async fn bind_with(config: Config, clock: Clock, mut handed: Handed) -> Result<Running, ServerError> {
