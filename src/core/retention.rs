@@ -195,8 +195,9 @@ const fn days(count: u32) -> Duration {
 
 /// As many writes may wait for a piece of this work to be done between them.
 const WAITING_MAX: usize = 256;
-/// Ledger entries that one piece looks at: about twenty pages of the database.
-const ENTRIES: u32 = 100;
+/// Ledger entries that one piece looks at: with their places in the index up to a hundred pages of the
+/// database.
+const ENTRIES: u32 = 50;
 /// Ledger entries that are counted at a time, by a reader.
 const COUNTED: u32 = 2000;
 /// Commands that one piece removes, with their transitions.

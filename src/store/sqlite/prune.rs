@@ -1,6 +1,7 @@
 //! Removing what is old, and weighing what is there.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::read_people;
 use crate::model::{Seq, Timestamp};
@@ -109,11 +110,40 @@ fn empty(db: &Connection, first: i64, last: i64, enough: u64) -> Result<(Pruned,
         }
     }
     let rows = db
-        .prepare_cached(
+        .prepare_cached("SELECT count(*) FROM message WHERE seq BETWEEN ? AND ? AND raw IS NOT NULL")?
+        .query_row((first, upto), |found| found.get(0))?;
+    let rows = positive(rows);
+    if bytes < rows * LARGE {
+        rewrite(db, first, upto)?;
+    } else {
+        db.prepare_cached(
             "UPDATE message SET size = length(raw), raw = NULL WHERE seq BETWEEN ? AND ? AND raw IS NOT NULL",
         )?
         .execute((first, upto))?;
-    Ok((Pruned { rows: rows as u64, bytes, ..Pruned::default() }, upto))
+    }
+    Ok((Pruned { rows, bytes, ..Pruned::default() }, upto))
+}
+
+/// Writes entries anew without their bytes. A row that only shrinks leaves its page half empty for ever, for
+/// the ledger grows at its end; pages whose rows are removed are free, and what comes back takes fewer of them.
+fn rewrite(db: &Connection, first: i64, upto: i64) -> Result<(), StoreError> {
+    let mut entries = db.prepare_cached(&format!(
+        "SELECT {KEPT}, length(raw) FROM message WHERE seq BETWEEN ? AND ? AND raw IS NOT NULL ORDER BY seq"
+    ))?;
+    let mut kept: Vec<Vec<Value>> = Vec::new();
+    let mut found = entries.query((first, upto))?;
+    while let Some(row) = found.next()? {
+        kept.push((0..=KEPT_COUNT).map(|column| row.get(column)).collect::<Result<_, _>>()?);
+    }
+    db.prepare_cached("DELETE FROM message WHERE seq BETWEEN ? AND ? AND raw IS NOT NULL")?
+        .execute((first, upto))?;
+    let mut again = db.prepare_cached(&format!(
+        "INSERT INTO message ({KEPT}, size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ))?;
+    for entry in kept {
+        again.execute(params_from_iter(entry))?;
+    }
+    Ok(())
 }
 
 /// Removes the values of some entries; answers the last entry it came to, for one message may hold very many.
@@ -188,6 +218,14 @@ fn commands(db: &Connection, before: Timestamp, limit: u32) -> Result<Pruned, St
         .execute((before.micros(), limit, i64::from(limit) + OPEN_AT_FRONT))?;
     Ok(Pruned { rows: rows as u64, more: rows as u64 >= u64::from(limit), ..Pruned::default() })
 }
+
+/// What an entry keeps: every column but its bytes and their size.
+const KEPT: &str =
+    "seq, at_us, device_id, family, address, name, direction, verdict, peer, digest, hash, hmac";
+const KEPT_COUNT: usize = 12;
+
+/// Bodies of this size on average lie in pages of their own, which are free without more ado.
+const LARGE: u64 = 1024;
 
 /// Commands at the front of the queue that may still be open.
 const OPEN_AT_FRONT: i64 = 1000;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use homeport::model::Seq;
 use homeport::store::audit::{self, Fault};
 use homeport::store::sqlite::{Sqlite, SqliteSettings};
-use homeport::store::{Outcome, Store, StoreError, Target, Write, WriterSettings};
+use homeport::store::{Bulk, Outcome, Prune, Store, StoreError, Target, Write, WriterSettings};
 
 use super::Base;
 use super::cases::{at, device, report};
@@ -167,4 +167,24 @@ async fn a_full_queue_answers_at_once() {
     assert!((1..=3).contains(&stored), "{stored}");
     assert_eq!(store.read().stats().await.unwrap().messages, stored);
     store.close().await;
+}
+
+#[tokio::test]
+async fn pruning_small_messages_frees_pages() {
+    let (_dir, path) = file();
+    let store = open(&path).await.unwrap();
+    for n in 1..=600 {
+        let message = report(&device("a", "A"), at(n), &"x".repeat(400));
+        store.write(Write::Report(Box::new(message))).await.unwrap();
+    }
+    for _ in 0..10 {
+        let work = Prune::Entries { what: Bulk::Raw, below: Seq(501), limit: 50, bytes: None };
+        store.write(Write::Prune(work)).await.unwrap();
+    }
+    assert!(audit::check(store.read(), &mut |_| ()).await.unwrap().is_sound());
+    store.close().await;
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let free: i64 = db.pragma_query_value(None, "freelist_count", |row| row.get(0)).unwrap();
+    // 500 times 400 bytes are 49 pages.
+    assert!(free >= 25, "{free} pages are free");
 }

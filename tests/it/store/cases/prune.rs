@@ -1,6 +1,7 @@
 //! Removing what is old.
 
-use homeport::model::{Seq, Verdict};
+use bytes::Bytes;
+use homeport::model::{HmacCheck, MessageRecord, Seq, Verdict};
 use homeport::store::{
     Bulk, CommandFilter, DataFilter, MessageFilter, Outcome, Prune, Pruned, READING_BYTES, Store, Write,
     audit,
@@ -40,6 +41,11 @@ fn readings(below: i64) -> Prune {
 pub(crate) async fn bytes_go_and_the_ledger_stays_whole(base: Base) {
     let store = base.open().await;
     nine(&store).await;
+    let mut large = report(&device("b", "B"), at(10), &"x".repeat(9000));
+    large.hmac = Some(HmacCheck::Bad);
+    store_report(&store, large).await;
+    let page = MessageFilter { limit: 99, ..MessageFilter::default() };
+    let before = store.read().messages(page.clone()).await.unwrap();
     let pruned = prune(&store, raw(5)).await;
     assert_eq!((pruned.rows, pruned.bytes, pruned.more), (4, 4 * 9, false));
     assert_eq!(pruned.stretch, Some((Seq(0), Seq(4))));
@@ -48,14 +54,18 @@ pub(crate) async fn bytes_go_and_the_ledger_stays_whole(base: Base) {
 
     let store = base.open().await;
     assert_eq!(store.read().pruned(Bulk::Raw).await.unwrap(), Seq(4));
-    let page = MessageFilter { limit: 99, ..MessageFilter::default() };
-    for message in store.read().messages(page).await.unwrap() {
-        assert_eq!(message.pruned, message.seq < Seq(5), "{}", message.seq);
-        assert_eq!((message.raw.is_empty(), message.size), (message.pruned, 9));
+    // The rest one by one, so that small and large ones come alone.
+    for below in 6..=11 {
+        for (now, then) in store.read().messages(page.clone()).await.unwrap().into_iter().zip(&before) {
+            let pruned = now.seq < Seq(below - 1);
+            let raw = if pruned { Bytes::new() } else { then.raw.clone() };
+            assert_eq!(now, MessageRecord { raw, pruned, ..then.clone() });
+        }
+        assert_eq!(prune(&store, raw(below)).await.rows, 1);
     }
-    store_report(&store, report(&device("a", "A"), at(10), "the next")).await;
+    store_report(&store, report(&device("a", "A"), at(11), "the next")).await;
     let findings = audit::check(store.read(), &mut |_| ()).await.unwrap();
-    assert_eq!((findings.entries, findings.faults), (10, vec![]));
+    assert_eq!((findings.entries, findings.faults), (11, vec![]));
     store.close().await;
 }
 
