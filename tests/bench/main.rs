@@ -40,7 +40,7 @@ use clap::{Parser, Subcommand};
 #[command(about = "Ratios of homeport to its yardsticks, measured in one run on one machine")]
 struct Arguments {
     /// Of `cargo bench`, without a meaning here.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, global = true)]
     bench: bool,
     #[command(subcommand)]
     what: What,
