@@ -8,22 +8,18 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use super::id::random_id;
 use super::{DeviceRef, Timestamp};
 
 /// The number a command carries on the wire, which pairs a reply with it (`_id` of a CWM).
 pub type WireId = u16;
 
-/// A command's name: random text.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CommandId(Arc<str>);
+random_id! {
+    /// A command's name: random text.
+    CommandId
+}
 
 impl CommandId {
-    /// A new id, sorted by the time it was made.
-    pub fn random() -> Self {
-        Self(Arc::from(uuid::Uuid::now_v7().simple().to_string()))
-    }
-
     /// The one id of what a plan wants said at a time, sorted by that time: whoever carries out the plan comes
     /// to the same, so that it is queued once.
     pub fn planned(plan: &str, at: Timestamp) -> Self {
@@ -34,29 +30,7 @@ impl CommandId {
         }
         let milliseconds = u64::try_from(at.micros().div_euclid(1000)).unwrap_or(0);
         let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &tail).into_uuid();
-        Self(Arc::from(id.simple().to_string()))
-    }
-
-    /// Wraps an id read from a store or a request.
-    pub fn new(text: &str) -> Self {
-        Self(Arc::from(text))
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for CommandId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for CommandId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Self::new(&id.simple().to_string())
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
+use super::id::random_id;
 
 /// The name of a dialect, such as `cwm`. Families are listed in `family/mod.rs`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,38 +37,9 @@ impl fmt::Debug for FamilyName {
     }
 }
 
-/// homeport's own name for a device: random text, never a number that counts.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DeviceId(Arc<str>);
-
-impl DeviceId {
-    /// A new id, sorted by the time it was made.
-    pub fn random() -> Self {
-        Self(Arc::from(uuid::Uuid::now_v7().simple().to_string()))
-    }
-
-    /// Wraps an id read from a store or a request.
-    pub fn new(text: &str) -> Self {
-        Self(Arc::from(text))
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+random_id! {
+    /// homeport's own name for a device: random text, never a number that counts.
+    DeviceId
 }
 
 /// Whether a device is let in.

@@ -2,6 +2,7 @@
 
 mod command;
 mod device;
+mod id;
 mod message;
 mod operator;
 mod proof;

@@ -1,46 +1,16 @@
 //! Sending a file to a device piece by piece through its command queue: what is sent, and the only ways a
 //! transfer moves on (`cwm-oke.md §8`). Pure: takes what became of its commands and the time, and says what is next.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::id::random_id;
 use super::{CommandId, CommandState, DeviceRef, Timestamp};
 
-/// A transfer's name: random text.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TransferId(Arc<str>);
-
-impl TransferId {
-    /// A new id, sorted by the time it was made.
-    pub fn random() -> Self {
-        Self(Arc::from(uuid::Uuid::now_v7().simple().to_string()))
-    }
-
-    /// Wraps an id read from a store or a request.
-    pub fn new(text: &str) -> Self {
-        Self(Arc::from(text))
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TransferId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for TransferId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+random_id! {
+    /// A transfer's name: random text.
+    TransferId
 }
 
 /// Where a transfer stands.
