@@ -100,18 +100,15 @@ impl Hub {
         Ok(self.reader().bytes().await?)
     }
 
-    /// How many devices there are, by family and state. No wait.
-    pub fn device_counts(&self) -> HashMap<(FamilyName, &'static str), usize> {
+    /// How many devices there are, by family and state, and how many of all are online. No wait.
+    pub fn device_counts(&self) -> (HashMap<(FamilyName, &'static str), usize>, usize) {
         let mut counts = HashMap::new();
+        let mut online = 0;
         for device in self.0.registry.all() {
+            online += usize::from(self.online(&device));
             *counts.entry((device.names.family, device.state.as_str())).or_default() += 1;
         }
-        counts
-    }
-
-    /// How many devices were heard within their window. No wait.
-    pub fn online_count(&self) -> usize {
-        self.0.registry.all().iter().filter(|device| self.online(device)).count()
+        (counts, online)
     }
 
     /// Walks the whole ledger and says what is wrong with it. `progress` hears how far the walk is.

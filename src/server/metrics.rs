@@ -77,11 +77,12 @@ async fn look_up(hub: &Hub) -> Result<(), HubError> {
     }
     metrics::gauge!("homeport_ledger_entries").set(stats.messages as f64);
     metrics::gauge!("homeport_store_bytes").set(hub.store_bytes().await? as f64);
-    for ((family, state), count) in hub.device_counts() {
+    let (counts, online) = hub.device_counts();
+    for ((family, state), count) in counts {
         metrics::gauge!("homeport_devices", "family" => family.to_string(), "state" => state)
             .set(count as f64);
     }
-    metrics::gauge!("homeport_devices_online").set(hub.online_count() as f64);
+    metrics::gauge!("homeport_devices_online").set(online as f64);
     Ok(())
 }
 
