@@ -12,8 +12,6 @@
 //! | `parcel`, `directory` | pieces of files as messages; what equipment says it has |
 //! | `courier`, `pace` | carries files to equipment, piece by piece, no faster than is allowed |
 //! | `reply` | answers, byte for byte |
-//! | `push`, `pull`, `time`, `download` | one exchange each |
-//! | `dictionary.toml` | what a module's own values mean |
 //! | `truths` | what holds whatever comes in, for property tests and fuzzers |
 //! | `dictionary.toml` | what a module's own values mean |
 //! | `hmac` | the proof that a request carries |
@@ -21,8 +19,7 @@
 //! | `policy` | what is asked of a module before it is believed |
 //! | `applicant` | who asks for a certificate, and with what |
 //! | `answer` | answers that an owner may write |
-//! | `push`, `pull`, `time`, `provision` | one exchange each |
-//! | `push`, `pull`, `time` | one exchange each |
+//! | `push`, `pull`, `time`, `provision`, `download` | one exchange each |
 //! | `simulator` | a pretend module, for `homeport simulate` |
 //! | `care` | what the server looks after by itself: `wanted` ports, `counters` that restart |
 //! | `error` | what a module hears instead, and the status of each cause |
