@@ -363,7 +363,9 @@ pub fn families(config: &Config) -> Result<Vec<Arc<dyn Family>>, ServerError> {
     let settings: family::FamilySettings = sections.try_into().map_err(|error: toml::de::Error| {
         ServerError::Setting { section: "families".to_owned(), message: error.message().to_owned() }
     })?;
-    settings.cwm.check().map_err(|message| ServerError::Setting { section: "cwm".to_owned(), message })?;
+    settings
+        .check()
+        .map_err(|(section, message)| ServerError::Setting { section: section.to_owned(), message })?;
     let folder = issuer::Folder::new(config.certs_dir.clone(), Clock::system());
     let issuer: Arc<dyn family::Issuer> = Arc::new(folder);
     Ok(family::all(&settings, &issuer))

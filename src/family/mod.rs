@@ -3,6 +3,8 @@
 mod capture;
 pub mod cwm;
 mod issuer;
+pub mod mcu;
+pub mod sca11h;
 pub mod schedules;
 pub mod simulator;
 pub mod templates;
@@ -203,9 +205,27 @@ pub struct Template {
 pub struct FamilySettings {
     /// Of the ConnectWare Module and the equipment behind it.
     pub cwm: cwm::CwmSettings,
+    /// Of the SCA11H bed sensor.
+    pub sca11h: sca11h::Sca11hSettings,
+    /// Of microcontrollers over WebSocket.
+    pub mcu: mcu::McuSettings,
+}
+
+impl FamilySettings {
+    /// Says what a device would stumble over, before one does.
+    ///
+    /// # Errors
+    /// The section at fault, and in it the key, what is wrong with it and what would be right.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        self.cwm.check().map_err(|message| ("cwm", message))
+    }
 }
 
 /// Every dialect this server speaks. A new one is a folder and a line here.
 pub fn all(settings: &FamilySettings, issuer: &Arc<dyn Issuer>) -> Vec<Arc<dyn Family>> {
-    vec![Arc::new(cwm::Cwm::new(settings.cwm.clone()).with_issuer(Arc::clone(issuer)))]
+    vec![
+        Arc::new(cwm::Cwm::new(settings.cwm.clone()).with_issuer(Arc::clone(issuer))),
+        Arc::new(sca11h::Sca11h::new(settings.sca11h.clone())),
+        Arc::new(mcu::Mcu::new(settings.mcu.clone())),
+    ]
 }
