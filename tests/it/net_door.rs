@@ -12,6 +12,7 @@ use homeport::pki::{Resolver, Source};
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,13 @@ struct Running {
     addr: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    slow: Arc<Slow>,
+}
+
+/// The request that lasts as long as a test wants.
+struct Slow {
+    begun: Semaphore,
+    may_end: Semaphore,
 }
 
 async fn start(limits: Limits, certs: Option<&std::path::Path>) -> Running {
@@ -38,11 +46,17 @@ async fn start_with(limits: Limits, certs: Option<&std::path::Path>, record_byte
     let large = handler(|_| async { Reply::text(StatusCode::OK, &"x".repeat(40_000)) });
     routes.add(kind, "/large", large).unwrap();
     routes.add(kind, "/panic", handler(|_| async { panic!("one bad request") })).unwrap();
-    let slow = handler(|_| async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        Reply::json(StatusCode::OK, "{}")
+    let slow = Arc::new(Slow { begun: Semaphore::new(0), may_end: Semaphore::new(0) });
+    let waits = Arc::clone(&slow);
+    let answer = handler(move |_| {
+        let slow = Arc::clone(&waits);
+        async move {
+            slow.begun.add_permits(1);
+            slow.may_end.acquire().await.unwrap().forget();
+            Reply::json(StatusCode::OK, "{}")
+        }
     });
-    routes.add(kind, "/slow", slow).unwrap();
+    routes.add(kind, "/slow", answer).unwrap();
     let service = Dispatch::new(routes.into_table(), move || limits.body()).into_service();
     let tls = certs.map(|dir| {
         let source = Source::Own { dir: dir.to_owned(), hosts: vec!["localhost".into(), "127.0.0.1".into()] };
@@ -55,7 +69,7 @@ async fn start_with(limits: Limits, certs: Option<&std::path::Path>, record_byte
     let limits = Arc::new(ArcSwap::from_pointee(limits));
     let door = Door { kind, tls, told: Arc::new(|_| {}), service, limits };
     let task = tokio::spawn(serve(listener, door, stop.clone()));
-    Running { addr, stop, task }
+    Running { addr, stop, task, slow }
 }
 
 async fn read_all(socket: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
@@ -99,7 +113,10 @@ async fn odd_requests_of_devices_are_served() {
     }
     let mut half = TcpStream::connect(server.addr).await.unwrap();
     half.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    server.slow.begun.acquire().await.unwrap().forget();
     half.shutdown().await.unwrap();
+    assert!(ask(server.addr, b"GET /pull HTTP/1.0\r\n\r\n").await.ends_with("{\"pull\":false}"));
+    server.slow.may_end.add_permits(1);
     assert!(read_all(&mut half).await.ends_with("{}"));
 }
 
@@ -154,10 +171,9 @@ async fn a_stop_lets_the_running_request_finish_and_the_idle_go() {
     let mut idle = TcpStream::connect(server.addr).await.unwrap();
     let mut running = TcpStream::connect(server.addr).await.unwrap();
     running.write_all(b"GET /slow HTTP/1.1\r\n\r\nGET /pull HTTP/1.1\r\n").await.unwrap();
-    let mut first = TcpStream::connect(server.addr).await.unwrap();
-    first.write_all(b"GET /pull HTTP/1.0\r\n\r\n").await.unwrap();
-    assert!(read_all(&mut first).await.ends_with("{\"pull\":false}")); // so the others were accepted before
+    server.slow.begun.acquire().await.unwrap().forget();
     server.stop.cancel();
+    server.slow.may_end.add_permits(1);
     assert!(read_all(&mut running).await.ends_with("{}"));
     assert_eq!(read_all(&mut idle).await, "");
     tokio::time::timeout(Duration::from_secs(5), server.task).await.unwrap().unwrap();

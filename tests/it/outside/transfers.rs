@@ -257,9 +257,12 @@ fn the_command_line_follows_a_transfer_and_says_what_is_wrong() {
     }
     let followed = std::thread::scope(|scope| {
         let followed = scope.spawn(|| program.run(&["files", "send", "menu.bin", OKE, "--wait"]));
-        kitchen.beats_until_called();
-        kitchen.asks_until_done();
-        let asked = kitchen.asked.expect("the equipment was asked what it has");
+        let asked = settled(|| {
+            kitchen.beats_until_called();
+            kitchen.asks_until_done();
+            kitchen.asked
+        });
+        let asked = asked.expect("the equipment was asked what it has");
         kitchen.says(Some(asked), &json!({"_dir": {"menu.bin": "no sum"}}).to_string());
         kitchen.says(None, &json!({"_dir": {"menu.bin": crc16(&noise(700))}}).to_string());
         followed.join().expect("it ends")
