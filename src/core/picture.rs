@@ -18,7 +18,7 @@ pub fn picture(latest: Vec<Datum>) -> Vec<Datum> {
     let holds = |datum: &Datum| match element(&datum.sensor) {
         Some((array, place)) => arrays.get(array).is_none_or(|array| array.holds(place, datum)),
         // The key was a plain value before it became an array.
-        None => arrays.get(&datum.sensor).is_none_or(|array| datum.seq >= array.newest),
+        None => arrays.get(datum.sensor.as_str()).is_none_or(|array| datum.seq >= array.newest),
     };
     latest.into_iter().filter(holds).collect()
 }
@@ -85,12 +85,12 @@ mod tests {
     fn datum(sensor: &str, seq: i64) -> Datum {
         let at = Timestamp::from_micros(seq * 60_000_000);
         let value = Value::Integer(seq);
-        Datum { sensor: sensor.to_owned(), value, time_received: at, time_created: None, seq: Seq(seq) }
+        Datum { sensor: sensor.into(), value, time_received: at, time_created: None, seq: Seq(seq) }
     }
 
     fn left(latest: &[(&str, i64)]) -> Vec<String> {
         let latest = latest.iter().map(|(sensor, seq)| datum(sensor, *seq)).collect();
-        picture(latest).into_iter().map(|datum| datum.sensor).collect()
+        picture(latest).into_iter().map(|datum| datum.sensor.into()).collect()
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName};
 pub use message::{Direction, MessageRecord, Seq, Verdict};
 pub use operator::{Credential, Role, Session, Token, User, UserId};
 pub use proof::{Fingerprint, HmacCheck, KeySpelling};
-pub use reading::{Datum, Gap, Reading, Value};
+pub use reading::{Datum, Gap, Reading, SensorName, Value};
 pub use record::Record;
 pub use schedule::{Day, LocalTime, NoTime, Schedule, When};
 pub use time::{Clock, Timestamp};

@@ -329,11 +329,10 @@ async fn messages_are_listed_with_their_exact_bytes() {
 async fn values_are_listed_and_exported_whole() {
     let desk = Desk::new().await;
     let reading =
-        |n: i64| Reading { sensor: "act_temp.0".to_owned(), value: Measured::Integer(n), created: None };
+        |n: i64| Reading { sensor: "act_temp.0".into(), value: Measured::Integer(n), created: None };
     let mut id = String::new();
     for n in 0..5 {
-        let gap =
-            Reading { sensor: "note".to_owned(), value: Measured::Text("=1+1".to_owned()), created: None };
+        let gap = Reading { sensor: "note".into(), value: Measured::Text("=1+1".to_owned()), created: None };
         id = desk.hear(b"{}", Verdict::Ok, vec![reading(n), gap]).await;
     }
     let mut seen = Vec::new();

@@ -47,7 +47,7 @@ mod tests {
 
     fn of(payload: &Json) -> Vec<(String, Value)> {
         let (readings, _) = readings(payload, None, &CwmSettings::default());
-        readings.into_iter().map(|reading| (reading.sensor, reading.value)).collect()
+        readings.into_iter().map(|reading| (reading.sensor.into(), reading.value)).collect()
     }
 
     #[test]

@@ -52,9 +52,9 @@ impl Said {
     pub(super) fn of<'r>(readings: impl Iterator<Item = &'r Reading>, names: &CwmNames) -> Option<Self> {
         let (mut port, mut baud) = (None, None);
         for reading in readings {
-            if reading.sensor == names.port {
+            if *reading.sensor == *names.port {
                 port = word(&reading.value);
-            } else if reading.sensor == names.baud {
+            } else if *reading.sensor == *names.baud {
                 baud = word(&reading.value);
             }
         }
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     fn reading(sensor: &str, value: Value) -> Reading {
-        Reading { sensor: sensor.to_owned(), value, created: None }
+        Reading { sensor: sensor.into(), value, created: None }
     }
 
     fn said(port: Value, baud: Option<i64>) -> Option<Said> {

@@ -109,7 +109,7 @@ pub(super) fn command(row: &Row) -> Result<CommandRecord, StoreError> {
 /// A value with its device.
 pub(super) fn datum(row: &Row) -> Result<(DeviceId, Datum), StoreError> {
     let datum = Datum {
-        sensor: value(row, "sensor")?,
+        sensor: value::<String>(row, "sensor")?.into(),
         value: measured(value(row, "value")?)?,
         time_received: time(row, "at")?,
         time_created: maybe(row, "created")?,

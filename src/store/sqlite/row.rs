@@ -40,7 +40,7 @@ pub(super) fn names(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceRef> {
 /// Six columns from `at` on: sensor, time received, time created, seq, kind, value.
 pub(super) fn datum(row: &Row<'_>, at: usize) -> rusqlite::Result<Datum> {
     Ok(Datum {
-        sensor: row.get(at)?,
+        sensor: row.get::<_, String>(at)?.into(),
         time_received: time(row, at + 1)?,
         time_created: time_if_any(row, at + 2)?,
         seq: Seq(row.get(at + 3)?),

@@ -171,8 +171,10 @@ struct Row<'d> {
 async fn page(app: App, filter: DataFilter, form: Form) -> Result<(Vec<u8>, Option<After>), HubError> {
     let full = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let values = app.hub.data(filter).await?;
-    let after =
-        values.last().filter(|_| values.len() >= full).map(|(_, datum)| (datum.seq, datum.sensor.clone()));
+    let after = values
+        .last()
+        .filter(|_| values.len() >= full)
+        .map(|(_, datum)| (datum.seq, datum.sensor.to_string()));
     let mut known: HashMap<DeviceId, (String, Chosen)> = HashMap::new();
     let rows = values.iter().map(|(id, datum)| {
         let (device, chosen) = known.entry(id.clone()).or_insert_with(|| names_of(&app, id));
@@ -205,7 +207,7 @@ fn csv_rows<'d>(rows: impl Iterator<Item = Row<'d>>, labels: bool) -> Option<Vec
         let unit = meaning.as_ref().and_then(|meaning| meaning.unit.clone()).unwrap_or_default();
         let mut cells = vec![
             inert(device),
-            inert(datum.sensor.clone()),
+            inert(datum.sensor.to_string()),
             cell(&datum.value),
             inert(unit),
             datum.time_received.to_string(),
@@ -268,13 +270,8 @@ mod tests {
     #[test]
     fn formulas_are_inert_and_numbers_stay() {
         let at = Timestamp::from_micros(0);
-        let datum = |value| Datum {
-            sensor: "s".to_owned(),
-            value,
-            time_received: at,
-            time_created: None,
-            seq: Seq(1),
-        };
+        let datum =
+            |value| Datum { sensor: "s".into(), value, time_received: at, time_created: None, seq: Seq(1) };
         let data = [
             datum(Value::Text("=1+1".to_owned())),
             datum(Value::Integer(-5)),

@@ -41,7 +41,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<Pictu
     for datum in &latest {
         let Some(meaning) = chosen.explain(&datum.sensor, &datum.value) else { continue };
         alarms.extend(meaning.alarms.iter().map(|alarm| Raised {
-            sensor: datum.sensor.clone(),
+            sensor: datum.sensor.to_string(),
             label: meaning.label.clone(),
             at: datum.time_received,
             alarm: alarm.clone(),

@@ -113,7 +113,7 @@ fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
     let created = datum.time_created.map(brief).unwrap_or_default();
     let meaning = chosen.explain(&datum.sensor, &datum.value);
     let mut line = ValueLine {
-        sensor: datum.sensor,
+        sensor: datum.sensor.into(),
         label: None,
         value: raw.clone(),
         raw: None,

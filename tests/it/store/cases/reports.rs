@@ -102,7 +102,7 @@ pub(crate) async fn all_kinds_of_values_come_back(base: Base) {
     ];
     let mut message = report(&a, at(1), "x");
     let reading = |(sensor, value): &(&str, Value)| Reading {
-        sensor: (*sensor).to_owned(),
+        sensor: (*sensor).into(),
         value: value.clone(),
         created: Some(at(-9)),
     };
@@ -135,7 +135,7 @@ pub(crate) async fn values_come_in_pages(base: Base) {
             let filter = DataFilter { device: device.clone(), after, limit: 3, ..DataFilter::default() };
             let page = store.read().data(filter).await.unwrap();
             let Some((_, last)) = page.last() else { break };
-            after = Some((last.seq, last.sensor.clone()));
+            after = Some((last.seq, last.sensor.to_string()));
             seen.extend(page.into_iter().map(|(_, datum)| (datum.seq, datum.sensor)));
         }
         assert_eq!(seen.len(), expected);
