@@ -47,7 +47,7 @@ pub use picture::picture;
 pub use queue::Order;
 pub use records::Kept;
 pub use registry::Known;
-pub use reports::{Accepted, Claim, Event, Pulled, Report};
+pub use reports::{Accepted, Claim, Event, Pulled, Report, Terms};
 pub use retention::{Retention, RetentionSettings};
 pub use rhythm::Presence;
 pub use schedules::{Progress, Run};

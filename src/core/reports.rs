@@ -1,5 +1,7 @@
 //! What devices do: claim who they are, report, and fetch commands.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::hub::astray;
@@ -56,6 +58,8 @@ pub enum Event {
         wire_id: WireId,
         /// Top-level keys of what was replied; a command that shares one is preferred.
         keys: Vec<String>,
+        /// How long ago the command may have been handed out; `None` is as long as the settings say.
+        within: Option<Duration>,
     },
 }
 
@@ -68,6 +72,17 @@ pub struct Accepted {
     pub verdict: Verdict,
     /// Whether a command waits for the device, or for the one that fetches for it.
     pub pending: bool,
+}
+
+/// How a command is handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// What the device says of the command it got last.
+    pub last: Acknowledgement,
+    /// How long the command is taken as being on its way.
+    pub hold: Duration,
+    /// How often a command may be handed out before it is given up.
+    pub attempts_max: u32,
 }
 
 /// What a device that asked gets.
@@ -150,12 +165,26 @@ impl Hub {
         Ok(accepted)
     }
 
-    /// Hands a device its oldest due command. A device that is unknown, held or blocked gets nothing.
+    /// Hands a device its oldest due command, as the settings say. A device that is unknown, held or blocked gets
+    /// nothing.
     pub async fn lease(
         &self,
         family: &FamilyName,
         address: &str,
         last: Acknowledgement,
+        peer: &str,
+    ) -> Result<Pulled, HubError> {
+        let settings = self.settings();
+        let terms = Terms { last, hold: settings.lease_hold, attempts_max: settings.attempts_max };
+        self.lease_on(family, address, terms, peer).await
+    }
+
+    /// The same on terms of the dialect's own.
+    pub async fn lease_on(
+        &self,
+        family: &FamilyName,
+        address: &str,
+        terms: Terms,
         peer: &str,
     ) -> Result<Pulled, HubError> {
         let Some(device) = self.device_by_address(family, address) else { return Ok(Pulled::default()) };
@@ -168,13 +197,12 @@ impl Hub {
             }
             DeviceState::Active => self.0.registry.touch(&device.names.id, at),
         }
-        let settings = self.settings();
         let write = Write::Lease {
             via: device.names.id,
-            last,
+            last: terms.last,
             at,
-            until: at.plus(settings.lease_hold),
-            attempts_max: settings.attempts_max,
+            until: at.plus(terms.hold),
+            attempts_max: terms.attempts_max,
             peer: peer.to_owned(),
         };
         let (hub, family) = (self.clone(), family.clone());
@@ -245,12 +273,13 @@ impl Hub {
         for event in report.events.iter().filter(|_| believed) {
             match event {
                 Event::Readings(values) => readings.extend_from_slice(values),
-                Event::Reply { wire_id, keys } => {
+                Event::Reply { wire_id, keys, within } => {
+                    let within = within.unwrap_or_else(|| self.0.settings.load().reply_window);
                     reply = known.map(|known| Reply {
                         from: vec![known.names().id.clone()],
                         wire_id: *wire_id,
                         keys: keys.clone(),
-                        since: report.at.minus(self.0.settings.load().reply_window),
+                        since: report.at.minus(within),
                     });
                 }
             }

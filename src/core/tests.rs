@@ -200,7 +200,7 @@ async fn a_command_is_fetched_acknowledged_and_answered() {
     assert_eq!(pull(&bench.hub, "dev", Acknowledgement::Taken).await, Pulled::default());
     let state = |id| bench.hub.command(id);
     assert_eq!(state(&command.id).await.unwrap().unwrap().state, CommandState::Accepted);
-    let reply = Event::Reply { wire_id: lease.wire_id, keys: vec!["port".to_owned()] };
+    let reply = Event::Reply { wire_id: lease.wire_id, keys: vec!["port".to_owned()], within: None };
     bench.say("dev", "done", vec![reply, value("port", 1)]).await;
     let answered = state(&command.id).await.unwrap().unwrap();
     assert_eq!(answered.state, CommandState::Answered);
@@ -363,7 +363,7 @@ async fn a_reply_to_an_earlier_try_settles_a_command_that_went_back_to_the_queue
     bench.pass(Duration::from_mins(6));
     bench.hub.sweep().await.unwrap();
     assert_eq!(bench.hub.command(&queued.id).await.unwrap().unwrap().state, CommandState::Queued);
-    let reply = Event::Reply { wire_id: lease.wire_id, keys: vec!["port".to_owned()] };
+    let reply = Event::Reply { wire_id: lease.wire_id, keys: vec!["port".to_owned()], within: None };
     assert!(!bench.say("A1", "done", vec![reply]).await.pending);
     assert_eq!(bench.hub.command(&queued.id).await.unwrap().unwrap().state, CommandState::Answered);
 }

@@ -11,6 +11,7 @@ pub mod templates;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
 use tokio_util::sync::CancellationToken;
@@ -141,10 +142,12 @@ pub struct DraftText {
     pub encode: Encoder,
     /// What the operator should know before sending, if anything.
     pub warning: Option<String>,
+    /// How long it waits to be taken, unless its maker says otherwise; `None` is as long as the settings say.
+    pub life: Option<Duration>,
 }
 
 impl DraftText {
-    /// The order that queues it: new, of normal priority, and waiting as long as the settings say.
+    /// The order that queues it: new, of normal priority, and waiting as long as is usual.
     pub fn into_order(self, by: impl Into<String>) -> Order {
         Order {
             id: None,
@@ -155,7 +158,7 @@ impl DraftText {
             payload: self.payload,
             encode: self.encode,
             priority: Priority::default(),
-            expires_in: None,
+            expires_in: self.life,
             by: by.into(),
         }
     }

@@ -46,6 +46,7 @@ pub(super) fn draft(text: &CommandText, settings: &CwmSettings) -> Result<DraftT
         payload,
         encode: std::sync::Arc::new(encode),
         warning,
+        life: None,
     })
 }
 

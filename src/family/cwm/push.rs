@@ -180,7 +180,7 @@ fn report(hub: &Hub, known: Option<Known>, message: Message, settings: &CwmSetti
         if let Some(wire_id) = read.okm.id {
             let keys =
                 payload.as_object().map(|members| members.keys().cloned().collect()).unwrap_or_default();
-            events.push(Event::Reply { wire_id, keys });
+            events.push(Event::Reply { wire_id, keys, within: None });
         }
     }
     Report {

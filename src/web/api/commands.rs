@@ -98,7 +98,7 @@ pub(crate) async fn queue(
     let draft = draft(&app, &device.names.family, &text)?;
     let warning = draft.warning.clone();
     let mut order = draft.into_order(caller.by());
-    order.expires_in = say.expires_in_s.map(Duration::from_secs);
+    order.expires_in = say.expires_in_s.map(Duration::from_secs).or(order.expires_in);
     order.priority = say.priority.unwrap_or_default();
     if say.dry_run {
         let bytes = app.hub.dry_run(&order).await?;

@@ -75,7 +75,7 @@ pub(crate) async fn queue(
     let text = commands::text_for(&app, Some(&device), say.cmd, say.payload, None);
     let draft = commands::draft(&app, &device.names.family, &text)?;
     let mut order = draft.into_order(caller.by());
-    order.expires_in = life;
+    order.expires_in = life.or(order.expires_in);
     app.hub.enqueue(order).await?;
     Ok(to_device(&device.names.id))
 }
