@@ -22,6 +22,14 @@ pub struct BodyLimits {
     pub body_time_ms: u64,
 }
 
+impl BodyLimits {
+    /// The same, but for a path that takes smaller bodies only.
+    pub(super) fn capped(self, body_max_bytes: Option<usize>) -> Self {
+        let body_max_bytes = body_max_bytes.map_or(self.body_max_bytes, |own| own.min(self.body_max_bytes));
+        Self { body_max_bytes, ..self }
+    }
+}
+
 /// Reads the whole body: 413 when it is over the cap, 408 when it is over the time, 400 when it breaks off.
 ///
 /// Of a body over the cap some more is read and thrown away, because a sender that is still writing when the
@@ -62,7 +70,9 @@ async fn gather(mut body: Incoming, cap: usize) -> Result<Bytes, Reject> {
 }
 
 fn too_large(cap: usize) -> Reject {
-    Reject::too_large(format!("the body is larger than {cap} bytes (limits.body_max_bytes)"))
+    Reject::too_large(format!(
+        "the body is larger than {cap} bytes (limits.body_max_bytes, or the path's own cap)"
+    ))
 }
 
 /// The body of a request to the pages, cut off at the same cap and time.

@@ -88,15 +88,16 @@ impl Dispatch {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(nobody);
+        let version = request.version();
         let limits = (self.limits)();
         if let Some((owner, params)) = self.table.find(peer.listener, request.uri().path()) {
             if let Err(reject) = self.gated(&peer) {
                 return reject.into_reply().into_response();
             }
-            return device(owner, params, request, peer, limits).await.into_response();
+            return device(owner, params, request, peer, limits).await.into_response_to(version);
         }
         if let Some(reply) = self.rest(&request, &peer).await {
-            return self.gated(&peer).map_or_else(Reject::into_reply, |()| reply).into_response();
+            return self.gated(&peer).map_or_else(Reject::into_reply, |()| reply).into_response_to(version);
         }
         match &self.pages {
             Some(pages) if self.pages_on.contains(&peer.listener) => {
@@ -156,6 +157,7 @@ async fn device(
             .log(format!("{} sent method {} to {:?}", peer.addr, head.method, head.uri.path()))
             .into_reply();
     }
+    let limits = limits.capped(owner.body_max_bytes);
     let body = match body::read_body(&head.headers, incoming, limits).await {
         Ok(body) => body,
         Err(reject) => {

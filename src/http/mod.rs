@@ -13,6 +13,7 @@ pub mod range;
 mod reject;
 mod reply;
 mod routes;
+mod session;
 #[cfg(any(test, fuzzing))]
 pub mod truths;
 
@@ -32,6 +33,7 @@ pub use file::FileBody;
 pub use reject::Reject;
 pub use reply::Reply;
 pub use routes::{Owner, RouteError, Routes, Table, Takes};
+pub use session::{Session, Talk, Wire};
 
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

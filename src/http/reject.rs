@@ -68,8 +68,9 @@ impl Reject {
     /// 405: not with this method.
     pub fn method(takes: Takes) -> Self {
         let sentence = match takes {
-            Takes::Exchanges => "this path takes GET, POST and PUT",
-            Takes::Reads => "this path takes GET and HEAD",
+            Takes::Exchanges => "this path takes GET, POST and PUT".to_owned(),
+            Takes::Reads => "this path takes GET and HEAD".to_owned(),
+            Takes::Only(list) => format!("this path takes {list}"),
         };
         Self {
             status: StatusCode::METHOD_NOT_ALLOWED,

@@ -25,6 +25,8 @@ pub enum Takes {
     Exchanges,
     /// GET and HEAD: the path is for reading.
     Reads,
+    /// These, as the `Allow` header is to list them: `OPTIONS, POST`.
+    Only(&'static str),
 }
 
 impl Takes {
@@ -33,6 +35,7 @@ impl Takes {
         match self {
             Self::Exchanges => "GET, POST, PUT",
             Self::Reads => "GET, HEAD",
+            Self::Only(list) => list,
         }
     }
 
@@ -40,6 +43,7 @@ impl Takes {
         match self {
             Self::Exchanges => matches!(*method, Method::GET | Method::POST | Method::PUT),
             Self::Reads => matches!(*method, Method::GET | Method::HEAD),
+            Self::Only(list) => list.split(", ").any(|name| name == method.as_str()),
         }
     }
 }
@@ -49,8 +53,31 @@ impl Takes {
 pub struct Owner {
     /// What it takes.
     pub takes: Takes,
+    /// Largest body in bytes, where it is smaller than `limits.body_max_bytes`.
+    pub body_max_bytes: Option<usize>,
     /// Who answers.
     pub handler: Handler,
+}
+
+impl Owner {
+    /// Answers GET, POST and PUT, with bodies as large as the listener lets them be.
+    pub const fn new(handler: Handler) -> Self {
+        Self { takes: Takes::Exchanges, body_max_bytes: None, handler }
+    }
+
+    /// Takes these methods; others are answered 405.
+    #[must_use]
+    pub const fn takes(mut self, takes: Takes) -> Self {
+        self.takes = takes;
+        self
+    }
+
+    /// Takes bodies up to this size; larger ones are answered 413.
+    #[must_use]
+    pub const fn capped(mut self, body_max_bytes: usize) -> Self {
+        self.body_max_bytes = Some(body_max_bytes);
+        self
+    }
 }
 
 /// Paths being gathered; families add theirs.
@@ -69,7 +96,7 @@ impl Routes {
 
     /// Adds a path in matchit's syntax (`/thing/{name}`), without trailing slash.
     pub fn add(&mut self, listener: ListenerKind, path: &str, handler: Handler) -> Result<(), RouteError> {
-        self.insert(listener, path, Owner { takes: Takes::Exchanges, handler })
+        self.add_owner(listener, path, Owner::new(handler))
     }
 
     /// Adds a path that is only read.
@@ -79,10 +106,11 @@ impl Routes {
         path: &str,
         handler: Handler,
     ) -> Result<(), RouteError> {
-        self.insert(listener, path, Owner { takes: Takes::Reads, handler })
+        self.add_owner(listener, path, Owner::new(handler).takes(Takes::Reads))
     }
 
-    fn insert(&mut self, listener: ListenerKind, path: &str, owner: Owner) -> Result<(), RouteError> {
+    /// Adds a path with methods or a cap of its own.
+    pub fn add_owner(&mut self, listener: ListenerKind, path: &str, owner: Owner) -> Result<(), RouteError> {
         let failed = |cause| RouteError { path: path.to_owned(), listener, cause };
         let table = self.tables.entry(listener).or_default();
         table.insert(path, owner).map_err(|error| failed(error.to_string()))?;

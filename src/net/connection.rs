@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ use super::accept::Door;
 use super::gauges::Open;
 use super::handshake;
 use super::limits::Limits;
-use super::listener::{Flow, Stream};
+use super::listener::Stream;
 use super::watched::{Answer, Phase, Watched};
-use crate::http::{ListenerKind, Peer, Reply, Service};
+use crate::http::{ListenerKind, Peer, Reply, Service, Session, Talk, Wire};
 
 /// Serves one connection until it ends or the stop lets it end.
 pub(super) async fn run(stream: Stream, addr: SocketAddr, door: Arc<Door>, stop: CancellationToken) {
@@ -48,7 +48,7 @@ pub(super) async fn run(stream: Stream, addr: SocketAddr, door: Arc<Door>, stop:
 
 /// Serves requests. hyper is there only while something is asked: its buffers would be most of what a connection that
 /// rests holds.
-async fn http<T: Flow>(socket: T, peer: Peer, service: &Service, limits: &Limits, stop: &CancellationToken) {
+async fn http<T: Wire>(socket: T, peer: Peer, service: &Service, limits: &Limits, stop: &CancellationToken) {
     let addr = peer.addr;
     let phase = Phase::default();
     let mut socket = Watched::new(socket, phase.clone(), limits);
@@ -69,15 +69,19 @@ async fn http<T: Flow>(socket: T, peer: Peer, service: &Service, limits: &Limits
         }
         let active = Box::pin(active(socket, &phase, &peer, service, limits, stop));
         match active.await {
-            Ok(Some(rested)) => socket = rested,
-            Ok(None) => return,
+            Ok(Then::Rests(rested)) => socket = rested,
+            Ok(Then::Talks(mut socket, talk)) => {
+                socket.unwatch();
+                return talk(Box::new(socket), stop.clone()).await;
+            }
+            Ok(Then::Ends) => return,
             Err(error) => return report(&error, addr),
         }
     }
 }
 
 /// Waits for the first bytes of a request, with no buffer to read them into until they are there. Empty at the end.
-async fn rest<T: Flow>(socket: &mut Watched<T>) -> io::Result<Bytes> {
+async fn rest<T: Wire>(socket: &mut Watched<T>) -> io::Result<Bytes> {
     std::future::poll_fn(|cx| {
         let mut place = [0; FIRST_READ_BYTES];
         let mut place = ReadBuf::new(&mut place);
@@ -87,27 +91,40 @@ async fn rest<T: Flow>(socket: &mut Watched<T>) -> io::Result<Bytes> {
     .await
 }
 
-/// Serves requests until the connection ends, or has rested for [`REST_AFTER`]: then the socket comes back.
-async fn active<T: Flow>(
+/// What comes after requests were served.
+enum Then<T> {
+    /// It rests: for now there is nothing to serve.
+    Rests(Watched<T>),
+    /// It is no longer HTTP.
+    Talks(Watched<T>, Talk),
+    Ends,
+}
+
+/// Serves requests until the connection ends or becomes something else, or has rested for [`REST_AFTER`].
+async fn active<T: Wire>(
     socket: Watched<T>,
     phase: &Phase,
     peer: &Peer,
     service: &Service,
     limits: &Limits,
     stop: &CancellationToken,
-) -> hyper::Result<Option<Watched<T>>> {
+) -> hyper::Result<Then<T>> {
     let (addr, line_max) = (peer.addr, limits.request_line_max_bytes);
+    let switched = Mutex::new(None);
     let answer = service_fn(|mut request: Request<Incoming>| {
         phase.busy();
         request.extensions_mut().insert(peer.clone());
         let long = request_line(&request) > line_max;
         let answer = (!long).then(|| service(request));
-        let phase = phase.clone();
+        let (phase, switched) = (phase.clone(), &switched);
         async move {
-            let response = match answer {
+            let mut response = match answer {
                 Some(answer) => answer.await?,
                 None => too_long(line_max, addr),
             };
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                *switched.lock().unwrap_or_else(PoisonError::into_inner) = Session::of(&mut response);
+            }
             Ok::<_, Infallible>(response.map(|body| Answer::new(body, phase)))
         }
     });
@@ -115,28 +132,37 @@ async fn active<T: Flow>(
     let mut connection = builder.serve_connection(TokioIo::new(socket), answer);
     let mut looks = interval_at(Instant::now() + REST_AFTER, REST_AFTER);
     let mut rested = None;
-    loop {
+    let talk = loop {
         tokio::select! {
-            ended = &mut connection => return ended.map(|()| None),
+            ended = &mut connection => {
+                ended?;
+                let talk = switched.lock().unwrap_or_else(PoisonError::into_inner).take();
+                // hyper leaves the socket open after a 101, as it has written it.
+                let Some(talk) = talk else { return Ok(Then::Ends) };
+                break Some(talk);
+            }
             () = stop.cancelled() => {
                 Pin::new(&mut connection).graceful_shutdown();
-                return connection.await.map(|()| None);
+                return connection.await.map(|()| Then::Ends);
             }
             _ = looks.tick() => {
                 // Two looks with no request between them.
                 let turns = phase.rests();
                 if turns.is_some() && turns == rested {
-                    break;
+                    break None;
                 }
                 rested = turns;
             }
         }
-    }
+    };
     let parts = connection.into_parts();
     let mut socket = parts.io.into_inner();
-    // The beginning of a request that came together with the one before.
+    // What came together with the request before: the beginning of another one, or what the talk is about.
     socket.put_back(parts.read_buf);
-    Ok(Some(socket))
+    Ok(match talk {
+        Some(talk) => Then::Talks(socket, talk),
+        None => Then::Rests(socket),
+    })
 }
 
 /// HTTP/1.x with our limits. hyper's own header clock also runs while a connection rests, so it gets both limits

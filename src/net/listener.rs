@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::NetError;
@@ -101,7 +100,3 @@ pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
-
-/// Anything bytes flow through both ways.
-pub(super) trait Flow: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Flow for T {}

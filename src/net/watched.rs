@@ -63,7 +63,8 @@ pub(super) struct Watched<T> {
     early: Bytes,
     phase: Phase,
     timed: u8,
-    reading: Pin<Box<Sleep>>,
+    /// `None` when nobody minds how long it is silent.
+    reading: Option<Pin<Box<Sleep>>>,
     writing: Option<Pin<Box<Sleep>>>,
     idle: Duration,
     head: Duration,
@@ -78,7 +79,7 @@ impl<T> Watched<T> {
             early: Bytes::new(),
             phase,
             timed: IDLE,
-            reading: Box::pin(sleep(idle)),
+            reading: Some(Box::pin(sleep(idle))),
             writing: None,
             idle,
             head: Duration::from_millis(limits.header_time_ms),
@@ -94,15 +95,22 @@ impl<T> Watched<T> {
         }
     }
 
+    /// From here it may be silent for as long as it likes.
+    pub(super) fn unwatch(&mut self) {
+        self.reading = None;
+        self.phase.busy();
+    }
+
     /// Starts the clock anew when the phase is another than the one it runs for.
     fn read_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(reading) = &mut self.reading else { return false };
         let phase = self.phase.now();
         if phase != self.timed {
             self.timed = phase;
             let limit = if phase == HEAD { self.head } else { self.idle };
-            self.reading.as_mut().reset(Instant::now() + limit);
+            reading.as_mut().reset(Instant::now() + limit);
         }
-        phase != BUSY && self.reading.as_mut().poll(cx).is_ready()
+        phase != BUSY && reading.as_mut().poll(cx).is_ready()
     }
 
     /// Passes on how a write went, unless it has been waiting for too long.

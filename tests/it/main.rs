@@ -17,6 +17,7 @@ mod cwm;
 mod dictionary;
 mod harness;
 mod net_door;
+mod net_kit;
 mod outside;
 mod schedules;
 mod simulate;
