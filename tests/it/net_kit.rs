@@ -103,10 +103,9 @@ async fn a_chunked_reply_is_one_chunk_in_upper_case_and_nothing_more() {
              Transfer-Encoding: chunked\r\n\r\n2E\r\n{body}\r\n0\r\n\r\n"
         )
     );
-    let request = format!(
-        "POST /pars/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
-    );
-    let answer = ask(server.addr, &request).await;
+    let request = "POST /pars/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                   Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    let answer = ask(server.addr, request).await;
     assert!(answer.ends_with("\r\n\r\n2\r\n{}\r\n0\r\n\r\n"), "{answer}");
     let empty = ask(server.addr, "POST /pars?close HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(empty.ends_with("\r\n\r\n0\r\n\r\n"), "{empty}");
