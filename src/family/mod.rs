@@ -220,7 +220,8 @@ impl FamilySettings {
     /// # Errors
     /// The section at fault, and in it the key, what is wrong with it and what would be right.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        self.cwm.check().map_err(|message| ("cwm", message))
+        self.cwm.check().map_err(|message| ("cwm", message))?;
+        self.sca11h.check().map_err(|message| ("sca11h", message))
     }
 }
 

@@ -3,33 +3,111 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | `names` | settings: what the page leaves unknown, with its defaults |
+//! | `allow` | who may call |
+//! | `identity` | node id and MAC → the address of one device |
+//! | `habits` | what an owner set about one node |
+//! | `logs` | the original server's log files |
 //! | `sample` | one second of a bed, as every other file understands it |
 
+#![expect(dead_code, reason = "seams for what is being built on them")]
+
+mod allow;
+mod habits;
+mod identity;
+mod logs;
 mod names;
 mod sample;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use hyper::StatusCode;
+use serde_json::{Value as Json, json};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
-pub use names::Sca11hSettings;
+pub use names::{NoChangeReply, ReplyFraming, Sca11hSettings};
 
-use super::{CommandText, DraftText, Family, Invalid};
-use crate::core::Hub;
-use crate::http::{ListenerKind, Reply, RouteError, Routes, handler};
-use crate::model::FamilyName;
+use self::allow::Allowed;
+use self::habits::{Habits, WishTable};
+use self::identity::Identities;
+use self::logs::Logs;
+use super::{Chore, CommandText, DraftText, Facts, Family, Invalid};
+use crate::core::{Hub, HubError};
+use crate::http::{BoxFuture, Exchange, Handler, ListenerKind, Reject, Reply, RouteError, Routes, handler};
+use crate::model::{Device, DeviceId, FamilyName};
 
 /// The dialect.
 pub struct Sca11h {
     name: FamilyName,
     settings: Arc<Sca11hSettings>,
+    allowed: Allowed,
+    identities: Identities,
+    wishes: WishTable,
+    /// Set when the server starts, if the owner wants them.
+    logs: OnceLock<Logs>,
 }
 
 impl Sca11h {
     /// The dialect with its settings.
     pub fn new(settings: Sca11hSettings) -> Self {
-        Self { name: FamilyName::new(NAME), settings: Arc::new(settings) }
+        Self {
+            name: FamilyName::new(NAME),
+            // `Sca11hSettings::check` refused a list that cannot be read.
+            allowed: Allowed::parse(&settings.allow_peers).unwrap_or_default(),
+            identities: Identities::default(),
+            wishes: WishTable::default(),
+            logs: OnceLock::new(),
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// What holds for a device: its own settings over those of the family.
+    async fn habits(&self, hub: &Hub, device: &DeviceId) -> Result<Habits, HubError> {
+        self.wishes.habits(hub, device, &self.settings).await
+    }
+
+    /// A path's handler, for peers that may call.
+    fn answers<R>(self: &Arc<Self>, hub: &Hub, answer: fn(Arc<Self>, Hub, Exchange) -> R) -> Handler
+    where
+        R: Future<Output = Reply> + Send + 'static,
+    {
+        let (sca, hub) = (Arc::clone(self), hub.clone());
+        handler(move |exchange| {
+            let admitted = sca.allowed.admits(exchange.peer.addr.ip());
+            let (sca, hub) = (Arc::clone(&sca), hub.clone());
+            async move {
+                if admitted {
+                    return answer(sca, hub, exchange).await;
+                }
+                let line = format!("{} is not in sca11h.allow_peers", exchange.peer.addr.ip());
+                Reject::forbidden("this peer is not let in").log(line).into_reply()
+            }
+        })
+    }
+
+    async fn shown(&self, hub: &Hub, device: &Device) -> Result<Facts, HubError> {
+        let mut facts = Facts::new();
+        let (id, address) = (&device.names.id, &device.names.address);
+        facts.insert("macs".to_owned(), json!(self.identities.macs(hub, address).await?));
+        if let Some(own) = self.wishes.shown(hub, id).await? {
+            facts.insert("settings".to_owned(), own);
+        }
+        Ok(facts)
+    }
+
+    /// Keeps up with other servers on the same store, until `stop`.
+    async fn keep_up(self: Arc<Self>, hub: Hub, stop: CancellationToken) {
+        let mut ticks = interval(READ_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            for read in [self.identities.read(&hub).await, self.wishes.read(&hub).await] {
+                if let Err(error) = read {
+                    tracing::warn!(%error, "settings of nodes were not read; the next time tries again");
+                }
+            }
+        }
     }
 }
 
@@ -38,13 +116,34 @@ impl Family for Sca11h {
         self.name.clone()
     }
 
-    fn routes(self: Arc<Self>, _hub: Hub, routes: &mut Routes) -> Result<(), RouteError> {
+    fn routes(self: Arc<Self>, hub: Hub, routes: &mut Routes) -> Result<(), RouteError> {
+        if let Some(folder) = &self.settings.log_folder {
+            self.logs.get_or_init(|| Logs::new(folder, hub.now()));
+        }
         let alive = handler(|_| async { Reply::bytes(StatusCode::OK, ALIVE_TYPE, ALIVE) });
         routes.add_read(ListenerKind::Http, "/", alive)
     }
 
+    fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {
+        vec![Box::pin(self.keep_up(hub.clone(), stop.clone()))]
+    }
+
     fn draft(&self, _text: &CommandText) -> Result<DraftText, Invalid> {
         Err(Invalid::new("cmd", "an SCA11H takes no commands"))
+    }
+
+    fn facts<'a>(&'a self, hub: &'a Hub, device: &'a Device) -> BoxFuture<'a, Result<Facts, HubError>> {
+        Box::pin(self.shown(hub, device))
+    }
+
+    fn wish<'a>(
+        &'a self,
+        hub: &'a Hub,
+        device: &'a Device,
+        name: &'a str,
+        wish: &'a Json,
+    ) -> BoxFuture<'a, Result<bool, HubError>> {
+        Box::pin(self.wishes.set(hub, device, name, wish))
     }
 }
 
@@ -59,3 +158,4 @@ const NAME: &str = "sca11h";
 /// What set-up guides tell people to look for (§3.1).
 const ALIVE: &[u8] = b"Flask server is running!";
 const ALIVE_TYPE: &str = "text/html; charset=utf-8";
+const READ_EVERY: Duration = Duration::from_mins(1);

@@ -4,7 +4,6 @@ use crate::model::Timestamp;
 
 /// One row's values. `None` where the node had no value; a zero of HR, RR, SV, HRV or a beat means the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "the seam for what is being built on it")]
 pub(super) struct Sample {
     /// When it was measured, as far as the server believes: the device's time, or one reckoned from the arrival when
     /// the device's clock is off.
