@@ -18,6 +18,7 @@ mod man;
 mod output;
 mod probe;
 mod restore;
+mod sca11h;
 mod schedule;
 mod send;
 mod serve;
@@ -84,6 +85,8 @@ enum Command {
     Restore(restore::Restore),
     /// Write what devices measured to standard output.
     Export(export::Export),
+    /// Bed sensors by their own local interface: find, set up, calibrate.
+    Sca11h(Box<sca11h::Sca11h>),
     /// Rehearse with a pretend fleet.
     Simulate(Box<simulate::Simulate>),
     /// Print a completion script for a shell.
@@ -153,6 +156,7 @@ fn run(cli: Cli) -> Done {
         Command::Backup(command) => wait(command.run(&settings)),
         Command::Restore(command) => wait(command.run(&settings)),
         Command::Export(command) => wait(command.run(&settings)),
+        Command::Sca11h(command) => wait(command.run(&settings)),
         Command::Simulate(command) => command.run(&settings),
     }
 }

@@ -13,6 +13,7 @@ mod cli_alone;
 mod cli_doctor;
 mod cli_life;
 mod cli_operator;
+mod cli_sca11h;
 mod cwm;
 mod dictionary;
 mod harness;

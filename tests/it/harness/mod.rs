@@ -1,9 +1,11 @@
-//! What the outside tests are written with: the real program as a child, a raw client, a pretend module.
+//! What the outside tests are written with: the real program as a child, a raw client, a pretend module, a pretend bed sensor.
 
 mod client;
 mod module;
+mod node;
 mod program;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use module::{Module, crc, encoded, okm};
+pub(crate) use node::{Node, Quirks};
 pub(crate) use program::{Program, RunAs, am_root, settled};
