@@ -80,7 +80,7 @@ enum Outcome {
 impl Calibrate {
     pub(super) async fn run(&self) -> Done {
         let node = self.reach.node(&self.target);
-        let mut parts = Vec::new();
+        let mut phases = Vec::new();
         let mut failed = false;
         for phase in self.phase.map_or_else(|| vec![Phase::Empty, Phase::Occupied], |phase| vec![phase]) {
             if self.phase.is_none() {
@@ -90,7 +90,7 @@ impl Calibrate {
             let status = self.follow(&node, phase).await?;
             let (outcome, message) = meaning(status);
             failed = outcome == Outcome::Failed;
-            parts.push(json!({
+            phases.push(json!({
                 "phase": phase.word(),
                 "status": status,
                 "outcome": match outcome {
@@ -106,7 +106,7 @@ impl Calibrate {
         }
         // What the node reckoned with so far is of use whatever became of it.
         let pars = node.get("/bcg/pars").await.ok().map(|told| text(&told, "pars").to_owned());
-        self.tell(&node, &parts, pars.as_deref())?;
+        self.tell(&node, &phases, pars.as_deref())?;
         if failed { Err(anyhow!("the node could not calibrate itself").into()) } else { Ok(()) }
     }
 
@@ -143,12 +143,12 @@ impl Calibrate {
         }
     }
 
-    fn tell(&self, node: &Node, parts: &[Value], pars: Option<&str>) -> anyhow::Result<()> {
+    fn tell(&self, node: &Node, phases: &[Value], pars: Option<&str>) -> anyhow::Result<()> {
         if self.json {
-            output::json(&json!({ "node": node.address(), "parts": parts, "pars": pars }))?;
+            output::json(&json!({ "node": node.address(), "parts": phases, "pars": pars }))?;
             return Ok(());
         }
-        for part in parts {
+        for part in phases {
             let [phase, outcome, message] = ["phase", "outcome", "message"].map(|name| text(part, name));
             output::line(&format!("{phase:<9} {outcome}: {message}"))?;
         }
