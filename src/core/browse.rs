@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{CommandFilter, DataFilter, DeviceFilter, Findings, Hub, HubError, MessageFilter, Stats};
+use super::{
+    Bucket, BucketFilter, CommandFilter, DataFilter, DeviceFilter, Findings, Hub, HubError, MessageFilter,
+    Stats,
+};
 use crate::model::{
     CommandId, CommandRecord, Datum, Device, DeviceId, FamilyName, MessageRecord, Seq, Timestamp,
 };
@@ -78,6 +81,11 @@ impl Hub {
     /// A page of values with the device of each, oldest first.
     pub async fn data(&self, filter: DataFilter) -> Result<Vec<(DeviceId, Datum)>, HubError> {
         Ok(self.reader().data(filter).await?)
+    }
+
+    /// The numbers of a device in buckets of time, by (start, sensor).
+    pub async fn buckets(&self, filter: BucketFilter) -> Result<Vec<Bucket>, HubError> {
+        Ok(self.reader().buckets(filter).await?)
     }
 
     /// The newest value of every sensor of a device.

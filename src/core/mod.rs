@@ -57,5 +57,6 @@ pub use transfers::Shipment;
 // Pages name what they list by these, and may not import the store.
 pub use crate::store::audit::{Fault, Findings};
 pub use crate::store::{
-    Acknowledgement, CommandFilter, DataFilter, DeviceFilter, MessageFilter, Stats, StoreError,
+    Acknowledgement, After, Bucket, BucketFilter, CommandFilter, DataFilter, DeviceFilter, MessageFilter,
+    Stats, StoreError,
 };

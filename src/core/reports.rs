@@ -339,7 +339,7 @@ impl Hub {
         for event in events {
             match event {
                 Event::Readings(readings) => {
-                    for Reading { sensor, value, created } in readings {
+                    for Reading { sensor, value, created, counts: _ } in readings {
                         let datum = Datum { sensor, value, time_received: at, time_created: created, seq };
                         self.0.teller.tell(FeedEvent::Reading { device: device.clone(), datum });
                     }

@@ -147,7 +147,12 @@ impl Walk {
         if self.out.readings.len() >= self.limits.readings_max {
             return self.lose(Why::TooMany);
         }
-        self.out.readings.push(Reading { sensor: self.name.as_str().into(), value, created: self.created });
+        self.out.readings.push(Reading {
+            sensor: self.name.as_str().into(),
+            value,
+            created: self.created,
+            counts: true,
+        });
     }
 
     fn cut(&mut self, text: &str) -> String {

@@ -82,7 +82,12 @@ fn report(hub: &Hub, device: Option<Known>, raw: &str, verdict: Verdict, events:
 }
 
 fn value(sensor: &str, value: i64) -> Event {
-    Event::Readings(vec![Reading { sensor: sensor.into(), value: Value::Integer(value), created: None }])
+    Event::Readings(vec![Reading {
+        sensor: sensor.into(),
+        value: Value::Integer(value),
+        created: None,
+        counts: true,
+    }])
 }
 
 fn order(address: &str, via: Option<&str>) -> Order {

@@ -118,6 +118,9 @@ pub struct Reading {
     pub value: Value,
     /// When, by the device's clock, if it said.
     pub created: Option<Timestamp>,
+    /// Whether buckets and summaries take it in, if it is a number. Not so for one that its device calls invalid: it
+    /// is stored and listed all the same.
+    pub counts: bool,
 }
 
 /// One stored value.

@@ -6,6 +6,7 @@
 pub mod audit;
 mod gauges;
 mod handle;
+mod history;
 mod inspect;
 pub mod ledger;
 pub(crate) mod migrate;
@@ -29,7 +30,8 @@ pub use writer::Queue;
 
 pub use prune::{Bulk, Place, Prune, Pruned, READING_BYTES, Weight};
 pub use read::{
-    Backup, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader, RecordFilter, Stats,
+    After, Backup, Bucket, BucketFilter, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter,
+    Reader, RecordFilter, Stats, TRUSTED,
 };
 pub use write::{
     ASK_AGAIN, Acknowledgement, Enqueued, Leased, Outcome, RecordWrite, Reply, ReportWrite, Reported,

@@ -69,11 +69,86 @@ pub struct DataFilter {
     pub from: Option<Timestamp>,
     /// Received before.
     pub to: Option<Timestamp>,
-    /// After this (ledger entry, sensor, device).
-    pub after: Option<(Seq, String)>,
+    /// After this one.
+    pub after: Option<After>,
     /// At most so many.
     pub limit: u32,
 }
+
+/// A place in a list of values. One message may hold several values of one sensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After {
+    /// The ledger entry.
+    pub seq: Seq,
+    /// The sensor.
+    pub sensor: String,
+    /// So many of the entry's values of this sensor come before the place.
+    pub count: u32,
+}
+
+/// Which numbers, to be gathered into buckets of time. Buckets are whole: the first is the one that `from` is in, the
+/// last the one before `to` or that `to` is in.
+///
+/// A value's time is the one its device gave, if that is within [`TRUSTED`] of the arrival, else the arrival.
+#[derive(Clone, Debug)]
+pub struct BucketFilter {
+    /// Of one device.
+    pub device: DeviceId,
+    /// Of these sensors; none named means all.
+    pub sensors: Vec<String>,
+    /// At or after.
+    pub from: Timestamp,
+    /// Before.
+    pub to: Timestamp,
+    /// A bucket's length in seconds. Buckets begin at multiples of it since 1970 in UTC; multiples of 60 and of 3600
+    /// are read from summaries.
+    pub length_s: u32,
+}
+
+/// The numbers of one sensor in one stretch of time. Gaps, and values that do not count
+/// ([`crate::model::Reading::counts`]), are left out; a bucket without numbers is not listed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bucket {
+    /// The sensor's name.
+    pub sensor: String,
+    /// When it begins.
+    pub start: Timestamp,
+    /// How many numbers.
+    pub count: u64,
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
+    /// All together.
+    pub sum: f64,
+    /// The latest.
+    pub last: f64,
+}
+
+impl Bucket {
+    /// The mean.
+    #[expect(clippy::cast_precision_loss, reason = "a count of values is far below 2^52")]
+    pub fn avg(&self) -> f64 {
+        self.sum / self.count as f64
+    }
+}
+
+impl After {
+    /// The place behind the last of a page, which began after `before`.
+    pub fn last_of(page: &[(DeviceId, Datum)], before: Option<&Self>) -> Option<Self> {
+        let (_, last) = page.last()?;
+        let same = |datum: &Datum| datum.seq == last.seq && datum.sensor == last.sensor;
+        let run = page.iter().rev().take_while(|(_, datum)| same(datum)).count();
+        let earlier = before
+            .filter(|before| run == page.len() && before.seq == last.seq && before.sensor == *last.sensor);
+        let count = u32::try_from(run).unwrap_or(u32::MAX);
+        let count = earlier.map_or(0, |before| before.count).saturating_add(count);
+        Some(Self { seq: last.seq, sensor: last.sensor.clone().into(), count })
+    }
+}
+
+/// How far a device's clock may be from ours, for its times to be those that its values are plotted by.
+pub const TRUSTED: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Which small documents. Order: newest first, then by key.
 #[derive(Clone, Debug, Default)]
@@ -143,6 +218,8 @@ pub trait Reader: Send + Sync + 'static {
     fn next_wire_id(&self, via: DeviceId) -> Answer<'_, WireId>;
     /// A page of values with the device of each.
     fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>>;
+    /// The numbers of a device in buckets of time, by (start, sensor).
+    fn buckets(&self, filter: BucketFilter) -> Answer<'_, Vec<Bucket>>;
     /// The newest value of every sensor of a device, by sensor name.
     fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>>;
     /// Ledger entries from `from` on, at most `limit`, oldest first, with their hashes.

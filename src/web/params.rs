@@ -96,15 +96,25 @@ impl<T> Listed<T> {
 
     /// A page out of `limit + 1` records that were asked for: the last one only says that there is more.
     pub(crate) fn page<R, C: Serialize>(
-        mut records: Vec<R>,
+        records: Vec<R>,
         limit: u32,
         cursor: impl Fn(&R) -> C,
+        item: impl FnMut(R) -> T,
+    ) -> Self {
+        Self::page_after(records, limit, |page| page.last().map(&cursor), item)
+    }
+
+    /// The same, where the cursor depends on more than the last record.
+    pub(crate) fn page_after<R, C: Serialize>(
+        mut records: Vec<R>,
+        limit: u32,
+        cursor: impl Fn(&[R]) -> Option<C>,
         item: impl FnMut(R) -> T,
     ) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = records.len() > limit;
         records.truncate(limit);
-        let next = records.last().filter(|_| more).and_then(|last| seal(&cursor(last)));
+        let next = if more { cursor(&records).and_then(|cursor| seal(&cursor)) } else { None };
         Self { items: records.into_iter().map(item).collect(), next }
     }
 

@@ -328,11 +328,20 @@ async fn messages_are_listed_with_their_exact_bytes() {
 #[tokio::test]
 async fn values_are_listed_and_exported_whole() {
     let desk = Desk::new().await;
-    let reading =
-        |n: i64| Reading { sensor: "act_temp.0".into(), value: Measured::Integer(n), created: None };
+    let reading = |n: i64| Reading {
+        sensor: "act_temp.0".into(),
+        value: Measured::Integer(n),
+        created: None,
+        counts: true,
+    };
     let mut id = String::new();
     for n in 0..5 {
-        let gap = Reading { sensor: "note".into(), value: Measured::Text("=1+1".to_owned()), created: None };
+        let gap = Reading {
+            sensor: "note".into(),
+            value: Measured::Text("=1+1".to_owned()),
+            created: None,
+            counts: true,
+        };
         id = desk.hear(b"{}", Verdict::Ok, vec![reading(n), gap]).await;
     }
     let mut seen = Vec::new();

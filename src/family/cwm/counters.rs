@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn counters_are_found_by_their_member_and_in_order() {
-        let reading = |sensor: &str, value| Reading { sensor: sensor.into(), value, created: None };
+        let reading =
+            |sensor: &str, value| Reading { sensor: sensor.into(), value, created: None, counts: true };
         let readings = [
             reading("door", Value::Integer(1)),
             reading("_dll.0", Value::Integer(10)),

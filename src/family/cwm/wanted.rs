@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     fn reading(sensor: &str, value: Value) -> Reading {
-        Reading { sensor: sensor.into(), value, created: None }
+        Reading { sensor: sensor.into(), value, created: None, counts: true }
     }
 
     fn said(port: Value, baud: Option<i64>) -> Option<Said> {

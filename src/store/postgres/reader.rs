@@ -20,8 +20,8 @@ use crate::store::ledger::GENESIS;
 use crate::store::own_tools;
 use crate::store::prune::{READING_BYTES, mark};
 use crate::store::{
-    Answer, Backup, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Reader,
-    RecordFilter, Stats, StoreError, Weight,
+    After, Answer, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage,
+    MessageFilter, Reader, RecordFilter, Stats, StoreError, Weight, history,
 };
 
 /// Reads for any number of tasks.
@@ -258,16 +258,23 @@ impl Reader for PostgresReader {
 
     fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>> {
         let mut query = Query::new(format!("SELECT {} FROM reading r", rows::DATUM)).all();
-        if let Some((seq, sensor)) = filter.after {
-            query = query.and("(r.seq, r.sensor) > (", seq.0).text(", ").with(sensor).text(")");
+        let count = filter.after.as_ref().map_or(0, |after| i64::from(after.count));
+        if let Some(After { seq, sensor, .. }) = filter.after {
+            query = query.and("(r.seq, r.sensor) >= (", seq.0).text(", ").with(sensor).text(")");
         }
         let query = query
             .and_if("r.device =", filter.device.map(|id| id.as_str().to_owned()))
             .and_if("r.sensor =", filter.sensor)
             .and_if("r.at >=", filter.from.map(Timestamp::micros))
             .and_if("r.at <", filter.to.map(Timestamp::micros))
-            .page("r.seq, r.sensor, r.place", filter.limit);
+            .page("r.seq, r.sensor, r.place", filter.limit)
+            .text(" OFFSET ")
+            .with(count);
         Box::pin(self.list(query, rows::datum))
+    }
+
+    fn buckets(&self, filter: BucketFilter) -> Answer<'_, Vec<Bucket>> {
+        Box::pin(history::gather(self, filter))
     }
 
     fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>> {

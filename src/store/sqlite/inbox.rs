@@ -296,7 +296,8 @@ mod tests {
 
     #[test]
     fn an_entry_says_what_was_put_into_it() {
-        let reading = |sensor: &str, value, created| Reading { sensor: sensor.into(), value, created };
+        let reading =
+            |sensor: &str, value, created| Reading { sensor: sensor.into(), value, created, counts: true };
         let readings = [
             reading("a", Value::Integer(-7), Some(Timestamp::from_micros(5))),
             reading("b.c", Value::Real(0.1), None),

@@ -50,8 +50,8 @@ pub(super) fn data(db: &Connection, filter: &DataFilter) -> Result<Vec<(DeviceId
     let mut query = db.prepare_cached(&format!(
         "SELECT d.id, s.name, r.at_us, r.created_us, r.seq, r.kind, r.value FROM {from}
          AND (?2 IS NULL OR s.name = ?2) AND (?3 IS NULL OR r.at_us >= ?3) AND (?4 IS NULL OR r.at_us < ?4)
-         AND r.seq >= coalesce(?5, 0) AND (?5 IS NULL OR (r.seq, s.name) > (?5, ?6))
-         ORDER BY r.seq, s.name, r.place LIMIT ?7"
+         AND r.seq >= coalesce(?5, 0) AND (?5 IS NULL OR (r.seq, s.name) >= (?5, ?6))
+         ORDER BY r.seq, s.name, r.place LIMIT ?7 OFFSET ?8"
     ))?;
     let values = query.query_map(
         (
@@ -59,9 +59,10 @@ pub(super) fn data(db: &Connection, filter: &DataFilter) -> Result<Vec<(DeviceId
             &filter.sensor,
             filter.from.map(Timestamp::micros),
             filter.to.map(Timestamp::micros),
-            filter.after.as_ref().map(|(seq, _)| seq.0),
-            filter.after.as_ref().map(|(_, sensor)| sensor),
+            filter.after.as_ref().map(|after| after.seq.0),
+            filter.after.as_ref().map(|after| &after.sensor),
             filter.limit,
+            filter.after.as_ref().map_or(0, |after| after.count),
         ),
         |found| Ok((DeviceId::new(found.get_ref(0)?.as_str()?), row::datum(found, 1)?)),
     )?;

@@ -15,8 +15,8 @@ use crate::model::{
     Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::{
-    Answer, Backup, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter, Queue, Reader,
-    RecordFilter, Stats, StoreError, Weight, Write,
+    Answer, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage,
+    MessageFilter, Queue, Reader, RecordFilter, Stats, StoreError, Weight, Write, history,
 };
 
 /// Connections that read at the same time; further reads wait for one of them.
@@ -162,6 +162,10 @@ impl Reader for Readers {
 
     fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>> {
         self.ask_filed(move |db| read_devices::data(db, &filter))
+    }
+
+    fn buckets(&self, filter: BucketFilter) -> Answer<'_, Vec<Bucket>> {
+        Box::pin(history::gather(self, filter))
     }
 
     fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>> {

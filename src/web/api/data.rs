@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::{Answer, device};
-use crate::core::DataFilter;
+use crate::core::{After, DataFilter};
 use crate::model::Seq;
 use crate::web::App;
 use crate::web::params::{Listed, Name, Params};
@@ -18,6 +18,8 @@ pub(crate) async fn list(
     let device = device(&app, &id)?;
     let limit = params.limit()?;
     let chosen = app.dictionaries.choose(&device.names);
+    let after = params.cursor::<(Seq, String, u32)>()?;
+    let after = after.map(|(seq, sensor, count)| After { seq, sensor, count });
     let data = app
         .hub
         .data(DataFilter {
@@ -25,14 +27,17 @@ pub(crate) async fn list(
             sensor: params.text("sensor").map(str::to_owned),
             from: params.time("from")?,
             to: params.time("to")?,
-            after: params.cursor::<(Seq, String)>()?,
+            after: after.clone(),
             limit: limit + 1,
         })
         .await?;
-    Ok(Json(Listed::page(
+    Ok(Json(Listed::page_after(
         data,
         limit,
-        |(_, datum)| (datum.seq, datum.sensor.clone()),
+        |page| {
+            let After { seq, sensor, count } = After::last_of(page, after.as_ref())?;
+            Some((seq, sensor, count))
+        },
         |(_, datum)| DatumShape::new(&chosen, datum),
     )))
 }

@@ -15,9 +15,9 @@ use hyper::body::Frame;
 use serde_json::json;
 
 use super::device;
-use crate::core::{DataFilter, HubError, StoreError};
+use crate::core::{After, DataFilter, HubError, StoreError};
 use crate::dictionary::{Chosen, Explained};
-use crate::model::{Datum, DeviceId, Seq, Value};
+use crate::model::{Datum, DeviceId, Value};
 use crate::web::App;
 use crate::web::error::WebError;
 use crate::web::params::{Name, Params, percent};
@@ -104,7 +104,6 @@ fn attachment(name: &str, ending: &str) -> String {
     format!("attachment; filename=\"{plain}.{ending}\"; filename*=UTF-8''{}.{ending}", percent(name))
 }
 
-type After = (Seq, String);
 type Page = Pin<Box<dyn Future<Output = Result<(Vec<u8>, Option<After>), HubError>> + Send>>;
 
 /// The body: reads a page when the one before has gone out, so a slow reader costs one page of memory.
@@ -170,11 +169,9 @@ struct Row<'d> {
 
 async fn page(app: App, filter: DataFilter, form: Form) -> Result<(Vec<u8>, Option<After>), HubError> {
     let full = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    let before = filter.after.clone();
     let values = app.hub.data(filter).await?;
-    let after = values
-        .last()
-        .filter(|_| values.len() >= full)
-        .map(|(_, datum)| (datum.seq, datum.sensor.to_string()));
+    let after = After::last_of(&values, before.as_ref()).filter(|_| values.len() >= full);
     let mut known: HashMap<DeviceId, (String, Chosen)> = HashMap::new();
     let rows = values.iter().map(|(id, datum)| {
         let (device, chosen) = known.entry(id.clone()).or_insert_with(|| names_of(&app, id));
@@ -270,8 +267,13 @@ mod tests {
     #[test]
     fn formulas_are_inert_and_numbers_stay() {
         let at = Timestamp::from_micros(0);
-        let datum =
-            |value| Datum { sensor: "s".into(), value, time_received: at, time_created: None, seq: Seq(1) };
+        let datum = |value| Datum {
+            sensor: "s".into(),
+            value,
+            time_received: at,
+            time_created: None,
+            seq: crate::model::Seq(1),
+        };
         let data = [
             datum(Value::Text("=1+1".to_owned())),
             datum(Value::Integer(-5)),

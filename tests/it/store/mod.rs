@@ -59,7 +59,7 @@ macro_rules! battery {
                 forgetting_leaves_the_ledger;
             reports: a_report_is_kept_with_its_bytes, what_the_hmac_check_found_is_kept, the_same_message_is_kept_once,
                 bad_messages_are_never_duplicates_unless_they_may_be, all_kinds_of_values_come_back,
-                values_come_in_pages, sequence_has_no_gaps_under_many_writers,
+                values_come_in_pages, many_values_of_one_sensor_come_in_one_message, numbers_come_in_buckets, sequence_has_no_gaps_under_many_writers,
                 a_refused_write_rejects_no_neighbour, last_seen_never_goes_back;
             queue: a_command_is_fetched_taken_and_answered, first_in_first_out_one_on_its_way, the_higher_priority_goes_first,
                 not_taken_comes_back_at_once_with_the_same_bytes, silence_brings_it_back_later_then_fails_it,

@@ -154,7 +154,12 @@ fn report(device: &Device, second: i64, raw: &str) -> Write {
         fingerprint: None,
         peer: "192.0.2.1".to_owned(),
         raw: Bytes::copy_from_slice(raw.as_bytes()),
-        readings: vec![Reading { sensor: "t".into(), value: Value::Text("a\0b".to_owned()), created: None }],
+        readings: vec![Reading {
+            sensor: "t".into(),
+            value: Value::Text("a\0b".to_owned()),
+            created: None,
+            counts: true,
+        }],
         reply: None,
         via: Some(device.names.id.clone()),
     }))

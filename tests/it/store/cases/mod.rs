@@ -59,7 +59,7 @@ pub(crate) fn report(device: &Device, at: Timestamp, text: &str) -> ReportWrite 
 
 /// A reading of text.
 pub(crate) fn text_reading(sensor: &str, text: &str) -> Reading {
-    Reading { sensor: sensor.into(), value: Value::Text(text.to_owned()), created: None }
+    Reading { sensor: sensor.into(), value: Value::Text(text.to_owned()), created: None, counts: true }
 }
 
 /// A command for a device that another fetches; its bytes name its number. It lives for an hour.

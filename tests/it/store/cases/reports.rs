@@ -1,7 +1,7 @@
 //! Messages and what they measured.
 
 use homeport::model::{Gap, HmacCheck, Reading, Seq, Value, Verdict};
-use homeport::store::{DataFilter, MessageFilter, Outcome, StoreError, Write, audit};
+use homeport::store::{After, BucketFilter, DataFilter, MessageFilter, Outcome, StoreError, Write, audit};
 
 use super::{at, device, flood, make, report, store_report, text_reading};
 use crate::store::Base;
@@ -105,6 +105,7 @@ pub(crate) async fn all_kinds_of_values_come_back(base: Base) {
         sensor: (*sensor).into(),
         value: value.clone(),
         created: Some(at(-9)),
+        counts: true,
     };
     message.readings = values.iter().map(reading).collect();
     let seq = store_report(&store, message).await.seq;
@@ -133,9 +134,12 @@ pub(crate) async fn values_come_in_pages(base: Base) {
         let mut seen = Vec::new();
         loop {
             let filter = DataFilter { device: device.clone(), after, limit: 3, ..DataFilter::default() };
+            let before = filter.after.clone();
             let page = store.read().data(filter).await.unwrap();
-            let Some((_, last)) = page.last() else { break };
-            after = Some((last.seq, last.sensor.to_string()));
+            if page.is_empty() {
+                break;
+            }
+            after = After::last_of(&page, before.as_ref());
             seen.extend(page.into_iter().map(|(_, datum)| (datum.seq, datum.sensor)));
         }
         assert_eq!(seen.len(), expected);
@@ -146,6 +150,71 @@ pub(crate) async fn values_come_in_pages(base: Base) {
     assert_eq!(count(DataFilter { sensor: Some("s".to_owned()), ..of_a.clone() }).await, 3);
     assert_eq!(count(DataFilter { from: Some(at(2)), ..of_a.clone() }).await, 2);
     assert_eq!(count(DataFilter { to: Some(at(3)), ..of_a }).await, 4);
+    store.close().await;
+}
+
+pub(crate) async fn many_values_of_one_sensor_come_in_one_message(base: Base) {
+    let store = base.open().await;
+    let a = device("a", "A");
+    for n in 0..2 {
+        let mut message = report(&a, at(n), "rows");
+        let row = |sensor: &str, row| Reading {
+            sensor: sensor.into(),
+            value: Value::Integer(10 * n + row),
+            created: Some(at(100 * n + row)),
+            counts: true,
+        };
+        message.readings = (0..5).flat_map(|of| [row("hr", of), row("sv", of)]).collect();
+        store_report(&store, message).await;
+    }
+    let of_hr: Vec<i64> = (0..2).flat_map(|n| (0..5).map(move |row| 10 * n + row)).collect();
+    for limit in 1..12 {
+        let (mut after, mut seen) = (None, Vec::new());
+        loop {
+            let filter = DataFilter { after: after.clone(), limit, ..DataFilter::default() };
+            let page = store.read().data(filter).await.unwrap();
+            assert!(page.len() <= usize::try_from(limit).unwrap());
+            seen.extend(page.iter().map(|(_, datum)| datum.clone()));
+            let Some(next) = After::last_of(&page, after.as_ref()) else { break };
+            after = Some(next);
+        }
+        assert_eq!(seen.len(), 20, "{limit}");
+        seen.retain(|datum| datum.sensor == *"hr");
+        let values: Vec<_> = seen.iter().map(|datum| datum.value.clone()).collect();
+        assert_eq!(values, of_hr.iter().copied().map(Value::Integer).collect::<Vec<_>>(), "{limit}");
+    }
+    store.close().await;
+}
+
+pub(crate) async fn numbers_come_in_buckets(base: Base) {
+    let store = base.open().await;
+    let a = device("a", "A");
+    // Minutes 0 and 1 by the device's clock, which is trusted; the last message's clock is not.
+    for (second, created, value) in [
+        (1, Some(0), Value::Integer(4)),
+        (61, Some(59), Value::Real(1.5)),
+        (62, Some(60), Value::Integer(7)),
+        (63, None, Value::Gap(Gap)),
+        (64, None, Value::Text("9".to_owned())),
+        (150, Some(100_000), Value::Integer(8)),
+    ] {
+        let mut message = report(&a, at(second + 40), "x");
+        let created = created.map(|second| at(second + 40));
+        message.readings = vec![Reading { sensor: "s".into(), value, created, counts: true }];
+        store_report(&store, message).await;
+    }
+    let filter = BucketFilter { device: a.names.id, sensors: vec![], from: at(40), to: at(41), length_s: 60 };
+    let buckets = |filter: BucketFilter| async { store.read().buckets(filter).await.unwrap() };
+    // 1,700,000,000 is 20 s after a full minute.
+    let first = buckets(filter.clone()).await;
+    assert_eq!(first.len(), 1);
+    assert_eq!((first[0].start, first[0].count), (at(40), 2));
+    assert_eq!((first[0].min, first[0].max, first[0].avg(), first[0].last), (1.5, 4.0, 2.75, 1.5));
+    let all = buckets(BucketFilter { to: at(1000), ..filter.clone() }).await;
+    let shown: Vec<_> = all.iter().map(|bucket| (bucket.start, bucket.count, bucket.last)).collect();
+    assert_eq!(shown, [(at(40), 2, 1.5), (at(100), 1, 7.0), (at(160), 1, 8.0)]);
+    let other = BucketFilter { to: at(1000), sensors: vec!["t".to_owned()], ..filter };
+    assert_eq!(buckets(other).await, []);
     store.close().await;
 }
 
