@@ -7,6 +7,8 @@
 //! | `identity` | node id and MAC → the address of one device |
 //! | `habits` | what an owner set about one node |
 //! | `logs` | the original server's log files |
+//! | `presence` | who lies in the bed, moves and shows vital signs, from one second to the next; pure |
+//! | `recall` | a bed after a restart, from what is stored of it |
 //! | `sample` | one second of a bed, as every other file understands it |
 
 #![expect(dead_code, reason = "seams for what is being built on them")]
@@ -16,6 +18,8 @@ mod habits;
 mod identity;
 mod logs;
 mod names;
+mod presence;
+mod recall;
 mod sample;
 
 use std::fmt;
@@ -28,6 +32,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 pub use names::{NoChangeReply, ReplyFraming, Sca11hSettings};
+pub use presence::PresenceSettings;
 
 use self::allow::Allowed;
 use self::habits::{Habits, WishTable};

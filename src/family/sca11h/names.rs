@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::presence::PresenceSettings;
+
 /// What an owner may set right without a new build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -27,6 +29,8 @@ pub struct Sca11hSettings {
     /// A folder for `loggedData_<t>.txt` and `parameterSync_<t>.txt` as the original server wrote them (§10). None
     /// are written without it.
     pub log_folder: Option<PathBuf>,
+    /// When somebody lies in a bed, moves, and shows vital signs (§11).
+    pub presence: PresenceSettings,
 }
 
 /// How an answer's end is told.
@@ -62,6 +66,7 @@ impl Default for Sca11hSettings {
             force_close: false,
             challenge: false,
             log_folder: None,
+            presence: PresenceSettings::default(),
         }
     }
 }
@@ -76,6 +81,6 @@ impl Sca11hSettings {
         if self.skew_max_s == 0 {
             return Err("`skew_max_s`: at least 1".to_owned());
         }
-        Ok(())
+        self.presence.check()
     }
 }
