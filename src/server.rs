@@ -194,6 +194,7 @@ fn service(
 ) -> Result<(Service, Vec<ListenerKind>), ServerError> {
     let mut routes = Routes::new();
     for family in &families {
+        hub.judge_silence(family.name(), family.silence());
         Arc::clone(family).routes(hub.clone(), &mut routes)?;
     }
     hub.reserve_names(taken_names(&routes));

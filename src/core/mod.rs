@@ -49,7 +49,7 @@ pub use records::Kept;
 pub use registry::Known;
 pub use reports::{Accepted, Claim, Event, Pulled, Report, Terms};
 pub use retention::{Retention, RetentionSettings};
-pub use rhythm::Presence;
+pub use rhythm::{Presence, Silence};
 pub use schedules::{Progress, Run};
 pub use settings::{HubSettings, UnknownPolicy};
 pub use transfers::Shipment;

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use super::rhythm::{Presence, Rhythm};
+use super::rhythm::{Presence, Rhythm, Silence};
 use crate::model::{Device, DeviceId, DeviceRef, DeviceState, FamilyName, Timestamp};
 
 /// A claimed device, with the device it speaks through.
@@ -52,6 +52,8 @@ struct Entry {
 struct Tables {
     by_id: HashMap<DeviceId, Entry>,
     by_address: HashMap<(FamilyName, String), DeviceId>,
+    /// Families whose silence is judged by a rule of their own.
+    silences: HashMap<FamilyName, &'static Silence>,
 }
 
 /// The devices this server knows.
@@ -63,6 +65,7 @@ impl Registry {
     pub(super) fn load(&self, devices: Vec<Device>) {
         let mut tables = self.write();
         let before = std::mem::take(&mut *tables);
+        tables.silences = before.silences;
         for device in devices {
             tables.put(device, true);
         }
@@ -160,19 +163,28 @@ impl Registry {
         }
     }
 
+    /// Judges the silence of a family's devices by a rule from now on.
+    pub(super) fn judge_silence(&self, family: FamilyName, rule: &'static Silence) {
+        let mut tables = self.write();
+        for entry in tables.by_id.values_mut().filter(|entry| entry.device.names.family == family) {
+            entry.rhythm.judge_by(rule);
+        }
+        tables.silences.insert(family, rule);
+    }
+
     /// What a stored device's silence means now; `seen` is when the asker knows it was heard.
     pub(super) fn presence(&self, device: &Device, now: Timestamp, window: Duration) -> Presence {
         match self.read().by_id.get(&device.names.id) {
             // The registry may know of a sign of life that was not worth a write.
             Some(entry) => entry.rhythm.presence(entry.device.last_seen.max(device.last_seen), now, window),
-            None => Rhythm::default().presence(device.last_seen, now, window),
+            None => Rhythm::new(&Silence::USUAL).presence(device.last_seen, now, window),
         }
     }
 
     /// Takes over an interval that was learned before this start.
     pub(super) fn rhythm_learned(&self, id: &DeviceId, interval: Duration) {
         if let Some(entry) = self.write().by_id.get_mut(id) {
-            entry.rhythm = Rhythm::learned_before(interval);
+            entry.rhythm = Rhythm::learned_before(entry.rhythm.rule(), interval);
             entry.rhythm_kept = Some(interval);
         }
     }
@@ -209,7 +221,7 @@ impl Registry {
     /// Drops tentative devices made before `before`: their report never came to be stored.
     pub(super) fn sweep(&self, before: Timestamp) {
         let mut tables = self.write();
-        let Tables { by_id, by_address } = &mut *tables;
+        let Tables { by_id, by_address, .. } = &mut *tables;
         by_id.retain(|_, entry| entry.stored || entry.device.created >= before);
         by_address.retain(|_, id| by_id.contains_key(id));
     }
@@ -237,11 +249,12 @@ impl Tables {
         {
             self.by_id.remove(&before);
         }
-        let (rhythm, rhythm_kept, paid_us) = self
-            .by_id
-            .remove(&id)
-            .map(|entry| (entry.rhythm, entry.rhythm_kept, entry.paid_us))
-            .unwrap_or_default();
+        let (rhythm, rhythm_kept, paid_us) = if let Some(entry) = self.by_id.remove(&id) {
+            (entry.rhythm, entry.rhythm_kept, entry.paid_us)
+        } else {
+            let rule = self.silences.get(&device.names.family).copied();
+            (Rhythm::new(rule.unwrap_or(&Silence::USUAL)), None, 0)
+        };
         self.by_id.insert(id, Entry { device, stored, rhythm, rhythm_kept, paid_us });
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::hub::astray;
 use super::registry::Known;
-use super::rhythm::Presence;
+use super::rhythm::{Presence, Silence};
 use super::{FeedEvent, Heard, Hub, HubError, UnknownPolicy};
 use crate::model::{
     CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, FamilyName, HmacCheck, Lease,
@@ -221,6 +221,11 @@ impl Hub {
     /// A device by its address; letter case does not count.
     pub fn device_by_address(&self, family: &FamilyName, address: &str) -> Option<Device> {
         self.0.registry.by_address(family, address)
+    }
+
+    /// Judges the silence of a family's devices by a rule of their own from now on. For the start.
+    pub fn judge_silence(&self, family: FamilyName, rule: &'static Silence) {
+        self.0.registry.judge_silence(family, rule);
     }
 
     /// What a device's silence means: online, late, and the rhythm it is judged by.

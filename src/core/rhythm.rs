@@ -8,8 +8,10 @@ use std::time::Duration;
 use crate::model::Timestamp;
 
 /// A device's recent gaps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rhythm {
+    /// How its family counts them.
+    rule: &'static Silence,
     /// When the set that is coming in began.
     began: Option<Timestamp>,
     /// Gaps in milliseconds, the oldest overwritten first.
@@ -18,6 +20,29 @@ pub(super) struct Rhythm {
     next: u8,
     /// What was learned before this start of the server.
     before: Option<Duration>,
+}
+
+/// How the silence of a family's devices is judged.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Messages within this time of the first are one set.
+    pub set_lasts: Duration,
+    /// A device is offline after so many of its intervals …
+    pub intervals: u32,
+    /// … and this much more, …
+    pub more: Duration,
+    /// … and not before this: a network's hiccup is no absence.
+    pub least: Duration,
+}
+
+impl Silence {
+    /// Of devices that nothing else is known of: three minutes for one that speaks each minute (`cwm-oke.md §13.5`).
+    pub const USUAL: Self = Self {
+        set_lasts: Duration::from_secs(5),
+        intervals: 3,
+        more: Duration::ZERO,
+        least: Duration::from_secs(30),
+    };
 }
 
 /// What a device's silence means.
@@ -32,9 +57,24 @@ pub struct Presence {
 }
 
 impl Rhythm {
+    /// One of which nothing was heard.
+    pub(super) const fn new(rule: &'static Silence) -> Self {
+        Self { rule, began: None, gaps: [0; GAPS_MAX], count: 0, next: 0, before: None }
+    }
+
     /// One whose interval was learned earlier.
-    pub(super) fn learned_before(interval: Duration) -> Self {
-        Self { before: Some(interval), ..Self::default() }
+    pub(super) const fn learned_before(rule: &'static Silence, interval: Duration) -> Self {
+        Self { before: Some(interval), ..Self::new(rule) }
+    }
+
+    /// Counts the gaps that follow as another rule says.
+    pub(super) const fn judge_by(&mut self, rule: &'static Silence) {
+        self.rule = rule;
+    }
+
+    /// How gaps are counted.
+    pub(super) const fn rule(&self) -> &'static Silence {
+        self.rule
     }
 
     /// Notes a message.
@@ -50,7 +90,7 @@ impl Rhythm {
             return;
         }
         let gap = Duration::from_micros(u64::try_from(gap_us).unwrap_or(0));
-        if gap < SET_LASTS {
+        if gap < self.rule.set_lasts {
             return;
         }
         self.began = Some(at);
@@ -78,7 +118,8 @@ impl Rhythm {
         let (late_after, offline_after) = match rhythm {
             None => (window, window),
             Some(interval) => {
-                (interval + (interval / 2).max(LATE_SLACK), (interval * OFFLINE_AFTER).max(OFFLINE_LEAST))
+                let Silence { intervals, more, least, .. } = *self.rule;
+                (interval + (interval / 2).max(LATE_SLACK), (interval * intervals + more).max(least))
             }
         };
         let within = |span: Duration| seen.is_some_and(|seen| seen.plus(span) >= now);
@@ -91,14 +132,8 @@ const GAPS_MAX: usize = 15;
 const GAPS_COUNT: u8 = 15;
 /// Gaps from which an interval is believed.
 const GAPS_NEEDED: u8 = 5;
-/// Messages within this time of the first are one set.
-const SET_LASTS: Duration = Duration::from_secs(5);
 /// A device is late half an interval after it was due, and this much at least.
 const LATE_SLACK: Duration = Duration::from_secs(10);
-/// A device is offline after so many intervals: three minutes for one that speaks each minute (§13.5).
-const OFFLINE_AFTER: u32 = 3;
-/// And not before this: a network's hiccup is no absence.
-const OFFLINE_LEAST: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -111,7 +146,7 @@ mod tests {
     }
 
     fn each(interval_s: u64, times: u64) -> (Rhythm, u64) {
-        let mut rhythm = Rhythm::default();
+        let mut rhythm = Rhythm::new(&Silence::USUAL);
         for n in 0..times {
             rhythm.heard(at(n * interval_s));
         }
@@ -152,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_set_of_messages_counts_once() {
-        let mut rhythm = Rhythm::default();
+        let mut rhythm = Rhythm::new(&Silence::USUAL);
         for minute in 0..8 {
             for second in 0..4 {
                 rhythm.heard(at(minute * 60 + second));
@@ -182,9 +217,30 @@ mod tests {
 
     #[test]
     fn what_was_learned_before_holds_until_enough_is_heard_again() {
-        let mut rhythm = Rhythm::learned_before(Duration::from_secs(20));
+        let mut rhythm = Rhythm::learned_before(&Silence::USUAL, Duration::from_secs(20));
         rhythm.heard(at(0));
         rhythm.heard(at(60));
         assert_eq!(rhythm.interval(), Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn a_family_has_its_own_rule() {
+        const EACH_FIVE: Silence = Silence {
+            set_lasts: Duration::from_secs(1),
+            intervals: 3,
+            more: Duration::from_secs(10),
+            least: Duration::ZERO,
+        };
+        let mut rhythm = Rhythm::new(&EACH_FIVE);
+        for n in 0_i64..9 {
+            // A little early at times: still a message of its own.
+            rhythm.heard(Timestamp::from_micros(n * 5_000_000 - (n % 2) * 40_000));
+        }
+        let interval = rhythm.interval().unwrap();
+        assert!(interval.abs_diff(Duration::from_secs(5)) <= Duration::from_millis(40), "{interval:?}");
+        let presence = |after: u64| rhythm.presence(Some(at(40)), at(40 + after), WINDOW);
+        assert!(presence(14).online && !presence(14).late);
+        assert!(presence(16).online && presence(16).late);
+        assert!(presence(24).online && !presence(26).online);
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::{Hub, HubError, Order};
+use crate::core::{Hub, HubError, Order, Silence};
 use crate::http::{BoxFuture, RouteError, Routes};
 use crate::model::{Device, Encoder, FamilyName, Priority, Timestamp};
 
@@ -78,6 +78,11 @@ pub trait Family: Send + Sync + 'static {
     /// A pretend device to rehearse with; `None` when the dialect has none.
     fn simulator(&self, _role: simulator::Role) -> Option<Box<dyn simulator::Simulator>> {
         None
+    }
+
+    /// What the silence of its devices means.
+    fn silence(&self) -> &'static Silence {
+        &Silence::USUAL
     }
 
     /// What the dialect does of its own accord while the server runs. Each chore ends soon after `stop`; the

@@ -24,6 +24,7 @@ mod sample;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -42,6 +43,10 @@ use super::{Chore, CommandText, DraftText, Facts, Family, Invalid};
 use crate::core::{Hub, HubError};
 use crate::http::{BoxFuture, Exchange, Handler, ListenerKind, Reject, Reply, RouteError, Routes, handler};
 use crate::model::{Device, DeviceId, FamilyName};
+use super::{CommandText, DraftText, Family, Invalid};
+use crate::core::{Hub, Silence};
+use crate::http::{ListenerKind, Reply, RouteError, Routes, handler};
+use crate::model::FamilyName;
 
 /// The dialect.
 pub struct Sca11h {
@@ -149,6 +154,12 @@ impl Family for Sca11h {
         wish: &'a Json,
     ) -> BoxFuture<'a, Result<bool, HubError>> {
         Box::pin(self.wishes.set(hub, device, name, wish))
+    fn dictionary(&self) -> Option<&'static str> {
+        Some(include_str!("dictionary.toml"))
+    }
+
+    fn silence(&self) -> &'static Silence {
+        &SILENCE
     }
 }
 
@@ -160,6 +171,14 @@ impl fmt::Debug for Sca11h {
 
 /// The dialect's name.
 const NAME: &str = "sca11h";
+/// Offline after three report intervals and 10 s (§11). The shortest interval is 5 s (§1.1), so messages that come a
+/// little early are no set.
+const SILENCE: Silence = Silence {
+    set_lasts: Duration::from_secs(1),
+    intervals: 3,
+    more: Duration::from_secs(10),
+    least: Duration::ZERO,
+};
 /// What set-up guides tell people to look for (§3.1).
 const ALIVE: &[u8] = b"Flask server is running!";
 const ALIVE_TYPE: &str = "text/html; charset=utf-8";
