@@ -24,7 +24,6 @@ mod sample;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -40,13 +39,9 @@ use self::habits::{Habits, WishTable};
 use self::identity::Identities;
 use self::logs::Logs;
 use super::{Chore, CommandText, DraftText, Facts, Family, Invalid};
-use crate::core::{Hub, HubError};
+use crate::core::{Hub, HubError, Silence};
 use crate::http::{BoxFuture, Exchange, Handler, ListenerKind, Reject, Reply, RouteError, Routes, handler};
 use crate::model::{Device, DeviceId, FamilyName};
-use super::{CommandText, DraftText, Family, Invalid};
-use crate::core::{Hub, Silence};
-use crate::http::{ListenerKind, Reply, RouteError, Routes, handler};
-use crate::model::FamilyName;
 
 /// The dialect.
 pub struct Sca11h {
@@ -154,6 +149,8 @@ impl Family for Sca11h {
         wish: &'a Json,
     ) -> BoxFuture<'a, Result<bool, HubError>> {
         Box::pin(self.wishes.set(hub, device, name, wish))
+    }
+
     fn dictionary(&self) -> Option<&'static str> {
         Some(include_str!("dictionary.toml"))
     }

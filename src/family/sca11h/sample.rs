@@ -55,7 +55,6 @@ impl Status {
     }
 
     /// The code.
-    #[expect(dead_code, reason = "the seam for the push path, which is being built")]
     pub(super) const fn code(self) -> i64 {
         match self {
             Self::Empty => 0,
