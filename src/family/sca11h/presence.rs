@@ -251,7 +251,7 @@ fn event(name: &str, at: Timestamp) -> Reading {
 }
 
 fn reading(sensor: &str, value: Value, at: Timestamp) -> Reading {
-    Reading { sensor: sensor.into(), value, created: Some(at) }
+    Reading { sensor: sensor.into(), value, created: Some(at), counts: false }
 }
 
 /// Without a hold, movement lasts for its own second.
