@@ -1,5 +1,6 @@
 //! Device dialects: a folder each, and the list of them. What every dialect offers is [`Family`].
 
+mod calibrate;
 mod capture;
 pub mod cwm;
 mod issuer;
@@ -13,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use calibrate::{CalibrateFrom, Calibration, Period};
 pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +32,11 @@ pub trait Family: Send + Sync + 'static {
     /// # Errors
     /// When a path is another's already.
     fn routes(self: Arc<Self>, hub: Hub, routes: &mut Routes) -> Result<(), RouteError>;
+
+    /// How the dialect writes a device's address that a person typed.
+    fn address(&self, typed: &str) -> String {
+        typed.to_owned()
+    }
 
     /// Turns an operator's words into what the device would get. Pure: reads no clock and no store.
     ///
@@ -68,6 +75,21 @@ pub trait Family: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<bool, HubError>> {
         let _ = (hub, device, name, wish);
         Box::pin(async { Ok(false) })
+    }
+
+    /// Works out what a device should be set to from what it measured. Changes nothing.
+    ///
+    /// # Errors
+    /// `Invalid` names the part of `from` at fault; also when the dialect's devices are not calibrated.
+    fn calibrate<'a>(
+        &'a self,
+        hub: &'a Hub,
+        device: &'a Device,
+        from: &'a CalibrateFrom,
+    ) -> BoxFuture<'a, Result<Calibration, HubError>> {
+        let _ = (hub, device, from);
+        let message = format!("devices of the family {} are not calibrated", self.name());
+        Box::pin(async { Err(HubError::Invalid { field: "device", message }) })
     }
 
     /// What its devices' own values mean: the text of a data dictionary, used after those of the owner.

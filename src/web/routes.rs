@@ -8,8 +8,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
 use super::api::{
-    backup, captures, commands, data, devices, dictionaries, export, files, handshakes, health, ledger,
-    messages, metrics, people, picture, schedules, secrets, sign_in, templates, transfers,
+    backup, calibration, captures, commands, data, devices, dictionaries, export, files, handshakes, health,
+    ledger, messages, metrics, people, picture, schedules, secrets, sign_in, templates, transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -88,6 +88,7 @@ fn equipment() -> Vec<Row> {
         api("POST", "/api/v1/devices/{id}/commands", operator, post(commands::queue)),
         api("GET", "/api/v1/commands/{id}", viewer, get(commands::show)),
         api("POST", "/api/v1/commands/{id}/cancel", operator, post(commands::cancel)),
+        api("POST", "/api/v1/devices/{id}/calibration", operator, post(calibration::calibrate)),
         api("GET", "/api/v1/devices/{id}/transfers", viewer, get(transfers::list_of)),
         api("POST", "/api/v1/devices/{id}/transfers", operator, post(transfers::send)),
         api("GET", "/api/v1/transfers", viewer, get(transfers::list)),

@@ -72,11 +72,11 @@ pub(crate) async fn make_one(
     address: &str,
     name: Option<&str>,
 ) -> Result<crate::model::Device, WebError> {
-    if app.family(family).is_none() {
+    let Some(dialect) = app.family(family) else {
         let names: Vec<_> = app.family_names().iter().map(ToString::to_string).collect();
         return Err(WebError::field("family", format!("family is one of {}", names.join(", "))));
-    }
-    Ok(app.hub.create(family, address, name).await?)
+    };
+    Ok(app.hub.create(family, &dialect.address(address), name).await?)
 }
 
 pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<DeviceShape> {

@@ -1,6 +1,7 @@
 //! The JSON API, a file per resource (`interface.md §4`).
 
 pub(crate) mod backup;
+pub(crate) mod calibration;
 pub(crate) mod captures;
 pub(crate) mod commands;
 pub(crate) mod data;

@@ -1,0 +1,83 @@
+//! Calibration of a device from its own history: looked at first, queued when that is asked for.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{commands, device};
+use crate::family::{CalibrateFrom, Facts, Period};
+use crate::web::App;
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::params::{Body, Name};
+use crate::web::shape::CommandShape;
+
+/// What to work it out from. What is left out is looked for in the stored history.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ask {
+    empty: Option<Period>,
+    occupied: Option<Period>,
+    search_days: Option<u32>,
+    window_s: Option<u32>,
+    /// Whether the result is queued for the device; else it is only shown.
+    #[serde(default)]
+    queue: bool,
+}
+
+/// The result, and the command when it was queued.
+#[derive(Serialize)]
+pub(crate) struct Calibrated {
+    #[serde(flatten)]
+    shown: Facts,
+    unusable: Option<String>,
+    queued: bool,
+    warning: Option<String>,
+    command: Option<CommandShape>,
+}
+
+pub(crate) async fn calibrate(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+    Body(ask): Body<Ask>,
+) -> Result<Response, WebError> {
+    let device = device(&app, &id)?;
+    let family = app.family(&device.names.family).ok_or(WebError::NotFound("family"))?;
+    let day = Duration::from_hours(24);
+    let from = CalibrateFrom {
+        empty: ask.empty,
+        occupied: ask.occupied,
+        search: day.saturating_mul(ask.search_days.unwrap_or(SEARCH_DAYS)),
+        window: Duration::from_secs(ask.window_s.unwrap_or(WINDOW_S).into()),
+    };
+    let found = family.calibrate(&app.hub, &device, &from).await?;
+    let mut calibrated = Calibrated {
+        shown: found.shown,
+        unusable: found.unusable,
+        queued: false,
+        warning: None,
+        command: None,
+    };
+    if !ask.queue {
+        return Ok(Json(calibrated).into_response());
+    }
+    if let Some(why) = calibrated.unusable {
+        return Err(WebError::field("queue", format!("the result cannot be queued: {why}")));
+    }
+    let text = commands::text_for(&app, Some(&device), found.cmd, found.payload, None);
+    let draft = commands::draft(&app, &device.names.family, &text)?;
+    calibrated.warning.clone_from(&draft.warning);
+    calibrated.command = Some(app.hub.enqueue(draft.into_order(caller.by())).await?.into());
+    calibrated.queued = true;
+    Ok((StatusCode::CREATED, Json(calibrated)).into_response())
+}
+
+/// A week.
+const SEARCH_DAYS: u32 = 7;
+/// An hour.
+const WINDOW_S: u32 = 3600;
