@@ -6,6 +6,12 @@
 //! | `allow` | who may call |
 //! | `identity` | node id and MAC → the address of one device |
 //! | `habits` | what an owner set about one node |
+//! | `asked` | what a node says when it syncs |
+//! | `sync` | the parameter sync: one exchange |
+//! | `pars` | the six parameters: read, checked, written |
+//! | `change` | a change of them: words → bytes, and what became of it |
+//! | `parameters` | what is known of a node's parameters and versions |
+//! | `formula`, `calibration` | parameters from a node's own history |
 //! | `logs` | the original server's log files |
 //! | `presence` | who lies in the bed, moves and shows vital signs, from one second to the next; pure |
 //! | `recall` | a bed after a restart, from what is stored of it |
@@ -14,13 +20,20 @@
 #![expect(dead_code, reason = "seams for what is being built on them")]
 
 mod allow;
+mod asked;
+mod calibration;
+mod change;
+mod formula;
 mod habits;
 mod identity;
 mod logs;
 mod names;
+mod parameters;
+mod pars;
 mod presence;
 mod recall;
 mod sample;
+mod sync;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -38,7 +51,7 @@ use self::allow::Allowed;
 use self::habits::{Habits, WishTable};
 use self::identity::Identities;
 use self::logs::Logs;
-use super::{Chore, CommandText, DraftText, Facts, Family, Invalid};
+use super::{CalibrateFrom, Calibration, Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
 use crate::core::{Hub, HubError, Silence};
 use crate::http::{BoxFuture, Exchange, Handler, ListenerKind, Reject, Reply, RouteError, Routes, handler};
 use crate::model::{Device, DeviceId, FamilyName};
@@ -50,6 +63,7 @@ pub struct Sca11h {
     allowed: Allowed,
     identities: Identities,
     wishes: WishTable,
+    syncs: sync::Turns,
     /// Set when the server starts, if the owner wants them.
     logs: OnceLock<Logs>,
 }
@@ -63,6 +77,7 @@ impl Sca11h {
             allowed: Allowed::parse(&settings.allow_peers).unwrap_or_default(),
             identities: Identities::default(),
             wishes: WishTable::default(),
+            syncs: sync::Turns::default(),
             logs: OnceLock::new(),
             settings: Arc::new(settings),
         }
@@ -71,6 +86,16 @@ impl Sca11h {
     /// What holds for a device: its own settings over those of the family.
     async fn habits(&self, hub: &Hub, device: &DeviceId) -> Result<Habits, HubError> {
         self.wishes.habits(hub, device, &self.settings).await
+    }
+
+    /// What holds for a device nobody has heard of.
+    fn usual_habits(&self) -> Habits {
+        Habits {
+            reply_framing: self.settings.reply_framing,
+            no_change_reply: self.settings.no_change_reply,
+            force_close: self.settings.force_close,
+            time_offset_s: 0,
+        }
     }
 
     /// A path's handler, for peers that may call.
@@ -99,6 +124,7 @@ impl Sca11h {
         if let Some(own) = self.wishes.shown(hub, id).await? {
             facts.insert("settings".to_owned(), own);
         }
+        parameters::facts(hub, device, &mut facts).await?;
         Ok(facts)
     }
 
@@ -126,15 +152,37 @@ impl Family for Sca11h {
             self.logs.get_or_init(|| Logs::new(folder, hub.now()));
         }
         let alive = handler(|_| async { Reply::bytes(StatusCode::OK, ALIVE_TYPE, ALIVE) });
-        routes.add_read(ListenerKind::Http, "/", alive)
+        routes.add_read(ListenerKind::Http, "/", alive)?;
+        let listeners = if self.settings.https { &SYNC_ON[..] } else { &SYNC_ON[..1] };
+        for listener in listeners {
+            routes.add(*listener, "/firmware/device/{mac}", self.answers(&hub, sync::sync))?;
+        }
+        Ok(())
     }
 
     fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {
         vec![Box::pin(self.keep_up(hub.clone(), stop.clone()))]
     }
 
-    fn draft(&self, _text: &CommandText) -> Result<DraftText, Invalid> {
-        Err(Invalid::new("cmd", "an SCA11H takes no commands"))
+    fn address(&self, typed: &str) -> String {
+        identity::canonical(typed)
+    }
+
+    fn templates(&self) -> Vec<Template> {
+        change::templates()
+    }
+
+    fn calibrate<'a>(
+        &'a self,
+        hub: &'a Hub,
+        device: &'a Device,
+        from: &'a CalibrateFrom,
+    ) -> BoxFuture<'a, Result<Calibration, HubError>> {
+        Box::pin(calibration::calibrate(hub, device, from))
+    }
+
+    fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid> {
+        change::draft(text)
     }
 
     fn facts<'a>(&'a self, hub: &'a Hub, device: &'a Device) -> BoxFuture<'a, Result<Facts, HubError>> {
@@ -179,4 +227,6 @@ const SILENCE: Silence = Silence {
 /// What set-up guides tell people to look for (§3.1).
 const ALIVE: &[u8] = b"Flask server is running!";
 const ALIVE_TYPE: &str = "text/html; charset=utf-8";
+/// The node's TLS switch, and whether it holds for syncs, is not documented (§8).
+const SYNC_ON: [ListenerKind; 2] = [ListenerKind::Http, ListenerKind::Https];
 const READ_EVERY: Duration = Duration::from_mins(1);

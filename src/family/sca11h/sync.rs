@@ -1,0 +1,276 @@
+//! `/firmware/device/<mac>/`: a node says which parameters it has and hears which it shall have (`sca11h.md §5`).
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::asked::{Asked, Said};
+use super::habits::Habits;
+use super::logs::SyncLine;
+use super::names::{NoChangeReply, ReplyFraming};
+use super::parameters::Parameters;
+use super::pars::Pars;
+use super::{Sca11h, change};
+use crate::core::{Acknowledgement, Claim, CommandFilter, Event, Hub, HubError, Report, Terms};
+use crate::http::query::{self, Plus};
+use crate::http::{Exchange, Reject, Reply};
+use crate::model::{CommandRecord, CommandState, Device, DeviceState, Timestamp, Verdict};
+
+/// Syncs of one node wait for each other, where their addresses share a turn.
+#[derive(Debug)]
+pub(super) struct Turns([Mutex<()>; TURNS]);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::new(())))
+    }
+}
+
+impl Turns {
+    async fn of(&self, address: &str) -> MutexGuard<'_, ()> {
+        let [first, rest @ ..] = &self.0;
+        let mut hasher = DefaultHasher::new();
+        address.to_ascii_lowercase().hash(&mut hasher);
+        let turn = usize::try_from(hasher.finish() % TURNS as u64).ok().and_then(|at| rest.get(at));
+        turn.unwrap_or(first).lock().await
+    }
+}
+
+/// A request that was read.
+struct Sync<'a> {
+    at: Timestamp,
+    /// The part of the path, percent-decoded.
+    segment: String,
+    body: &'a Bytes,
+    peer: String,
+}
+
+/// A node's changes that can still happen, newest first.
+struct Open(Vec<(CommandRecord, Pars)>);
+
+/// Answers one sync.
+pub(super) async fn sync(sca: Arc<Sca11h>, hub: Hub, exchange: Exchange) -> Reply {
+    match answer(&sca, &hub, &exchange).await {
+        Ok(reply) => reply,
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &HubError) -> Reply {
+    Reject::unavailable(error.to_string()).into_reply()
+}
+
+async fn answer(sca: &Sca11h, hub: &Hub, exchange: &Exchange) -> Result<Reply, HubError> {
+    let segment = query::decode(exchange.param("mac").unwrap_or_default().as_bytes(), Plus::Literal);
+    let sync = Sync {
+        at: hub.now(),
+        segment: String::from_utf8_lossy(&segment).into_owned(),
+        body: &exchange.body,
+        peer: exchange.peer.addr.ip().to_string(),
+    };
+    let asked = Asked::read(&exchange.body);
+    if asked == Asked::Nothing && exchange.method == Method::GET {
+        return look(sca, hub, &sync).await;
+    }
+    let name = match &asked {
+        Asked::Said(said) => said.name.as_deref(),
+        Asked::Nothing | Asked::Unreadable(_) => None,
+    };
+    let address = sca.identities.of_sync(hub, &sync.segment, name).await?;
+    let _turn = sca.syncs.of(&address).await;
+    let known = hub.claim(Claim { family: &sca.name, address: &address, parent: None })?;
+    let id = known.names().id.clone();
+    if !sca.wishes.proves(hub, &id, exchange.header("authorization")).await? {
+        return Err(HubError::Unauthorized);
+    }
+    let mut open = Open::of(hub, &known.device).await?;
+    let said = match asked {
+        Asked::Said(said) => Ok(*said),
+        Asked::Nothing => Err("there is no body".to_owned()),
+        Asked::Unreadable(why) => Err(why),
+    };
+    let asked_for = said.as_ref().is_ok_and(|said| open.wants(said));
+    let made = said.as_ref().ok().and_then(|said| open.take_confirmed(said));
+    let report = Report {
+        device: Some(known),
+        at: sync.at,
+        raw: sync.body.clone(),
+        verdict: if said.is_ok() { Verdict::Ok } else { Verdict::Malformed },
+        hmac: None,
+        // The same words a day later are news: it still has what it had.
+        fingerprint: None,
+        events: made.as_ref().map(settling).into_iter().collect(),
+        peer: sync.peer.clone(),
+    };
+    hub.accept(report).await?;
+    let habits = sca.habits(hub, &id).await?;
+    let Some(device) = hub.device(&id) else { return Ok(framed(NOTHING, habits)) };
+    let said = match said {
+        Ok(said) => said,
+        Err(why) => {
+            let (device, peer) = (&device.names.address, &sync.peer);
+            tracing::warn!(%device, %peer, "a sync that cannot be read was answered without a change: {why}");
+            return Ok(framed(NOTHING, habits));
+        }
+    };
+    let sent = deliver(sca, hub, &device, &said, &open, &sync.peer).await?;
+    let reply = sent.clone().unwrap_or_else(|| no_change(&said, habits));
+    note(sca, hub, &device, &sync, &said, asked_for, sent.as_ref()).await?;
+    Ok(framed(reply, habits))
+}
+
+/// Answers a GET without a body, whose meaning nobody knows (§5.2): with what a sync would hear, and without a trace.
+async fn look(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>) -> Result<Reply, HubError> {
+    let address = sca.identities.of_sync(hub, &sync.segment, None).await?;
+    let Some(device) = hub.device_by_address(&sca.name, &address) else {
+        return Ok(framed(NOTHING, sca.usual_habits()));
+    };
+    let habits = sca.habits(hub, &device.names.id).await?;
+    let open = if is_served(&device) { Open::of(hub, &device).await? } else { Open(Vec::new()) };
+    let pending = open.0.first().map(|(command, _)| command.bytes.clone());
+    Ok(framed(pending.unwrap_or(NOTHING), habits))
+}
+
+/// Hands out what waits for the node, unless it holds a change of which it says nothing.
+async fn deliver(
+    sca: &Sca11h,
+    hub: &Hub,
+    device: &Device,
+    said: &Said,
+    open: &Open,
+    peer: &str,
+) -> Result<Option<Bytes>, HubError> {
+    if !is_served(device) || open.0.is_empty() {
+        return Ok(None);
+    }
+    if said.written().is_none() && open.0.iter().any(|(command, _)| command.state == CommandState::Sent) {
+        return Ok(None);
+    }
+    // The newest change is what its owner wants; those before it were overtaken.
+    let newer = open.0.first().is_some_and(|(command, _)| command.state == CommandState::Queued);
+    for (command, _) in open.0.iter().skip(1).filter(|(command, _)| command.state == CommandState::Queued) {
+        if let Err(error) = hub.cancel(&command.id, "server").await {
+            tracing::debug!(command = %command.id, %error, "an overtaken change went its own way meanwhile");
+        }
+    }
+    let terms = Terms {
+        last: Acknowledgement::NotTaken,
+        hold: change::LIFE,
+        attempts_max: if newer { 1 } else { SYNCS_MAX },
+    };
+    let pulled = hub.lease_on(&sca.name, &device.names.address, terms, peer).await?;
+    let given_up = pulled.lease.is_none() && !newer;
+    if given_up && open.0.iter().any(|(command, _)| command.attempts >= SYNCS_MAX) {
+        let has = said.pars.as_deref().unwrap_or("none");
+        tracing::warn!(device = %device.names.address, has, "parameters were sent {SYNCS_MAX} times and are not applied");
+    }
+    Ok(pulled.lease.map(|lease| lease.bytes))
+}
+
+/// Keeps what the node said, and tells of parameters that nobody set.
+async fn note(
+    sca: &Sca11h,
+    hub: &Hub,
+    device: &Device,
+    sync: &Sync<'_>,
+    said: &Said,
+    asked_for: bool,
+    sent: Option<&Bytes>,
+) -> Result<(), HubError> {
+    let id = &device.names.id;
+    let kept = hub.kept::<Parameters>(id.as_str()).await?;
+    let mut known = kept.unwrap_or_else(|| Parameters::new(id.clone()));
+    if let Some(drift) = known.hear(sync.at, &sync.segment, said, asked_for) {
+        let (device, from, to) = (&device.names.address, &drift.from, &drift.to);
+        tracing::warn!(%device, %from, %to, "the node has parameters that nobody set here");
+    }
+    hub.keep(&known).await?;
+    if let Some(logs) = sca.logs.get() {
+        let old = said.pars.as_deref().unwrap_or_default();
+        let new = sent.and_then(|bytes| text_of(bytes)).unwrap_or_else(|| old.to_owned());
+        logs.sync(&SyncLine { at: sync.at, mac: &sync.segment, old, new: &new }).await;
+    }
+    Ok(())
+}
+
+impl Open {
+    async fn of(hub: &Hub, device: &Device) -> Result<Self, HubError> {
+        let mut open = Vec::new();
+        for state in [CommandState::Queued, CommandState::Sent, CommandState::Accepted] {
+            let filter = CommandFilter {
+                device: Some(device.names.id.clone()),
+                state: Some(state),
+                limit: OPEN_MAX,
+                ..CommandFilter::default()
+            };
+            open.extend(hub.commands(filter).await?);
+        }
+        open.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
+        let pars = |command: CommandRecord| change::pars_of(&command).map(|pars| (command, pars));
+        Ok(Self(open.into_iter().filter_map(pars).collect()))
+    }
+
+    /// Takes out the change that the node says it made: one that it was sent, the newest of them.
+    fn take_confirmed(&mut self, said: &Said) -> Option<CommandRecord> {
+        let written = said.written()?;
+        let made = |(command, pars): &(CommandRecord, Pars)| command.attempts > 0 && written.shows(*pars);
+        let place = self.0.iter().position(made)?;
+        Some(self.0.remove(place).0)
+    }
+
+    /// Whether somebody wants the parameters that the node says it has.
+    fn wants(&self, said: &Said) -> bool {
+        said.written().is_some_and(|written| self.0.iter().any(|(_, pars)| written.shows(*pars)))
+    }
+}
+
+fn settling(command: &CommandRecord) -> Event {
+    let keys = vec![change::CMD.to_owned()];
+    // However long the node was away: what it reports now is what it was sent.
+    Event::Reply { wire_id: command.wire_id, keys, within: Some(Duration::MAX) }
+}
+
+const fn is_served(device: &Device) -> bool {
+    match device.state {
+        DeviceState::Active => true,
+        DeviceState::Held | DeviceState::Blocked => false,
+    }
+}
+
+fn no_change(said: &Said, habits: Habits) -> Bytes {
+    match habits.no_change_reply {
+        NoChangeReply::Empty => NOTHING,
+        NoChangeReply::Echo => match (said.written(), &said.pars) {
+            (Some(written), _) if !written.five => Bytes::from(written.pars.reply()),
+            (_, Some(text)) => Bytes::from(serde_json::json!({ change::CMD: text }).to_string()),
+            (_, None) => NOTHING,
+        },
+    }
+}
+
+/// The parameters in a reply, for the log.
+fn text_of(reply: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(reply).ok()?;
+    json.get(change::CMD)?.as_str().map(str::to_owned)
+}
+
+fn framed(body: Bytes, habits: Habits) -> Reply {
+    let reply = Reply::json(StatusCode::OK, body);
+    let reply = match habits.reply_framing {
+        ReplyFraming::Chunked => reply.chunked(),
+        ReplyFraming::ContentLength => reply,
+    };
+    if habits.force_close { reply.closing() } else { reply }
+}
+
+/// What a node hears when nothing is to change.
+const NOTHING: Bytes = Bytes::from_static(b"{}");
+/// So often a node is sent the same before it is given up (§5.3).
+const SYNCS_MAX: u32 = 3;
+/// More changes than anybody queues for one node.
+const OPEN_MAX: u32 = 100;
+const TURNS: usize = 16;
