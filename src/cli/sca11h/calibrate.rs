@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Reach;
+use super::history::FromHistory;
 use super::node::{Node, NodeError};
 use crate::cli::client::text;
+use crate::cli::settings::Global;
 use crate::cli::{Done, output};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  homeport sca11h calibrate 192.0.2.20\n  homeport sca11h calibrate 192.0.2.20 --phase empty --json"
+    after_help = "Examples:\n  homeport sca11h calibrate 192.0.2.20\n  homeport sca11h calibrate 192.0.2.20 --phase empty --json\n  homeport sca11h calibrate 001122334455 --from-history\n  homeport sca11h calibrate 001122334455 --from-history --empty 2026-11-20T09:00:00Z..2026-11-20T10:00:00Z --queue"
 )]
 pub(super) struct Calibrate {
     /// The node's address, HOST[:PORT].
@@ -34,6 +36,8 @@ pub(super) struct Calibrate {
     json: bool,
     #[command(flatten)]
     reach: Reach,
+    #[command(flatten)]
+    history: FromHistory,
 }
 
 /// Which part.
@@ -78,7 +82,10 @@ enum Outcome {
 }
 
 impl Calibrate {
-    pub(super) async fn run(&self) -> Done {
+    pub(super) async fn run(&self, settings: &Global) -> Done {
+        if self.history.wanted {
+            return self.history.run(settings, &self.target, self.json).await;
+        }
         let node = self.reach.node(&self.target);
         let mut phases = Vec::new();
         let mut failed = false;

@@ -7,10 +7,12 @@
 //! | `discover` | who is on this network |
 //! | `configure` | settings: shown, changed, pointed at a server |
 //! | `calibrate` | the calibration that the node makes itself |
+//! | `history` | the calibration that the server makes from what it has stored |
 
 mod calibrate;
 mod configure;
 mod discover;
+mod history;
 mod node;
 
 use std::time::Duration;
@@ -36,8 +38,8 @@ enum What {
     Discover(discover::Discover),
     /// Show a node's settings; change them with the flags given, for instance point it at this server.
     Configure(Box<configure::Configure>),
-    /// Let a node calibrate itself: first with the bed empty, then with somebody in it.
-    Calibrate(calibrate::Calibrate),
+    /// Let a node calibrate itself, first with the bed empty, then with somebody in it; or calibrate it from history.
+    Calibrate(Box<calibrate::Calibrate>),
 }
 
 impl Sca11h {
@@ -45,7 +47,7 @@ impl Sca11h {
         match &self.what {
             What::Discover(discover) => discover.run().await,
             What::Configure(configure) => configure.run(settings).await,
-            What::Calibrate(calibrate) => calibrate.run().await,
+            What::Calibrate(calibrate) => calibrate.run(settings).await,
         }
     }
 }
