@@ -113,7 +113,7 @@ impl Hub {
 
     /// Carries a change through although its asker may hang up: else what was committed would be missing
     /// from the registry and the feed.
-    pub(super) async fn whole<T: Send + 'static>(
+    pub async fn whole<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T, HubError>> + Send + 'static,
     ) -> Result<T, HubError> {

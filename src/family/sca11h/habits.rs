@@ -159,12 +159,13 @@ impl WishTable {
         settings: &Sca11hSettings,
     ) -> Result<Habits, HubError> {
         let own = self.of(hub, device).await?;
-        let own = own.as_deref();
+        let family = settings.habits();
+        let Some(own) = own else { return Ok(family) };
         Ok(Habits {
-            reply_framing: own.and_then(|own| own.reply_framing).unwrap_or(settings.reply_framing),
-            no_change_reply: own.and_then(|own| own.no_change_reply).unwrap_or(settings.no_change_reply),
-            force_close: own.and_then(|own| own.force_close).unwrap_or(settings.force_close),
-            time_offset_s: own.and_then(|own| own.time_offset_s).unwrap_or(0),
+            reply_framing: own.reply_framing.unwrap_or(family.reply_framing),
+            no_change_reply: own.no_change_reply.unwrap_or(family.no_change_reply),
+            force_close: own.force_close.unwrap_or(family.force_close),
+            time_offset_s: own.time_offset_s.unwrap_or(family.time_offset_s),
         })
     }
 

@@ -4,6 +4,16 @@
 //! | --- | --- |
 //! | `names` | settings: what the page leaves unknown, with its defaults |
 //! | `allow` | who may call |
+//! | `push` | `/data/push/` |
+//! | `body`, `xml`, `salvage` | bytes → what each node says: XML, or what can be saved of it |
+//! | `rows`, `columns` | text → rows |
+//! | `clock` | when a row was measured |
+//! | `repeats`, `beats` | rows and beats that came before |
+//! | `follow` | rows → samples and readings |
+//! | `nodes` | what is known of each node; found again after a start |
+//! | `peers` | one node id from two peers |
+//! | `first` | the head of a node's first request |
+//! | `refused` | what a node hears when nothing could be stored |
 //! | `identity` | node id and MAC → the address of one device |
 //! | `habits` | what an owner set about one node |
 //! | `asked` | what a node says when it syncs |
@@ -24,16 +34,30 @@ mod asked;
 mod calibration;
 mod change;
 mod formula;
+mod beats;
+mod body;
+mod clock;
+mod columns;
+mod first;
+mod follow;
 mod habits;
 mod identity;
 mod logs;
 mod names;
 mod parameters;
 mod pars;
+mod nodes;
+mod peers;
 mod presence;
+mod push;
 mod recall;
+mod refused;
+mod repeats;
+mod rows;
+mod salvage;
 mod sample;
 mod sync;
+mod xml;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -48,12 +72,18 @@ pub use names::{NoChangeReply, ReplyFraming, Sca11hSettings};
 pub use presence::PresenceSettings;
 
 use self::allow::Allowed;
+use self::first::FirstRequest;
 use self::habits::{Habits, WishTable};
 use self::identity::Identities;
 use self::logs::Logs;
 use super::{CalibrateFrom, Calibration, Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
+use self::nodes::Nodes;
+use self::peers::Conflict;
+use super::{Chore, CommandText, DraftText, Facts, Family, Invalid};
 use crate::core::{Hub, HubError, Silence};
-use crate::http::{BoxFuture, Exchange, Handler, ListenerKind, Reject, Reply, RouteError, Routes, handler};
+use crate::http::{
+    BoxFuture, Exchange, Handler, ListenerKind, Owner, Reject, Reply, RouteError, Routes, Takes, handler,
+};
 use crate::model::{Device, DeviceId, FamilyName};
 
 /// The dialect.
@@ -64,6 +94,7 @@ pub struct Sca11h {
     identities: Identities,
     wishes: WishTable,
     syncs: sync::Turns,
+    nodes: Nodes,
     /// Set when the server starts, if the owner wants them.
     logs: OnceLock<Logs>,
 }
@@ -78,6 +109,7 @@ impl Sca11h {
             identities: Identities::default(),
             wishes: WishTable::default(),
             syncs: sync::Turns::default(),
+            nodes: Nodes::default(),
             logs: OnceLock::new(),
             settings: Arc::new(settings),
         }
@@ -96,6 +128,9 @@ impl Sca11h {
             force_close: self.settings.force_close,
             time_offset_s: 0,
         }
+    /// Where the node's paths are served. `GET /` is the pages' on the TLS listener.
+    fn listeners(&self) -> &'static [ListenerKind] {
+        if self.settings.https { &[ListenerKind::Http, ListenerKind::Https] } else { &[ListenerKind::Http] }
     }
 
     /// A path's handler, for peers that may call.
@@ -125,6 +160,24 @@ impl Sca11h {
             facts.insert("settings".to_owned(), own);
         }
         parameters::facts(hub, device, &mut facts).await?;
+        if let Some(conflict) = hub.kept::<Conflict>(id.as_str()).await? {
+            let lasts = conflict.lasts(hub.now());
+            facts.insert(
+                "conflict".to_owned(),
+                json!({ "peers": conflict.peers, "at": conflict.at, "lasts": lasts }),
+            );
+        }
+        if let Some(node) = self.nodes.heard(id) {
+            let beside = node.lock().await.beside.clone();
+            facts.extend(beside.shown());
+        }
+        let mut first = Facts::new();
+        for (_, request) in hub.kept_all::<FirstRequest>(Some(id), None, 4).await? {
+            first.insert(request.kind().to_owned(), serde_json::to_value(&request).unwrap_or_default());
+        }
+        if !first.is_empty() {
+            facts.insert("first_requests".to_owned(), Json::Object(first));
+        }
         Ok(facts)
     }
 
@@ -150,6 +203,11 @@ impl Family for Sca11h {
     fn routes(self: Arc<Self>, hub: Hub, routes: &mut Routes) -> Result<(), RouteError> {
         if let Some(folder) = &self.settings.log_folder {
             self.logs.get_or_init(|| Logs::new(folder, hub.now()));
+        }
+        let push =
+            Owner::new(self.answers(&hub, push::push)).takes(Takes::Only(push::METHODS)).capped(BODY_MAX);
+        for listener in self.listeners() {
+            routes.add_owner(*listener, "/data/push", push.clone())?;
         }
         let alive = handler(|_| async { Reply::bytes(StatusCode::OK, ALIVE_TYPE, ALIVE) });
         routes.add_read(ListenerKind::Http, "/", alive)?;
@@ -229,4 +287,6 @@ const ALIVE: &[u8] = b"Flask server is running!";
 const ALIVE_TYPE: &str = "text/html; charset=utf-8";
 /// The node's TLS switch, and whether it holds for syncs, is not documented (§8).
 const SYNC_ON: [ListenerKind; 2] = [ListenerKind::Http, ListenerKind::Https];
+/// §8. A push of 90 rows has less than 8 KiB.
+const BODY_MAX: usize = 256 * 1024;
 const READ_EVERY: Duration = Duration::from_mins(1);

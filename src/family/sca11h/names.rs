@@ -1,9 +1,11 @@
 //! Settings: what `sca11h.md` marks unknown or leaves to the owner (§13).
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::habits::Habits;
 use super::presence::PresenceSettings;
 
 /// What an owner may set right without a new build.
@@ -72,6 +74,21 @@ impl Default for Sca11hSettings {
 }
 
 impl Sca11hSettings {
+    /// How far the device's clock may be off.
+    pub(super) fn skew_max(&self) -> Duration {
+        Duration::from_secs(self.skew_max_s.into())
+    }
+
+    /// What holds for a device that has no settings of its own.
+    pub(super) fn habits(&self) -> Habits {
+        Habits {
+            reply_framing: self.reply_framing,
+            no_change_reply: self.no_change_reply,
+            force_close: self.force_close,
+            time_offset_s: 0,
+        }
+    }
+
     /// Says what a node would stumble over, before one does.
     ///
     /// # Errors
