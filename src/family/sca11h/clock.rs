@@ -117,7 +117,7 @@ mod tests {
         Said { measured: vec![Measured { time: time.map(str::to_owned), rows }], ..Said::default() }
     }
 
-    const MOST: Duration = Duration::from_secs(120);
+    const MOST: Duration = Duration::from_mins(2);
 
     #[test]
     fn the_devices_clock_counts_within_two_minutes() {

@@ -22,7 +22,7 @@ fn at(text: &str) -> Timestamp {
 fn taken(follow: &mut Follow, text: &str, arrived: &str) -> (News, Vec<Reading>) {
     let message = body::read(&Bytes::copy_from_slice(text.as_bytes()));
     let [said] = &message.nodes[..] else { panic!("{message:?}") };
-    let times = clock::times(said, at(arrived), 0, Duration::from_secs(120));
+    let times = clock::times(said, at(arrived), 0, Duration::from_mins(2));
     let news = follow.take(said, &times);
     let readings = follow.readings(&news.samples, &times);
     (news, readings)

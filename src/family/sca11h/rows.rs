@@ -78,7 +78,7 @@ fn row(piece: &str, columns: &Columns, nine: bool) -> Option<Row> {
     let order = columns.0.iter().filter(|column| !without_index || **column != Column::Index);
     let mut row = Row::default();
     for (column, field) in order.zip(piece.split(',')) {
-        let value = number(field.trim())?;
+        let value = number(field.trim()).ok()?;
         let place = match column {
             Column::Index => &mut row.index,
             Column::Hr => &mut row.hr,
@@ -96,27 +96,30 @@ fn row(piece: &str, columns: &Columns, nine: bool) -> Option<Row> {
     (without_index || row.index.is_some()).then_some(row)
 }
 
-/// A field: empty, or a whole number with up to ten digits. The outer `None` is neither.
-fn number(field: &str) -> Option<Option<i64>> {
+/// A field that is no number.
+#[derive(Debug, PartialEq, Eq)]
+struct NoNumber;
+
+/// A field: empty, or a whole number with up to ten digits.
+fn number(field: &str) -> Result<Option<i64>, NoNumber> {
     if field.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
     let (negative, digits) = match field.as_bytes() {
         [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
     };
     if digits.is_empty() || digits.len() > 10 {
-        return None;
+        return Err(NoNumber);
     }
     let mut value = 0_i64;
     for digit in digits {
         if !digit.is_ascii_digit() {
-            return None;
+            return Err(NoNumber);
         }
         value = value * 10 + i64::from(digit - b'0');
     }
-    Some(Some(if negative { -value } else { value }))
+    Ok(Some(if negative { -value } else { value }))
 }
 
 #[cfg(test)]
@@ -181,11 +184,12 @@ mod tests {
 
     #[test]
     fn numbers_have_a_sign_and_ten_digits_at_most() {
-        assert_eq!(number("+0060"), Some(Some(60)));
-        assert_eq!(number("-1"), Some(Some(-1)));
-        assert_eq!(number("4294967295"), Some(Some(4_294_967_295)));
+        assert_eq!(number("+0060"), Ok(Some(60)));
+        assert_eq!(number(""), Ok(None));
+        assert_eq!(number("-1"), Ok(Some(-1)));
+        assert_eq!(number("4294967295"), Ok(Some(4_294_967_295)));
         for bad in ["42949672950", "-", "+", "1.5", "x", "1 2", "١"] {
-            assert_eq!(number(bad), None, "{bad}");
+            assert_eq!(number(bad), Err(NoNumber), "{bad}");
         }
     }
 
