@@ -1,7 +1,9 @@
 //! Turns a JSON payload into readings. Pure; knows no dialect: a family says which part of its message is
 //! the payload and what its values are called.
 
-use serde_json::Value as Json;
+use std::fmt;
+
+use serde::de::{Deserialize as _, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::model::{Gap, Reading, Timestamp, Value};
 
@@ -29,6 +31,8 @@ impl Default for Limits {
 pub struct Flattened {
     /// The values, in the payload's order.
     pub readings: Vec<Reading>,
+    /// The names of the payload's members.
+    pub keys: Vec<String>,
     /// What was left out or cut, the first few.
     pub losses: Vec<Loss>,
     /// How much was left out or cut in all.
@@ -61,102 +65,106 @@ pub enum Why {
     TextCut,
 }
 
-/// Flattens a payload: `a.b` for `b` inside `a`, `a.0` for the first of an array, `null` as a gap. `prefix`
-/// goes before every name, with a dot; a payload that is a single value is called by the prefix.
-pub fn flatten(payload: &Json, prefix: &str, created: Option<Timestamp>, limits: Limits) -> Flattened {
-    let mut walk = Walk { name: prefix.to_owned(), created, limits, out: Flattened::default() };
-    walk.visit(payload, 0);
-    walk.out
-}
-
-/// Flattens the members of a payload, except one, each called by its own name. What is no object has no members.
-pub fn flatten_without(
-    payload: &Json,
-    except: Option<&str>,
+/// Flattens a payload's text, which must be a JSON object: `a.b` for `b` inside `a`, `a.0` for the first of an array,
+/// `null` as a gap. Members of the object that `lifted` names are called by their own names and come first. A key that
+/// stands twice is read twice.
+///
+/// # Errors
+/// The text is no JSON object, or a number in it is beyond what a computer can hold.
+pub fn flatten(
+    payload: &str,
+    lifted: Option<&str>,
     created: Option<Timestamp>,
     limits: Limits,
-) -> Flattened {
-    let mut walk = Walk { name: String::new(), created, limits, out: Flattened::default() };
-    for (key, inner) in
-        payload.as_object().into_iter().flatten().filter(|(key, _)| Some(key.as_str()) != except)
-    {
-        walk.step(key, inner, 0);
-    }
-    walk.out
+) -> serde_json::Result<Flattened> {
+    let mut walk = Walk {
+        name: String::with_capacity(limits.name_chars_max),
+        created,
+        limits,
+        lifted,
+        front: Vec::new(),
+        rest: Vec::new(),
+        in_front: false,
+        told: Flattened::default(),
+    };
+    let mut text = serde_json::Deserializer::from_str(payload);
+    Whole(&mut walk).deserialize(&mut text)?;
+    text.end()?;
+    let Walk { front, rest, mut told, .. } = walk;
+    told.readings = front;
+    told.readings.extend(rest);
+    Ok(told)
 }
 
-struct Walk {
+struct Walk<'a> {
     name: String,
     created: Option<Timestamp>,
     limits: Limits,
-    out: Flattened,
+    lifted: Option<&'a str>,
+    /// Values of the object that is lifted.
+    front: Vec<Reading>,
+    rest: Vec<Reading>,
+    in_front: bool,
+    /// All but the readings.
+    told: Flattened,
 }
 
-impl Walk {
-    fn visit(&mut self, json: &Json, depth: usize) {
-        let value = match json {
-            Json::Object(_) | Json::Array(_) if depth >= self.limits.depth_max => {
-                return self.lose(Why::TooDeep);
-            }
-            Json::Object(fields) => {
-                for (key, inner) in fields {
-                    self.step(key, inner, depth);
-                }
-                return;
-            }
-            Json::Array(items) => {
-                for (place, inner) in items.iter().enumerate() {
-                    self.step(&place.to_string(), inner, depth);
-                }
-                return;
-            }
-            Json::Null => Value::Gap(Gap),
-            Json::Bool(truth) => Value::Bool(*truth),
-            Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-                (Some(whole), _) => Value::Integer(whole),
-                (None, Some(real)) if real.is_finite() => Value::Real(real),
-                (None, _) => Value::Text(number.to_string()),
-            },
-            Json::String(text) => Value::Text(self.cut(text)),
-        };
-        self.keep(value);
-    }
+/// What is to be made of the value that a key or a place leads to.
+#[derive(Clone, Copy)]
+enum Way {
+    /// It is read.
+    Open,
+    /// It is read; if it is an object, its members stand for themselves.
+    Lifted,
+    /// It is left out.
+    Shut,
+}
 
-    /// Goes one level in and back out.
-    fn step(&mut self, key: &str, inner: &Json, depth: usize) {
-        if self.out.readings.len() >= self.limits.readings_max {
-            return self.lose(Why::TooMany);
+impl Walk<'_> {
+    /// Goes one level in.
+    fn enter(&mut self, key: &str, depth: usize) -> Way {
+        let lifted = depth == 0 && !self.in_front && self.lifted == Some(key);
+        if !lifted && self.is_full() {
+            self.lose(Why::TooMany);
+            return Way::Shut;
         }
-        let before = self.name.len();
-        if before > 0 {
+        if !self.name.is_empty() {
             self.name.push('.');
         }
         self.name.push_str(key);
-        if key.is_empty() || key.chars().any(char::is_control) || self.name_is_long() {
-            self.lose(Why::BadName);
-        } else {
-            self.visit(inner, depth + 1);
+        if lifted {
+            return Way::Lifted;
         }
-        self.name.truncate(before);
+        let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if (!plain && (key.is_empty() || key.chars().any(char::is_control))) || self.name_is_long() {
+            self.lose(Why::BadName);
+            return Way::Shut;
+        }
+        Way::Open
+    }
+
+    fn is_full(&self) -> bool {
+        let readings = if self.in_front { &self.front } else { &self.rest };
+        readings.len() >= self.limits.readings_max
     }
 
     fn keep(&mut self, value: Value) {
         if self.name.is_empty() || self.name_is_long() {
             return self.lose(Why::BadName);
         }
-        if self.out.readings.len() >= self.limits.readings_max {
+        if self.is_full() {
             return self.lose(Why::TooMany);
         }
-        self.out.readings.push(Reading {
-            sensor: self.name.as_str().into(),
-            value,
-            created: self.created,
-            counts: true,
-        });
+        let reading =
+            Reading { sensor: self.name.as_str().into(), value, created: self.created, counts: true };
+        let readings = if self.in_front { &mut self.front } else { &mut self.rest };
+        readings.push(reading);
     }
 
     fn cut(&mut self, text: &str) -> String {
-        match text.char_indices().nth(self.limits.text_chars_max) {
+        // Bytes first: no text with few bytes has many characters.
+        let most = self.limits.text_chars_max;
+        match text.char_indices().nth(most).filter(|_| text.len() > most) {
             None => text.to_owned(),
             Some((end, _)) => {
                 self.lose(Why::TextCut);
@@ -166,17 +174,187 @@ impl Walk {
     }
 
     fn name_is_long(&self) -> bool {
-        // Bytes first: no name with few bytes has many characters.
         self.name.len() > self.limits.name_chars_max && self.name.chars().count() > self.limits.name_chars_max
     }
 
     fn lose(&mut self, why: Why) {
-        self.out.losses_total += 1;
-        if self.out.losses.len() < LOSSES_MAX {
+        self.told.losses_total += 1;
+        if self.told.losses.len() < LOSSES_MAX {
             let place =
                 self.name.chars().take(self.limits.name_chars_max).filter(|c| !c.is_control()).collect();
-            self.out.losses.push(Loss { place, why });
+            self.told.losses.push(Loss { place, why });
         }
+    }
+}
+
+/// The payload itself.
+struct Whole<'w, 'a>(&'w mut Walk<'a>);
+
+impl<'de> DeserializeSeed<'de> for Whole<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<(), D::Error> {
+        text.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Whole<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        members(self.0, 0, map)
+    }
+}
+
+/// One value, so many levels deep.
+struct Node<'w, 'a> {
+    walk: &'w mut Walk<'a>,
+    depth: usize,
+    way: Way,
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<(), D::Error> {
+        match self.way {
+            Way::Open | Way::Lifted => text.deserialize_any(self),
+            Way::Shut => IgnoredAny::deserialize(text).map(drop),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
+        self.walk.keep(Value::Bool(truth));
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, whole: i64) -> Result<(), E> {
+        self.walk.keep(Value::Integer(whole));
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a number beyond 63 bits becomes the nearest real one")]
+    fn visit_u64<E>(self, whole: u64) -> Result<(), E> {
+        self.walk.keep(i64::try_from(whole).map_or(Value::Real(whole as f64), Value::Integer));
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, real: f64) -> Result<(), E> {
+        self.walk.keep(Value::Real(real));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        let text = self.walk.cut(text);
+        self.walk.keep(Value::Text(text));
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.walk.keep(Value::Gap(Gap));
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Self { walk, depth, .. } = self;
+        if depth >= walk.limits.depth_max {
+            walk.lose(Why::TooDeep);
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
+        let mut place = 0;
+        while seq.next_element_seed(Element { walk: &mut *walk, depth, place })?.is_some() {
+            place += 1;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { walk, depth, way } = self;
+        if matches!(way, Way::Lifted) {
+            let name = std::mem::take(&mut walk.name);
+            walk.in_front = true;
+            members(walk, 0, map)?;
+            walk.in_front = false;
+            walk.name = name;
+            return Ok(());
+        }
+        if depth >= walk.limits.depth_max {
+            walk.lose(Why::TooDeep);
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
+        members(walk, depth, map)
+    }
+}
+
+fn members<'de, A: MapAccess<'de>>(walk: &mut Walk<'_>, depth: usize, mut map: A) -> Result<(), A::Error> {
+    loop {
+        let before = walk.name.len();
+        let Some(way) = map.next_key_seed(Key { walk: &mut *walk, depth })? else { return Ok(()) };
+        map.next_value_seed(Node { walk: &mut *walk, depth: depth + 1, way })?;
+        walk.name.truncate(before);
+    }
+}
+
+/// A member's name.
+struct Key<'w, 'a> {
+    walk: &'w mut Walk<'a>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
+    type Value = Way;
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<Way, D::Error> {
+        text.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_, '_> {
+    type Value = Way;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Way, E> {
+        if self.depth == 0 && !self.walk.in_front {
+            self.walk.told.keys.push(key.to_owned());
+        }
+        Ok(self.walk.enter(key, self.depth))
+    }
+}
+
+/// The element of an array at a place.
+struct Element<'w, 'a> {
+    walk: &'w mut Walk<'a>,
+    depth: usize,
+    place: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Element<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<(), D::Error> {
+        let Self { walk, depth, place } = self;
+        let before = walk.name.len();
+        let way = walk.enter(&place.to_string(), depth);
+        Node { walk: &mut *walk, depth: depth + 1, way }.deserialize(text)?;
+        walk.name.truncate(before);
+        Ok(())
     }
 }
 
@@ -185,12 +363,12 @@ const LOSSES_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use super::*;
 
     fn flat(payload: &Json) -> Flattened {
-        flatten(payload, "", None, Limits::default())
+        flatten(&payload.to_string(), None, None, Limits::default()).unwrap()
     }
 
     fn names(flat: &Flattened) -> Vec<&str> {
@@ -219,12 +397,21 @@ mod tests {
             ]
         );
         assert_eq!(flat.losses_total, 0);
+        assert_eq!(flat.keys, ["a", "b", "c", "d", "e", "f", "h"]);
     }
 
     #[test]
-    fn numbers_beyond_64_bits_become_real() {
+    fn numbers_beyond_64_bits_become_real_and_those_beyond_all_are_refused() {
         let flat = flat(&json!({ "big": u64::MAX }));
         assert_eq!(flat.readings[0].value, Value::Real(18_446_744_073_709_551_615.0));
+        assert!(flatten(r#"{"a":1e999}"#, None, None, Limits::default()).is_err());
+    }
+
+    #[test]
+    fn only_an_object_is_a_payload() {
+        for text in ["7", "[]", "null", r#""a""#, "{", "{} x", ""] {
+            assert!(flatten(text, None, None, Limits::default()).is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -233,18 +420,24 @@ mod tests {
         for _ in 0..20 {
             deep = json!({ "x": deep });
         }
+        let mut deep_list = json!([1]);
+        for _ in 0..20 {
+            deep_list = json!([deep_list]);
+        }
         let long = "n".repeat(65);
-        let flat = flat(&json!({ "deep": deep, long.as_str(): 1, "": 2, "a\nb": 3, "ok": 4 }));
+        let flat = flat(
+            &json!({ "deep": deep, "list": deep_list, long.as_str(): [1, {"a": 2}], "": 2, "a\nb": 3, "ok": 4 }),
+        );
         assert_eq!(names(&flat), ["ok"]);
-        assert_eq!(flat.losses_total, 4);
-        assert!(flat.losses.iter().any(|loss| loss.why == Why::TooDeep));
+        assert_eq!(flat.losses_total, 5);
+        assert_eq!(flat.losses.iter().filter(|loss| loss.why == Why::TooDeep).count(), 2);
         assert_eq!(flat.losses.iter().filter(|loss| loss.why == Why::BadName).count(), 3);
         assert!(flat.losses.iter().all(|loss| loss.place.chars().count() <= 64));
     }
 
     #[test]
     fn too_many_values_end_the_walk() {
-        let flat = flat(&Json::Array((0..600).map(|n| json!({ "v": n })).collect()));
+        let flat = flat(&json!({ "all": (0..600).map(|n| json!({ "v": n })).collect::<Vec<_>>() }));
         assert_eq!(flat.readings.len(), 512);
         assert_eq!(flat.losses_total, 88);
         assert_eq!(flat.losses.len(), LOSSES_MAX);
@@ -252,17 +445,20 @@ mod tests {
 
     #[test]
     fn long_text_is_cut_at_a_character() {
-        let flat = flat(&json!({ "t": "ä".repeat(300) }));
+        let flat = flat(&json!({ "t": "ä".repeat(300), "u": "ä".repeat(256) }));
         assert_eq!(flat.readings[0].value, Value::Text("ä".repeat(256)));
+        assert_eq!(flat.readings[1].value, Value::Text("ä".repeat(256)));
         assert_eq!(flat.losses, [Loss { place: "t".into(), why: Why::TextCut }]);
     }
 
     #[test]
-    fn a_prefix_names_a_single_value() {
-        let flat = flatten(&json!(7), "counter", None, Limits::default());
-        assert_eq!(names(&flat), ["counter"]);
-        let flat = flatten(&json!({ "a": 7 }), "p", None, Limits::default());
-        assert_eq!(names(&flat), ["p.a"]);
-        assert_eq!(flatten(&json!(7), "", None, Limits::default()).readings, []);
+    fn what_is_lifted_comes_first_and_by_its_own_names() {
+        let lifted =
+            |payload: &Json| flatten(&payload.to_string(), Some("_hbt"), None, Limits::default()).unwrap();
+        let flat = lifted(&json!({ "a": 1, "_hbt": { "b": [2], "_hbt": { "c": 3 } }, "d": { "_hbt": 4 } }));
+        assert_eq!(names(&flat), ["b.0", "_hbt.c", "a", "d._hbt"]);
+        assert_eq!(flat.keys, ["a", "_hbt", "d"]);
+        assert_eq!(names(&lifted(&json!({ "_hbt": 5, "e": 6 }))), ["_hbt", "e"]);
+        assert_eq!(names(&lifted(&json!({ "_hbt": [5] }))), ["_hbt.0"]);
     }
 }

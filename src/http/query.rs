@@ -11,47 +11,70 @@ pub enum Plus {
 
 /// Decodes percent-escapes once. An escape that is none stays as it is.
 pub fn decode(text: &[u8], plus: Plus) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = vec![0; text.len()];
+    let mut filled = 0;
+    let mut places = out.iter_mut();
     let mut rest = text;
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        match first {
-            b'%' => match tail {
-                [high, low, after @ ..] if let (Some(high), Some(low)) = (hex(*high), hex(*low)) => {
-                    out.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => out.push(b'%'),
-            },
-            b'+' if plus == Plus::Space => out.push(b' '),
-            other => out.push(other),
-        }
+    while let (Some((&first, tail)), Some(place)) = (rest.split_first(), places.next()) {
+        (*place, rest) = match (first, tail) {
+            (b'%', [high, low, after @ ..]) if is_hex(*high) && is_hex(*low) => {
+                (value(*high) << 4 | value(*low), after)
+            }
+            (b'+', _) if plus == Plus::Space => (b' ', tail),
+            _ => (first, tail),
+        };
+        filled += 1;
     }
+    out.truncate(filled);
     out
 }
 
 /// Splits `a=1&b=2` into raw pairs: neither side decoded, order and repetition kept. A part without `=` has an
 /// empty value; empty parts are left out.
 pub fn pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    text.split(|&byte| byte == b'&').filter(|part| !part.is_empty()).map(|part| {
-        let mut halves = part.splitn(2, |&byte| byte == b'=');
-        (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
+    let mut rest = Some(text);
+    let parts = std::iter::from_fn(move || {
+        let text = rest?;
+        let end = memchr::memchr(b'&', text);
+        rest = end.and_then(|end| text.get(end + 1..));
+        text.get(..end.unwrap_or(text.len()))
+    });
+    parts.filter(|part| !part.is_empty()).map(|part| match memchr::memchr(b'=', part) {
+        Some(at) => (part.get(..at).unwrap_or_default(), part.get(at + 1..).unwrap_or_default()),
+        None => (part, &[][..]),
     })
 }
 
 /// The raw value of the first pair with this name, which is compared after decoding.
 pub fn raw<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    pairs(text).find(|(key, _)| decode(key, Plus::Space) == name.as_bytes()).map(|(_, value)| value)
+    let called = |key: &[u8]| {
+        let plain = memchr::memchr2(b'%', b'+', key).is_none();
+        if plain { key == name.as_bytes() } else { decode(key, Plus::Space) == name.as_bytes() }
+    };
+    pairs(text).find(|(key, _)| called(key)).map(|(_, value)| value)
 }
 
-const fn hex(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
+fn is_hex(byte: u8) -> bool {
+    value(byte) < 16
 }
+
+/// The value of a byte that [`is_hex`].
+fn value(byte: u8) -> u8 {
+    HEX.get(usize::from(byte)).copied().unwrap_or(16)
+}
+
+/// The value of each byte that is a hexadecimal digit; 16 for others.
+#[expect(clippy::indexing_slicing, reason = "made by the compiler, which would say so")]
+static HEX: [u8; 256] = {
+    let mut all = [16; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        all[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        all[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    all
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! What devices measure.
 
 use std::borrow::Borrow;
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -54,10 +55,30 @@ impl SensorName {
 }
 
 impl From<&str> for SensorName {
+    /// A name that was met lately shares its text: devices say the same names with every message.
     fn from(name: &str) -> Self {
-        Self(Arc::from(name))
+        // FNV-1a: the names are short, and one that is pushed out by another costs only a copy.
+        let hash = name
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        MET.with_borrow_mut(|met| {
+            let place = usize::try_from(hash ^ (hash >> 16)).unwrap_or_default() % MET_MAX;
+            match met.get_mut(place) {
+                Some(Some(known)) if &**known == name => Self(Arc::clone(known)),
+                Some(place) => Self(Arc::clone(place.insert(Arc::from(name)))),
+                None => Self(Arc::from(name)),
+            }
+        })
     }
 }
+
+thread_local! {
+    /// Names that were met lately on this thread, each in its one place.
+    static MET: RefCell<[Option<Arc<str>>; MET_MAX]> = const { RefCell::new([const { None }; MET_MAX]) };
+}
+
+/// Names that are remembered, about 50 bytes each.
+const MET_MAX: usize = 512;
 
 impl From<String> for SensorName {
     fn from(name: String) -> Self {

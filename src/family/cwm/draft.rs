@@ -308,7 +308,7 @@ mod tests {
             let read = super::super::okm::read(text.as_bytes(), &CwmSettings::default());
             prop_assert_eq!(read.verdict, crate::model::Verdict::Ok);
             let payload: serde_json::Value = serde_json::from_str(&typed).unwrap();
-            prop_assert_eq!(read.okm.payload, Some(payload));
+            prop_assert_eq!(super::super::okm::payload(text.as_bytes(), &CwmSettings::default()), Some(payload));
             prop_assert_eq!(read.okm.id, Some(id));
         }
     }

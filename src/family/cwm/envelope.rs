@@ -48,7 +48,7 @@ pub(super) fn stated(query: Option<&str>, body: &[u8], settings: &CwmSettings) -
             None => None,
             Some(b'{' | b'[') => {
                 let members = scan::members(body, depth(settings)).ok()?;
-                member(body, &members, name).and_then(scan::string).map(String::into_bytes)
+                member(body, &members, name).and_then(scan::string).map(|text| text.into_owned().into_bytes())
             }
             Some(_) => plain(body.trim_ascii()),
         });
@@ -64,10 +64,8 @@ pub(super) fn messages(
 ) -> Opened {
     let mut best: Option<(u8, Opened)> = None;
     for text in readings(query, body, settings) {
-        let messages: Vec<Message> = texts(&text, settings)
-            .into_iter()
-            .map(|text| Message { read: okm::read(&text, settings), text: Bytes::from(text) })
-            .collect();
+        let text = Bytes::from(text);
+        let messages = opened(&text, settings);
         let hmac = prove(&text, &messages);
         let rank = match hmac {
             HmacCheck::Ok => 0,
@@ -119,10 +117,10 @@ pub(super) fn asked(
     asked.map(|asked| (asked, hmac))
 }
 
-fn says(text: &[u8], members: &[Member], names: &CwmNames) -> Option<Asked> {
+fn says(text: &[u8], members: &[Member<'_>], names: &CwmNames) -> Option<Asked> {
     let value = |name: &str| {
         let literal = member(text, members, name)?;
-        Some(scan::string(literal).unwrap_or_else(|| scan::characters(literal).into_owned()))
+        Some(scan::string(literal).unwrap_or_else(|| scan::characters(literal)).into_owned())
     };
     let taken = value(&names.lokm).is_none_or(|word| !is_no(&word));
     named(value(&names.devid), taken)
@@ -179,7 +177,7 @@ fn json_body(body: &[u8], settings: &CwmSettings) -> Vec<Vec<u8>> {
         Ok(members) => match member(body, &members, &names.req) {
             Some(literal) => match scan::string(literal) {
                 Some(text) => {
-                    let mut all = vec![text.clone().into_bytes()];
+                    let mut all = vec![text.as_bytes().to_vec()];
                     all.extend(decodings(text.as_bytes()));
                     all
                 }
@@ -221,32 +219,44 @@ fn other_decodings(raw: &[u8]) -> Vec<Vec<u8>> {
     unique
 }
 
-/// The messages' exact texts in a request object. What has none is itself the message, sound or not.
-fn texts(request: &[u8], settings: &CwmSettings) -> Vec<Vec<u8>> {
-    let whole = || vec![request.to_vec()];
-    let Ok(members) = scan::members(request, depth(settings)) else {
-        return list(request, settings).unwrap_or_else(whole);
+/// The messages in a request object. What has none is itself the message, sound or not.
+fn opened(request: &Bytes, settings: &CwmSettings) -> Vec<Message> {
+    let read = |text: Bytes| Message { read: okm::read(&text, settings), text };
+    let whole = || vec![read(request.clone())];
+    let several = |list: Vec<Bytes>| list.into_iter().map(read).collect();
+    let name = &settings.names.okm;
+    let Ok((members, inner)) = scan::members_within(request, depth(settings), name) else {
+        return list(request, settings).map_or_else(whole, several);
     };
-    let Some(literal) = member(request, &members, &settings.names.okm) else { return whole() };
-    if let Some(text) = scan::string(literal) {
-        return vec![text.into_bytes()];
+    let first = members.iter().find(|member| member.name == *name).map(|member| member.value.clone());
+    let Some(place) = first.filter(|place| request.get(place.clone()).is_some_and(|text| text != b"null"))
+    else {
+        return whole();
+    };
+    let literal = request.slice(place.clone());
+    if let Some(inner) = inner.filter(|inner| inner.place == place && inner.levels <= settings.depth_max) {
+        let read = okm::read_members(&literal, Ok(inner.members), settings);
+        return vec![Message { read, text: literal }];
+    }
+    if let Some(text) = scan::string(&literal) {
+        return vec![read(Bytes::copy_from_slice(text.as_bytes()))];
     }
     match literal.first() {
-        Some(b'[') => list(literal, settings).unwrap_or_else(whole),
-        _ => vec![literal.to_vec()],
+        Some(b'[') => list(&literal, settings).map_or_else(whole, several),
+        _ => vec![read(literal)],
     }
 }
 
 /// The elements of an array, if it has some and not too many.
-fn list(literal: &[u8], settings: &CwmSettings) -> Option<Vec<Vec<u8>>> {
+fn list(literal: &Bytes, settings: &CwmSettings) -> Option<Vec<Bytes>> {
     let places = scan::elements(literal, depth(settings)).ok()??;
     if places.is_empty() || places.len() > settings.push_okms_max {
         return None;
     }
-    Some(places.into_iter().filter_map(|place| literal.get(place)).map(<[u8]>::to_vec).collect())
+    Some(places.into_iter().map(|place| literal.slice(place)).collect())
 }
 
-fn member<'a>(text: &'a [u8], members: &[Member], name: &str) -> Option<&'a [u8]> {
+fn member<'a>(text: &'a [u8], members: &[Member<'_>], name: &str) -> Option<&'a [u8]> {
     let member = members.iter().find(|member| member.name == name)?;
     text.get(member.value.clone()).filter(|literal| *literal != b"null")
 }

@@ -1,5 +1,6 @@
 //! One OpenKitchen Message (OKM): exact text → typed message and verdict (`cwm-oke.md §4, §5`). Pure.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
@@ -8,6 +9,7 @@ use super::crc;
 use super::draft::{ADDRESSES_MAX, address_is_valid};
 use super::names::CwmSettings;
 use super::scan::{self, Fault, Member};
+use super::telemetry::{self, Said};
 use crate::model::{Timestamp, Verdict, WireId};
 
 /// A text and what was found in it.
@@ -33,7 +35,7 @@ pub(super) struct Okm {
     /// When it was made, by the device's clock.
     pub(super) created: Option<Timestamp>,
     /// What it says.
-    pub(super) payload: Option<serde_json::Value>,
+    pub(super) payload: Option<Said>,
 }
 
 /// Why a message is malformed.
@@ -55,11 +57,27 @@ pub(super) enum Unsound {
 
 /// Reads a text. Whatever it is, the answer says what to store.
 pub(super) fn read(text: &[u8], settings: &CwmSettings) -> Read {
-    let (fields, fault) = match scan::members(text, settings.depth_max) {
+    read_members(text, scan::members(text, settings.depth_max), settings)
+}
+
+/// The payload of a text that is a message, whole.
+pub(super) fn payload(text: &[u8], settings: &CwmSettings) -> Option<serde_json::Value> {
+    let members = scan::members(text, settings.depth_max).ok()?;
+    let place = members.into_iter().find(|member| member.name == "_pld")?.value;
+    serde_json::from_str(&scan::characters(text.get(place)?)).ok()
+}
+
+/// Reads a text whose members were found already.
+pub(super) fn read_members(
+    text: &[u8],
+    members: Result<Vec<Member<'_>>, Fault>,
+    settings: &CwmSettings,
+) -> Read {
+    let (fields, fault) = match members {
         Ok(members) => Fields::sort(text, members),
         Err(fault) => (Fields::default(), Some(Unsound::Text(fault))),
     };
-    let (okm, fault) = fields.typed(fault);
+    let (okm, fault) = fields.typed(fault, settings);
     let body = trimmed(text);
     let (verdict, computed) = match (&fault, &fields.crc) {
         (Some(_), _) => (Verdict::Malformed, 0),
@@ -83,12 +101,12 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn sort(text: &'a [u8], members: Vec<Member>) -> (Self, Option<Unsound>) {
+    fn sort(text: &'a [u8], members: Vec<Member<'_>>) -> (Self, Option<Unsound>) {
         let mut fields = Self::default();
         let mut fault = None;
         for Member { name, value } in members {
             let literal = text.get(value.clone());
-            let (name, slot) = match name.as_str() {
+            let (name, slot) = match &*name {
                 "_src" => ("_src", &mut fields.src),
                 "_cmd" => ("_cmd", &mut fields.cmd),
                 "_id" => ("_id", &mut fields.id),
@@ -113,7 +131,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The typed fields; the first fault found stays.
-    fn typed(&self, mut fault: Option<Unsound>) -> (Okm, Option<Unsound>) {
+    fn typed(&self, mut fault: Option<Unsound>, settings: &CwmSettings) -> (Okm, Option<Unsound>) {
         let mut okm = Okm::default();
         let mut note = |name| {
             if fault.is_none() {
@@ -138,9 +156,10 @@ impl<'a> Fields<'a> {
             Some(None) => note("_ts"),
             None => {}
         }
-        match self.payload.map(|literal| serde_json::from_str(&scan::characters(literal))) {
-            Some(Ok(payload @ serde_json::Value::Object(_))) => okm.payload = Some(payload),
-            Some(Ok(_) | Err(_)) => note("_pld"),
+        let said = |literal| telemetry::read(&scan::characters(literal), okm.created, settings);
+        match self.payload.map(said) {
+            Some(Ok(said)) => okm.payload = Some(said),
+            Some(Err(_)) => note("_pld"),
             None => {}
         }
         (okm, fault)
@@ -165,7 +184,9 @@ impl<'a> Fields<'a> {
         let (id, ts) = (self.id?, self.ts?);
         let mut hash = Sha256::new();
         for name in &okm.src {
-            feed(&mut hash, name.to_lowercase().as_bytes());
+            let small = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+            let name = if small { Cow::Borrowed(name) } else { Cow::Owned(name.to_lowercase()) };
+            feed(&mut hash, name.as_bytes());
         }
         for field in [&b""[..], id, ts, self.stated.unwrap_or_default(), &computed.to_be_bytes()] {
             feed(&mut hash, field);
@@ -190,7 +211,7 @@ fn trimmed(text: &[u8]) -> &[u8] {
 /// One to eight device IDs in an array, or one bare.
 fn sources(literal: &[u8]) -> Option<Vec<String>> {
     let names = match scan::string(literal) {
-        Some(name) => vec![name],
+        Some(name) => vec![name.into_owned()],
         None => serde_json::from_str(&scan::characters(literal)).ok()?,
     };
     let sound = (1..=ADDRESSES_MAX).contains(&names.len()) && names.iter().all(|name| address_is_valid(name));

@@ -7,11 +7,12 @@ use hyper::StatusCode;
 use super::courier::Courier;
 use super::envelope::{self, Message};
 use super::error::CwmError;
-use super::names::{BadMessages, CwmSettings};
-use super::okm::Okm;
+use super::names::BadMessages;
+use super::okm::{self, Okm};
 use super::policy::Capture;
 use super::proof::{self, Prover};
-use super::{Cwm, reply, telemetry};
+use super::telemetry::Said;
+use super::{Cwm, reply};
 use crate::core::{Claim, Event, Hub, HubError, Known, Presented, Report};
 use crate::http::{ClientCert, Exchange, Reply};
 use crate::model::{DeviceId, FamilyName, HmacCheck, Timestamp, Verdict};
@@ -61,7 +62,7 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
         let unusable = note(&message, peer);
         let overheard = overheard(cwm, known.as_ref(), &message);
         let carrier = known.as_ref().map(|known| known.via().names.id.clone());
-        let report = Report { hmac, ..report(hub, known, message, settings, peer) };
+        let report = Report { hmac, ..report(hub, known, message, peer) };
         let noted = cwm.care.note(&report, settings);
         let accepted = hub.accept(report).await?;
         if let (Some(carrier), Some(shown)) = (&carrier, exchange.peer.certificate()) {
@@ -89,8 +90,8 @@ async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<A
 fn overheard(cwm: &Cwm, known: Option<&Known>, message: &Message) -> Option<(DeviceId, serde_json::Value)> {
     let device = known.map(|known| &known.device.names.id).filter(|id| cwm.courier.listens_to(id))?;
     let sound = matches!(message.read.verdict, Verdict::Ok | Verdict::NoCrc);
-    let payload = message.read.okm.payload.as_ref().filter(|_| sound)?;
-    Some((device.clone(), payload.clone()))
+    let payload = sound.then(|| okm::payload(&message.text, &cwm.settings)).flatten()?;
+    Some((device.clone(), payload))
 }
 
 /// Who the message is from: its first source, carried by its last. A malformed message makes no device.
@@ -166,20 +167,17 @@ fn note(message: &Message, peer: &str) -> bool {
     }
 }
 
-fn report(hub: &Hub, known: Option<Known>, message: Message, settings: &CwmSettings, peer: &str) -> Report {
+fn report(hub: &Hub, known: Option<Known>, message: Message, peer: &str) -> Report {
     let Message { text, read } = message;
     let mut events = Vec::new();
-    if let (Some(payload), Verdict::Ok | Verdict::NoCrc, true) =
-        (&read.okm.payload, read.verdict, known.is_some())
+    if let (Some(Said { readings, lost, keys }), Verdict::Ok | Verdict::NoCrc, true) =
+        (read.okm.payload, read.verdict, known.is_some())
     {
-        let (readings, lost) = telemetry::readings(payload, read.okm.created, settings);
         if lost > 0 {
             tracing::info!(%peer, lost, "values left out or cut; the message itself is kept whole");
         }
         events.push(Event::Readings(readings));
         if let Some(wire_id) = read.okm.id {
-            let keys =
-                payload.as_object().map(|members| members.keys().cloned().collect()).unwrap_or_default();
             events.push(Event::Reply { wire_id, keys, within: None });
         }
     }

@@ -22,17 +22,17 @@ pub(super) enum Fault {
 
 /// One member of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Member {
+pub(super) struct Member<'a> {
     /// Its name with escapes resolved.
-    pub(super) name: String,
+    pub(super) name: Cow<'a, str>,
     /// Where its value stands in the text.
     pub(super) value: Range<usize>,
 }
 
 /// The members of the object that the text is, in order, repeats included. White space around it is allowed.
-pub(super) fn members(text: &[u8], depth_max: usize) -> Result<Vec<Member>, Fault> {
-    let mut scanner = Scanner { text, at: 0, depth_max };
-    let mut found = Vec::new();
+pub(super) fn members(text: &[u8], depth_max: usize) -> Result<Vec<Member<'_>>, Fault> {
+    let mut scanner = Scanner { text, at: 0, depth_max, deepest: 0, within: None };
+    let mut found = Vec::with_capacity(MEMBERS_LIKELY);
     scanner.space();
     if scanner.peek() != Some(b'{') {
         scanner.value(0)?;
@@ -43,9 +43,38 @@ pub(super) fn members(text: &[u8], depth_max: usize) -> Result<Vec<Member>, Faul
     Ok(found)
 }
 
+/// An object that is a member of another, found in the same pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Inner<'a> {
+    /// Where it stands in the text.
+    pub(super) place: Range<usize>,
+    /// Its members; where their values stand is counted from its own beginning.
+    pub(super) members: Vec<Member<'a>>,
+    /// Levels of objects and arrays in it, itself counted.
+    pub(super) levels: usize,
+}
+
+/// The members of the object that the text is, and those of the first member of this name, if that is an object.
+pub(super) fn members_within<'a>(
+    text: &'a [u8],
+    depth_max: usize,
+    name: &str,
+) -> Result<(Vec<Member<'a>>, Option<Inner<'a>>), Fault> {
+    let mut scanner =
+        Scanner { text, at: 0, depth_max, deepest: 0, within: Some(Within { name, inner: None }) };
+    let mut found = Vec::with_capacity(MEMBERS_LIKELY);
+    scanner.space();
+    if scanner.peek() != Some(b'{') {
+        return Err(Fault::NotObject);
+    }
+    scanner.object(0, Some(&mut found))?;
+    scanner.end()?;
+    Ok((found, scanner.within.and_then(|within| within.inner)))
+}
+
 /// Where the elements of the array that the text is stand; `None` when it is another value.
 pub(super) fn elements(text: &[u8], depth_max: usize) -> Result<Option<Vec<Range<usize>>>, Fault> {
-    let mut scanner = Scanner { text, at: 0, depth_max };
+    let mut scanner = Scanner { text, at: 0, depth_max, deepest: 0, within: None };
     let mut found = Vec::new();
     scanner.space();
     if scanner.peek() != Some(b'[') {
@@ -67,13 +96,11 @@ pub(super) fn characters(text: &[u8]) -> Cow<'_, str> {
 }
 
 /// The content of a string literal (with its quotes); `None` when it is none.
-pub(super) fn string(literal: &[u8]) -> Option<String> {
+pub(super) fn string(literal: &[u8]) -> Option<Cow<'_, str>> {
     match literal {
         // Most have nothing to be resolved in them.
-        [b'"', inside @ .., b'"'] if inside.iter().all(|byte| is_plain(*byte)) => {
-            Some(characters(inside).into_owned())
-        }
-        [b'"', ..] => serde_json::from_str(&characters(literal)).ok(),
+        [b'"', inside @ .., b'"'] if inside.iter().all(|byte| is_plain(*byte)) => Some(characters(inside)),
+        [b'"', ..] => serde_json::from_str(&characters(literal)).ok().map(Cow::Owned),
         _ => None,
     }
 }
@@ -83,13 +110,22 @@ const fn is_plain(byte: u8) -> bool {
     !matches!(byte, 0..0x20 | b'"' | b'\\')
 }
 
-struct Scanner<'a> {
+struct Scanner<'a, 'n> {
     text: &'a [u8],
     at: usize,
     depth_max: usize,
+    /// The deepest level so far.
+    deepest: usize,
+    within: Option<Within<'a, 'n>>,
 }
 
-impl Scanner<'_> {
+/// Whose members are wanted beside those of the whole.
+struct Within<'a, 'n> {
+    name: &'n str,
+    inner: Option<Inner<'a>>,
+}
+
+impl<'a> Scanner<'a, '_> {
     fn value(&mut self, depth: usize) -> Result<Range<usize>, Fault> {
         self.space();
         let start = self.at;
@@ -107,7 +143,7 @@ impl Scanner<'_> {
         Ok(start..self.at)
     }
 
-    fn object(&mut self, depth: usize, mut found: Option<&mut Vec<Member>>) -> Result<(), Fault> {
+    fn object(&mut self, depth: usize, mut found: Option<&mut Vec<Member<'a>>>) -> Result<(), Fault> {
         self.deeper(depth)?;
         self.at += 1;
         self.space();
@@ -121,15 +157,17 @@ impl Scanner<'_> {
                 return Err(Fault::Syntax(self.at));
             }
             let escaped = self.string()?;
-            let literal = self.text.get(name..self.at).unwrap_or_default();
+            let text: &'a [u8] = self.text;
+            let literal = text.get(name..self.at).unwrap_or_default();
             // Inside another value nobody asks for the name; but an escape in it may be no character.
             let name = match (&found, escaped) {
-                (None, false) => String::new(),
-                (Some(_), _) | (None, true) => string(literal).ok_or(Fault::Syntax(name))?,
+                (None, false) => Cow::Borrowed(""),
+                (Some(_), false) => characters(literal.get(1..literal.len() - 1).unwrap_or_default()),
+                (Some(_) | None, true) => string(literal).ok_or(Fault::Syntax(name))?,
             };
             self.space();
             self.must(b':')?;
-            let value = self.value(depth + 1)?;
+            let value = if depth == 0 && self.wants(&name) { self.inner()? } else { self.value(depth + 1)? };
             if let Some(found) = &mut found {
                 found.push(Member { name, value });
             }
@@ -139,6 +177,33 @@ impl Scanner<'_> {
             }
             self.must(b',')?;
         }
+    }
+
+    /// Whether the members of the value that follows are wanted.
+    fn wants(&self, name: &str) -> bool {
+        self.within.as_ref().is_some_and(|within| within.name == name && within.inner.is_none())
+    }
+
+    /// Passes a member of the whole whose own members are wanted, if it is an object.
+    fn inner(&mut self) -> Result<Range<usize>, Fault> {
+        self.space();
+        if self.peek() != Some(b'{') {
+            return self.value(1);
+        }
+        let start = self.at;
+        let outside = std::mem::replace(&mut self.deepest, 0);
+        let mut members = Vec::with_capacity(MEMBERS_LIKELY);
+        self.object(1, Some(&mut members))?;
+        for member in &mut members {
+            member.value = member.value.start - start..member.value.end - start;
+        }
+        let place = start..self.at;
+        let inner = Inner { place: place.clone(), members, levels: self.deepest };
+        self.deepest = self.deepest.max(outside);
+        if let Some(within) = &mut self.within {
+            within.inner = Some(inner);
+        }
+        Ok(place)
     }
 
     fn array(&mut self, depth: usize, mut found: Option<&mut Vec<Range<usize>>>) -> Result<(), Fault> {
@@ -248,7 +313,8 @@ impl Scanner<'_> {
         }
     }
 
-    fn deeper(&self, depth: usize) -> Result<(), Fault> {
+    fn deeper(&mut self, depth: usize) -> Result<(), Fault> {
+        self.deepest = self.deepest.max(depth);
         if depth < self.depth_max { Ok(()) } else { Err(Fault::Depth(self.at)) }
     }
 
@@ -267,6 +333,9 @@ impl Scanner<'_> {
     }
 }
 
+/// A message has seven members or eight.
+const MEMBERS_LIKELY: usize = 8;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -278,8 +347,23 @@ mod tests {
         let text = br#" {"a" : [1,{"a":2}] ,"\u0062":"x\"}","a":null} "#;
         let found = members(text, 8).unwrap();
         let shown: Vec<(&str, &[u8])> =
-            found.iter().map(|member| (member.name.as_str(), &text[member.value.clone()])).collect();
+            found.iter().map(|member| (&*member.name, &text[member.value.clone()])).collect();
         assert_eq!(shown, [("a", &br#"[1,{"a":2}]"#[..]), ("b", &br#""x\"}""#[..]), ("a", &b"null"[..])]);
+    }
+
+    #[test]
+    fn members_of_a_member_are_found_on_the_way() {
+        let text = br#" {"ts":[[[1]]],"okm": {"a":1,"b":{"c":[2]}},"okm":{"x":1}} "#;
+        let (all, inner) = members_within(text, 8, "okm").unwrap();
+        assert_eq!(all, members(text, 8).unwrap());
+        let inner = inner.unwrap();
+        assert_eq!(inner.place, all[1].value);
+        assert_eq!(inner.members, members(&text[inner.place.clone()], 8).unwrap());
+        assert_eq!(inner.levels, 3);
+        for (text, sound) in [(&b"{\"okm\":[{}]}"[..], true), (b"{\"a\":{\"okm\":{}}}", true), (b"[]", false)]
+        {
+            assert_eq!(members_within(text, 8, "okm").ok().map(|(_, inner)| inner), sound.then_some(None));
+        }
     }
 
     #[test]
@@ -302,6 +386,21 @@ mod tests {
         fn agrees_with_serde_json_about_what_is_json(text in r#"[\[\]{}:,"\\a0-9eE+.\- tfn]{0,24}"#) {
             let strict: Result<Box<serde_json::value::RawValue>, _> = serde_json::from_str(&text);
             prop_assert_eq!(elements(text.as_bytes(), 64).is_ok(), strict.is_ok());
+        }
+
+        #[test]
+        fn one_pass_finds_what_two_find(value in r#"[{}:,"a1 \[\]]{0,24}"#) {
+            let text = format!(r#"{{"okm":{{"a":{value}}},"ts":1}}"#);
+            let one = members_within(text.as_bytes(), 64, "okm");
+            prop_assert_eq!(one.as_ref().ok().map(|(all, _)| all.clone()), members(text.as_bytes(), 64).ok());
+            if let Ok((_, Some(inner))) = one {
+                let alone = &text.as_bytes()[inner.place.clone()];
+                for depth_max in 0..6 {
+                    let sound = members(alone, depth_max);
+                    prop_assert_eq!(sound.is_ok(), inner.levels <= depth_max);
+                    prop_assert!(sound.is_err() || sound.as_ref() == Ok(&inner.members));
+                }
+            }
         }
 
         #[test]

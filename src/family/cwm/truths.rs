@@ -2,7 +2,8 @@
 //! neither knows less than the other.
 
 use super::names::CwmSettings;
-use super::{applicant, envelope, okm, scan, telemetry};
+use super::telemetry::Said;
+use super::{applicant, envelope, okm, scan};
 use crate::http::truths::escape;
 use crate::model::{HmacCheck, Verdict};
 
@@ -22,8 +23,7 @@ pub fn okm(text: &[u8]) {
     assert!(read.okm.src.len() <= 8 && read.okm.src.iter().all(|id| (1..=64).contains(&id.chars().count())));
     let serial = [text, b"\0"].concat();
     assert_eq!(okm::read(&serial, &settings).verdict, read.verdict, "the serial link's NUL changes nothing");
-    if let Some(payload) = &read.okm.payload {
-        let (readings, _) = telemetry::readings(payload, read.okm.created, &settings);
+    if let Some(Said { readings, .. }) = &read.okm.payload {
         assert!(readings.len() <= settings.readings_max);
         let mut names: Vec<&str> = readings.iter().map(|reading| reading.sensor.as_str()).collect();
         assert!(names.iter().all(|name| !name.is_empty() && name.chars().count() <= 64));

@@ -66,7 +66,8 @@ fn command(text: &[u8], settings: &CwmSettings) -> Result<Command, String> {
     let whole: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     let to = whole.get("_dst").and_then(|list| list.get(0)).and_then(Value::as_str);
     let cmd = whole.get("_cmd").and_then(Value::as_str);
-    match (to, cmd, read.okm.id, read.okm.payload) {
+    let payload = whole.get("_pld").cloned();
+    match (to, cmd, read.okm.id, payload) {
         (Some(to), Some(cmd), Some(id), Some(payload)) => {
             Ok(Command { text: text.to_vec(), to: to.to_owned(), cmd: cmd.to_owned(), id, payload })
         }
