@@ -27,26 +27,24 @@
 //! | `recall` | a bed after a restart, from what is stored of it |
 //! | `sample` | one second of a bed, as every other file understands it |
 
-#![expect(dead_code, reason = "seams for what is being built on them")]
-
 mod allow;
 mod asked;
-mod calibration;
-mod change;
-mod formula;
 mod beats;
 mod body;
+mod calibration;
+mod change;
 mod clock;
 mod columns;
 mod first;
 mod follow;
+mod formula;
 mod habits;
 mod identity;
 mod logs;
 mod names;
+mod nodes;
 mod parameters;
 mod pars;
-mod nodes;
 mod peers;
 mod presence;
 mod push;
@@ -76,10 +74,9 @@ use self::first::FirstRequest;
 use self::habits::{Habits, WishTable};
 use self::identity::Identities;
 use self::logs::Logs;
-use super::{CalibrateFrom, Calibration, Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
 use self::nodes::Nodes;
 use self::peers::Conflict;
-use super::{Chore, CommandText, DraftText, Facts, Family, Invalid};
+use super::{CalibrateFrom, Calibration, Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
 use crate::core::{Hub, HubError, Silence};
 use crate::http::{
     BoxFuture, Exchange, Handler, ListenerKind, Owner, Reject, Reply, RouteError, Routes, Takes, handler,
@@ -128,6 +125,8 @@ impl Sca11h {
             force_close: self.settings.force_close,
             time_offset_s: 0,
         }
+    }
+
     /// Where the node's paths are served. `GET /` is the pages' on the TLS listener.
     fn listeners(&self) -> &'static [ListenerKind] {
         if self.settings.https { &[ListenerKind::Http, ListenerKind::Https] } else { &[ListenerKind::Http] }
@@ -211,9 +210,9 @@ impl Family for Sca11h {
         }
         let alive = handler(|_| async { Reply::bytes(StatusCode::OK, ALIVE_TYPE, ALIVE) });
         routes.add_read(ListenerKind::Http, "/", alive)?;
-        let listeners = if self.settings.https { &SYNC_ON[..] } else { &SYNC_ON[..1] };
-        for listener in listeners {
-            routes.add(*listener, "/firmware/device/{mac}", self.answers(&hub, sync::sync))?;
+        let sync = Owner::new(self.answers(&hub, sync::sync)).capped(BODY_MAX);
+        for listener in self.listeners() {
+            routes.add_owner(*listener, "/firmware/device/{mac}", sync.clone())?;
         }
         Ok(())
     }
@@ -285,8 +284,6 @@ const SILENCE: Silence = Silence {
 /// What set-up guides tell people to look for (§3.1).
 const ALIVE: &[u8] = b"Flask server is running!";
 const ALIVE_TYPE: &str = "text/html; charset=utf-8";
-/// The node's TLS switch, and whether it holds for syncs, is not documented (§8).
-const SYNC_ON: [ListenerKind; 2] = [ListenerKind::Http, ListenerKind::Https];
 /// §8. A push of 90 rows has less than 8 KiB.
 const BODY_MAX: usize = 256 * 1024;
 const READ_EVERY: Duration = Duration::from_mins(1);
