@@ -127,7 +127,7 @@ async fn answer(sca: &Sca11h, hub: &Hub, exchange: &Exchange) -> Result<Reply, H
 async fn look(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>) -> Result<Reply, HubError> {
     let address = sca.identities.of_sync(hub, &sync.segment, None).await?;
     let Some(device) = hub.device_by_address(&sca.name, &address) else {
-        return Ok(framed(NOTHING, sca.usual_habits()));
+        return Ok(framed(NOTHING, sca.settings.habits()));
     };
     let habits = sca.habits(hub, &device.names.id).await?;
     let open = if is_served(&device) { Open::of(hub, &device).await? } else { Open(Vec::new()) };
