@@ -20,6 +20,7 @@ mod harness;
 mod net_door;
 mod net_kit;
 mod outside;
+mod sca_push;
 mod sca_sync;
 mod schedules;
 mod simulate;
