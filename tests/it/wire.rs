@@ -14,6 +14,7 @@ enum Part {
     Heard { verdict: String, address: String },
     Command { address: String, cmd: String, payload: String },
     File { name: String, text: String },
+    Anew,
 }
 
 #[test]
@@ -24,9 +25,10 @@ fn every_transcript_is_answered_to_the_byte() {
         let mut play = Play {
             program: &program,
             token: &token,
-            client: program.client(),
+            client: client(&program, &file),
             seen: BTreeMap::new(),
             name: file.file_name().unwrap().to_string_lossy().into_owned(),
+            file: file.clone(),
         };
         let text = fs::read_to_string(&file).unwrap();
         for part in parts(&text) {
@@ -35,12 +37,19 @@ fn every_transcript_is_answered_to_the_byte() {
     }
 }
 
+/// A connection of the kind that the devices of the transcript's folder make.
+fn client(program: &Program, file: &Path) -> Client {
+    let family = file.parent().and_then(Path::file_name);
+    if family.is_some_and(|family| family == "sca11h") { program.plain_client() } else { program.client() }
+}
+
 struct Play<'a> {
     program: &'a Program,
     token: &'a str,
     client: Client,
     seen: BTreeMap<String, Vec<u8>>,
     name: String,
+    file: PathBuf,
 }
 
 impl Play<'_> {
@@ -50,9 +59,10 @@ impl Play<'_> {
                 let bytes = self.filled(bytes);
                 self.client.write(&bytes).unwrap();
             }
+            Part::Anew => self.client = client(self.program, &self.file),
             Part::Answer(wanted) => {
                 let answer = self.client.read().unwrap_or_else(|error| panic!("{}: {error}", self.name));
-                let found = [answer.head.as_bytes(), &answer.body].concat();
+                let found = [answer.head.as_bytes(), &answer.framed].concat();
                 if let Err(at) = matched(wanted, &found, &mut self.seen) {
                     panic!(
                         "{}: the answer differs at byte {at}\nwanted:\n{}\nfound:\n{}",
@@ -173,6 +183,8 @@ fn parts(text: &str) -> Vec<Part> {
             parts.push(Part::Request(block()));
         } else if line == "<<<" {
             parts.push(Part::Answer(block()));
+        } else if line == "~~~" {
+            parts.push(Part::Anew);
         } else if let Some(rest) = line.strip_prefix("=== ") {
             let (verdict, address) = rest.split_once(' ').expect("a verdict and an address");
             parts.push(Part::Heard { verdict: verdict.to_owned(), address: address.to_owned() });
@@ -191,7 +203,7 @@ fn parts(text: &str) -> Vec<Part> {
 }
 
 fn is_mark(line: &str) -> bool {
-    [">>>", "<<<", "=== ", "+++ ", "@@@ ", "#"].iter().any(|mark| line.starts_with(mark))
+    [">>>", "<<<", "~~~", "=== ", "+++ ", "@@@ ", "#"].iter().any(|mark| line.starts_with(mark))
 }
 
 /// Head lines, an empty line, and the body, which has no line end at its end.
@@ -225,7 +237,7 @@ fn transcripts() -> Vec<PathBuf> {
 #[test]
 fn a_transcript_is_taken_apart() {
     let found = parts(
-        "# x\n\n>>>\nGET / HTTP/1.1\nA: b\n\nbo\\x00dy\n\n<<<\nHTTP/1.1 200 OK\n\n\n=== ok -\n+++ a wr {\"b\": 1}\n@@@ f x y\n",
+        "# x\n\n>>>\nGET / HTTP/1.1\nA: b\n\nbo\\x00dy\n\n<<<\nHTTP/1.1 200 OK\n\n\n=== ok -\n+++ a wr {\"b\": 1}\n~~~\n@@@ f x y\n",
     );
     assert_eq!(
         found,
@@ -234,6 +246,7 @@ fn a_transcript_is_taken_apart() {
             Part::Answer(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
             Part::Heard { verdict: "ok".into(), address: "-".into() },
             Part::Command { address: "a".into(), cmd: "wr".into(), payload: "{\"b\": 1}".into() },
+            Part::Anew,
             Part::File { name: "f".into(), text: "x y".into() },
         ]
     );

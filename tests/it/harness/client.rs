@@ -32,6 +32,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The body.
     pub(crate) body: Vec<u8>,
+    /// The body as it came, chunks and all.
+    pub(crate) framed: Vec<u8>,
 }
 
 impl Client {
@@ -92,13 +94,16 @@ impl Client {
                 body
             }
             None if answer.status == 204 || answer.status == 304 => Vec::new(),
-            None if answer.header("transfer-encoding").is_some() => self.read_chunks()?,
+            None if answer.header("transfer-encoding").is_some() => self.read_chunks(&mut answer.framed)?,
             None => {
                 let mut body = Vec::new();
                 self.stream.read_to_end(&mut body)?;
                 body
             }
         };
+        if answer.framed.is_empty() {
+            answer.framed.clone_from(&answer.body);
+        }
         Ok(answer)
     }
 
@@ -123,10 +128,10 @@ impl Client {
         let head = String::from_utf8_lossy(&head).into_owned();
         let status = head.split(' ').nth(1).and_then(|number| number.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("no status in {head:?}")))?;
-        Ok(Answer { head, status, body: Vec::new() })
+        Ok(Answer { head, status, body: Vec::new(), framed: Vec::new() })
     }
 
-    fn read_chunks(&mut self) -> io::Result<Vec<u8>> {
+    fn read_chunks(&mut self, framed: &mut Vec<u8>) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {
             let mut line = Vec::new();
@@ -139,6 +144,7 @@ impl Client {
                 usize::from_str_radix(String::from_utf8_lossy(&line).trim(), 16).map_err(io::Error::other)?;
             let mut chunk = vec![0; size + 2];
             self.stream.read_exact(&mut chunk)?;
+            framed.extend([&line[..], &chunk].concat());
             if size == 0 {
                 return Ok(body);
             }

@@ -292,6 +292,13 @@ impl Program {
         self.running.as_ref().expect("it runs").https
     }
 
+    /// Where plain HTTP is spoken.
+    pub(crate) fn http(&self) -> SocketAddr {
+        let said = &self.running.as_ref().expect("it runs").said;
+        let found = said.wait(PATIENCE, |lines| address_in(lines, "http://"));
+        found.expect("the server says where it speaks plain HTTP")
+    }
+
     /// The root certificate in a file, for other programs.
     pub(crate) fn root_file(&self) -> PathBuf {
         let file = self.folder().join("root-for-clients.pem");
@@ -309,6 +316,11 @@ impl Program {
     /// A client that trusts this server's root and nothing else.
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.https(), "localhost", &self.root()).expect("the server takes connections")
+    }
+
+    /// A client without TLS.
+    pub(crate) fn plain_client(&self) -> Client {
+        Client::plain(self.http()).expect("the server takes connections")
     }
 
     /// The first administrator's password.
