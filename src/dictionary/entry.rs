@@ -85,6 +85,8 @@ pub(super) struct Entry {
     pub(super) places: Vec<String>,
     pub(super) class: Class,
     pub(super) unit: Option<String>,
+    /// How many of the last values are shown together.
+    pub(super) recent: u32,
     pub(super) kind: Kind,
     pub(super) alarms: Vec<(When, Alarm)>,
 }
@@ -131,6 +133,14 @@ pub(super) enum When {
 }
 
 impl Entry {
+    /// Whether its values are amounts, which may be averaged.
+    pub(super) const fn is_amount(&self) -> bool {
+        match self.kind {
+            Kind::Number(_) => true,
+            Kind::Enumeration(_) | Kind::Bitmask { .. } | Kind::Boolean | Kind::Text => false,
+        }
+    }
+
     /// What a value means; `place` is its place in an array that the key names as a whole.
     pub(super) fn explain(&self, place: Option<usize>, value: &Value) -> Explained {
         let raw = plain(value);

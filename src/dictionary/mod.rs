@@ -81,6 +81,20 @@ impl Chosen {
         })
     }
 
+    /// How many of a sensor's last values are shown together.
+    pub fn recent(&self, sensor: &str) -> u32 {
+        self.entry(sensor).map_or(1, |entry| entry.recent)
+    }
+
+    /// Whether a sensor's numbers are amounts, which may be averaged, and no codes. Those of an unknown one are.
+    pub fn is_amount(&self, sensor: &str) -> bool {
+        self.entry(sensor).is_none_or(Entry::is_amount)
+    }
+
+    fn entry(&self, sensor: &str) -> Option<&Entry> {
+        self.0.iter().find_map(|dictionary| dictionary.entry(sensor)).map(|(entry, _)| entry)
+    }
+
     /// Their names, the closest first.
     pub fn names(&self) -> Vec<&str> {
         self.0.iter().map(|dictionary| dictionary.name.as_str()).collect()

@@ -82,6 +82,8 @@ struct RawKey {
     #[serde(default)]
     class: Class,
     unit: Option<String>,
+    /// How many of the last values are shown together, the newest first.
+    recent: Option<u32>,
     scale: Option<f64>,
     offset: Option<f64>,
     precision: Option<usize>,
@@ -134,11 +136,15 @@ impl RawKey {
         for alarm in self.alarms {
             alarms.push(alarm.compile(&kind)?);
         }
+        if self.recent.is_some_and(|count| count == 0 || count > RECENT_MAX) {
+            return Err(format!("recent is 1 to {RECENT_MAX}: how many of the last values are shown"));
+        }
         Ok(Entry {
             label: self.label.filter(|label| !label.trim().is_empty()).unwrap_or_else(|| key.to_owned()),
             places: self.places,
             class: self.class,
             unit: self.unit.filter(|unit| !unit.is_empty()),
+            recent: self.recent.unwrap_or(1),
             kind,
             alarms,
         })
@@ -287,5 +293,7 @@ fn line_of(text: &str, at: usize) -> usize {
 const KEYS_MAX: usize = 10_000;
 /// Digits after the point.
 const PRECISION_MAX: usize = 9;
+/// Values of one sensor that are shown together.
+const RECENT_MAX: u32 = 50;
 /// As long as a sensor's name may be.
 const SENSOR_CHARS_MAX: usize = 64;

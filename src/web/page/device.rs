@@ -1,13 +1,19 @@
 //! One device: its values, its commands with every transition, its last messages with their verdicts.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
 
+use super::facts::{self, FactLine};
+use super::summary::{self, SummaryLine};
 use super::transfers::{self, TransferLine};
 use super::{Frame, Page, brief, brief_or_never, render};
-use crate::core::{CertificateNote, CommandFilter, MessageFilter, Presence, picture};
+use crate::core::{CertificateNote, CommandFilter, DataFilter, HubError, MessageFilter, Presence, picture};
 use crate::dictionary::{Alarm, Bound, Chosen};
-use crate::model::{CommandRecord, CommandState, Datum, Device, DeviceState, MessageRecord, Priority, Value};
+use crate::model::{
+    CommandRecord, CommandState, Datum, Device, DeviceId, DeviceState, MessageRecord, Priority, Value,
+};
 use crate::web::App;
 use crate::web::api;
 use crate::web::auth::By;
@@ -15,6 +21,9 @@ use crate::web::params::Name;
 
 /// Commands and messages that the page shows.
 const SHOWN: u32 = 20;
+/// How far back values are looked for that are shown together, and how many are read for it.
+const RECENT_WITHIN: Duration = Duration::from_mins(2);
+const RECENT_READ_MAX: u32 = 1000;
 /// A message's text is cut here; the whole is a link away.
 const TEXT_SHOWN_CHARS: usize = 600;
 
@@ -30,6 +39,8 @@ struct DevicePage {
     children: Vec<Device>,
     certificate: Option<CertificateNote>,
     values: Vec<ValueLine>,
+    summary: Vec<SummaryLine>,
+    facts: Vec<FactLine>,
     commands: Vec<CommandLine>,
     transfers: Vec<TransferLine>,
     /// Names of files that may be sent.
@@ -44,6 +55,8 @@ struct ValueLine {
     value: String,
     /// As it was sent, when it is shown otherwise.
     raw: Option<String>,
+    /// Those before it, the newest first.
+    before: Vec<String>,
     outside: Option<&'static str>,
     alarms: Vec<Alarm>,
     received: String,
@@ -84,6 +97,11 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     let messages = app.hub.messages(messages).await?;
     let presence = app.hub.presence(&device);
     let chosen = app.dictionaries.choose(&device.names);
+    let mut lines = Vec::with_capacity(values.len());
+    for datum in values {
+        let before = before(&app, &id, &chosen, &datum).await?;
+        lines.push(ValueLine { before, ..value_line(&chosen, datum) });
+    }
     render(&DevicePage {
         frame: Frame::new(device.names.name.clone(), Some(&caller)),
         presence,
@@ -92,7 +110,9 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         parent: device.parent.as_ref().and_then(|id| app.hub.device(id)),
         children: app.hub.children(&id),
         certificate: app.hub.certificate(&id).await?,
-        values: values.into_iter().map(|datum| value_line(&chosen, datum)).collect(),
+        values: lines,
+        summary: summary::lines(&app, &id, &chosen).await?,
+        facts: facts::lines(&app.facts(&device).await?),
         commands: commands.into_iter().map(command_line).collect(),
         transfers: transfers::lines(&app, &id).await?,
         files: transfers::files(&app).await?,
@@ -100,6 +120,26 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         templates: app.templates(&device.names.family).await?,
         device,
     })
+}
+
+/// The values before the newest one, of a sensor of which several are shown together.
+async fn before(app: &App, id: &DeviceId, chosen: &Chosen, newest: &Datum) -> Result<Vec<String>, HubError> {
+    let count = usize::try_from(chosen.recent(&newest.sensor)).unwrap_or(1);
+    if count <= 1 {
+        return Ok(Vec::new());
+    }
+    let filter = DataFilter {
+        device: Some(id.clone()),
+        sensor: Some(newest.sensor.to_string()),
+        from: Some(newest.time_received.minus(RECENT_WITHIN)),
+        limit: RECENT_READ_MAX,
+        ..DataFilter::default()
+    };
+    let values = app.hub.data(filter).await?;
+    let shown = |(_, datum): &(DeviceId, Datum)| {
+        chosen.explain(&datum.sensor, &datum.value).map(|meaning| meaning.shown)
+    };
+    Ok(values.iter().rev().take(count).skip(1).filter_map(shown).collect())
 }
 
 fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
@@ -117,6 +157,7 @@ fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
         label: None,
         value: raw.clone(),
         raw: None,
+        before: Vec::new(),
         outside: None,
         alarms: Vec::new(),
         received: brief(datum.time_received),

@@ -4,8 +4,10 @@ pub(crate) mod actions;
 pub(crate) mod assets;
 pub(crate) mod device;
 pub(crate) mod devices;
+mod facts;
 pub(crate) mod login;
 pub(crate) mod pullform;
+mod summary;
 pub(crate) mod transfers;
 
 use askama::Template;
