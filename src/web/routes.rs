@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use super::App;
 use super::api::{
     backup, calibration, captures, commands, data, devices, dictionaries, export, files, handshakes, health,
-    ledger, messages, metrics, people, picture, schedules, secrets, sign_in, templates, transfers,
+    ledger, messages, metrics, people, picture, schedules, secrets, sign_in, templates, timeline, transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -97,6 +97,7 @@ fn equipment() -> Vec<Row> {
         api("GET", "/api/v1/devices/{id}/series", viewer, get(data::series)),
         api("GET", "/api/v1/devices/{id}/picture", viewer, get(picture::show)),
         api("GET", "/api/v1/devices/{id}/data", viewer, get(data::list)),
+        api("GET", "/api/v1/devices/{id}/timeline", viewer, get(timeline::list)),
         api("GET", "/api/v1/devices/{id}/export.csv", viewer, get(export::one)),
         api("GET", "/api/v1/export.csv", viewer, get(export::all)),
         api("GET", "/api/v1/dictionaries", viewer, get(dictionaries::list)),

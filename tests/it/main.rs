@@ -21,6 +21,7 @@ mod net_door;
 mod net_kit;
 mod outside;
 mod sca_push;
+mod sca_presence;
 mod sca_sync;
 mod schedules;
 mod simulate;

@@ -20,6 +20,7 @@ pub(crate) mod schedules;
 pub(crate) mod secrets;
 pub(crate) mod sign_in;
 pub(crate) mod templates;
+pub(crate) mod timeline;
 pub(crate) mod transfers;
 
 use super::App;
