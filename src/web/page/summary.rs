@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::{Bucket, BucketFilter, HubError};
-use crate::dictionary::Chosen;
+use crate::dictionary::{Chosen, Class};
 use crate::model::{DeviceId, Timestamp, Value};
 use crate::web::App;
 
@@ -63,10 +63,14 @@ async fn read(
     app.hub.buckets(filter).await
 }
 
-/// Puts the buckets of each sensor together. Codes are no amounts.
+/// Puts the buckets of each sensor together. Codes are no amounts, and settings no measurements.
 fn gather(buckets: Vec<Bucket>, chosen: &Chosen) -> Vec<Bucket> {
     let mut all: BTreeMap<String, Bucket> = BTreeMap::new();
-    for bucket in buckets.into_iter().filter(|bucket| bucket.count > 0 && chosen.is_amount(&bucket.sensor)) {
+    let measured = |sensor: &str| {
+        let meaning = chosen.explain(sensor, &Value::Integer(0));
+        chosen.is_amount(sensor) && meaning.is_none_or(|meaning| meaning.class == Class::Telemetry)
+    };
+    for bucket in buckets.into_iter().filter(|bucket| bucket.count > 0 && measured(&bucket.sensor)) {
         match all.get_mut(&bucket.sensor) {
             None => {
                 all.insert(bucket.sensor.clone(), bucket);
