@@ -21,11 +21,11 @@ export async function startServer() {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said = [];
-  const port = await new Promise((resolve, reject) => {
+  const [port, plain] = await new Promise((resolve, reject) => {
     const hear = (line) => {
       said.push(line);
-      const found = /https:\/\/127\.0\.0\.1:(\d+)/.exec(line);
-      if (found) resolve(Number(found[1]));
+      const ports = ['https', 'http'].map((scheme) => said.map((line) => new RegExp(`${scheme}://127\\.0\\.0\\.1:(\\d+)`).exec(line)).find(Boolean)?.[1]);
+      if (ports.every(Boolean)) resolve(ports.map(Number));
     };
     createInterface(child.stdout).on('line', hear);
     createInterface(child.stderr).on('line', hear);
@@ -35,6 +35,8 @@ export async function startServer() {
   const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
   return {
     origin: `https://localhost:${port}`,
+    // Where devices speak plain HTTP.
+    plain: `http://127.0.0.1:${plain}`,
     said,
     password: () => readFileSync(join(folder, 'data/initial-password'), 'utf8').trim(),
     // A device's request on a kept connection; gives the answer's exact text.
