@@ -117,16 +117,6 @@ impl Sca11h {
         self.wishes.habits(hub, device, &self.settings).await
     }
 
-    /// What holds for a device nobody has heard of.
-    fn usual_habits(&self) -> Habits {
-        Habits {
-            reply_framing: self.settings.reply_framing,
-            no_change_reply: self.settings.no_change_reply,
-            force_close: self.settings.force_close,
-            time_offset_s: 0,
-        }
-    }
-
     /// Where the node's paths are served. `GET /` is the pages' on the TLS listener.
     fn listeners(&self) -> &'static [ListenerKind] {
         if self.settings.https { &[ListenerKind::Http, ListenerKind::Https] } else { &[ListenerKind::Http] }
