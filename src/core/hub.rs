@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::task::TaskTracker;
 
+use super::bell::Bell;
 use super::captures::Rate;
 use super::certificates::Shown;
 use super::credentials::Credentials;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) settings: ArcSwap<HubSettings>,
     pub(super) registry: Registry,
     pub(super) teller: Teller,
+    pub(super) bell: Bell,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
     pub(super) shelf: Shelf,
@@ -65,6 +67,7 @@ impl Hub {
             clock,
             registry,
             teller: Teller::new(settings.feed_backlog),
+            bell: Bell::default(),
             passwords,
             throttle: Throttle::new(settings.login_per_minute),
             shelf: Shelf::new(&settings.files_dir),

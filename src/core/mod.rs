@@ -2,6 +2,7 @@
 //!
 //! Knows no wire field's name, no socket and no engine: families bring typed reports, the store takes writes.
 
+mod bell;
 mod browse;
 mod captures;
 mod certificates;
@@ -34,6 +35,7 @@ mod transfers;
 mod upkeep;
 mod whole;
 
+pub use bell::Ringing;
 pub use captures::{Capture, CapturedTls};
 pub use certificates::{CertificateNote, EarlierCertificate, Presented};
 pub use credentials::{DeviceKey, Material, Revocation};

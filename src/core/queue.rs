@@ -63,10 +63,11 @@ impl Hub {
         let (via, device) = self.route(&order).await?;
         let at = self.now();
         let life = order.expires_in.unwrap_or(self.0.settings.load().command_life);
+        let via = via.names;
         let draft = Draft {
             id: order.id.unwrap_or_else(CommandId::random),
             device: device.names,
-            via: via.names,
+            via: via.clone(),
             cmd: order.cmd,
             payload: order.payload,
             encode: order.encode,
@@ -88,6 +89,7 @@ impl Hub {
                 self.0.teller.tell(FeedEvent::State(device));
             }
         }
+        self.0.bell.ring(via);
         self.0.teller.tell(FeedEvent::Command(queued.command.clone()));
         Ok(queued.command)
     }

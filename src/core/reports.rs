@@ -9,8 +9,8 @@ use super::registry::Known;
 use super::rhythm::{Presence, Silence};
 use super::{FeedEvent, Heard, Hub, HubError, UnknownPolicy};
 use crate::model::{
-    CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, FamilyName, HmacCheck, Lease,
-    Reading, Seq, Timestamp, Verdict, WireId,
+    CommandId, CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, FamilyName,
+    HmacCheck, Lease, Reading, Seq, Timestamp, Verdict, WireId,
 };
 use crate::store::{Acknowledgement, Outcome, Reply, ReportWrite, Reported, StoreError, Write};
 
@@ -79,8 +79,9 @@ pub struct Accepted {
 pub struct Terms {
     /// What the device says of the command it got last.
     pub last: Acknowledgement,
-    /// How long the command is taken as being on its way.
-    pub hold: Duration,
+    /// How long the command is taken as being on its way. `None` when the device never says what became of one: it
+    /// stays `sent`, and [`Hub::hand_back`] is due if its bytes did not leave.
+    pub hold: Option<Duration>,
     /// How often a command may be handed out before it is given up.
     pub attempts_max: u32,
 }
@@ -175,7 +176,7 @@ impl Hub {
         peer: &str,
     ) -> Result<Pulled, HubError> {
         let settings = self.settings();
-        let terms = Terms { last, hold: settings.lease_hold, attempts_max: settings.attempts_max };
+        let terms = Terms { last, hold: Some(settings.lease_hold), attempts_max: settings.attempts_max };
         self.lease_on(family, address, terms, peer).await
     }
 
@@ -201,7 +202,7 @@ impl Hub {
             via: device.names.id,
             last: terms.last,
             at,
-            until: at.plus(terms.hold),
+            until: terms.hold.map(|hold| at.plus(hold)),
             attempts_max: terms.attempts_max,
             peer: peer.to_owned(),
         };
@@ -214,6 +215,19 @@ impl Hub {
             }
             hub.tell_commands(leased.changed);
             Ok(Pulled { lease: leased.lease, more: leased.more })
+        })
+        .await
+    }
+
+    /// Takes back a command whose bytes did not leave.
+    pub async fn hand_back(&self, id: &CommandId, reason: &str) -> Result<(), HubError> {
+        let write = Write::HandBack { id: id.clone(), at: self.now(), reason: reason.to_owned() };
+        let hub = self.clone();
+        self.whole(async move {
+            let outcome = hub.write(write).await?;
+            let Outcome::Changed(changed) = outcome else { return Err(astray(&outcome)) };
+            hub.tell_commands(changed);
+            Ok(())
         })
         .await
     }

@@ -23,7 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::Draft;
+use crate::model::{Draft, Timestamp};
 pub use handle::{Store, Target, WriterSettings};
 pub use inspect::{Inspection, inspect};
 pub use writer::Queue;
@@ -89,6 +89,14 @@ pub(crate) fn queue_full(draft: &Draft) -> StoreError {
         "{} commands wait for {} already (limits.device_commands_max_count): cancel some, or let it fetch them first",
         draft.waiting_max, draft.via.name
     ))
+}
+
+/// Why a command is `sent`.
+pub(crate) const fn handed_out(until: Option<Timestamp>) -> &'static str {
+    match until {
+        Some(_) => "the device fetched it",
+        None => "it went out on the device's open connection; such devices acknowledge nothing",
+    }
 }
 
 /// One database behind the seam.

@@ -37,7 +37,7 @@ pub enum Prune {
         limit: u32,
     },
     /// Commands, with their transitions, that were made before a time and that nothing will happen to any
-    /// more: all but queued and sent ones.
+    /// more: all but queued ones and those on their way.
     Commands {
         /// The time.
         before: Timestamp,

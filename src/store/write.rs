@@ -26,12 +26,23 @@ pub enum Write {
         last: Acknowledgement,
         /// Now.
         at: Timestamp,
-        /// Until when the command is taken as being on its way.
-        until: Timestamp,
+        /// Until when the command is taken as being on its way. `None` when the device never says what became of
+        /// one: then `sent` is where it rests, and [`Write::HandBack`] takes it back if its bytes did not leave.
+        until: Option<Timestamp>,
         /// How often a command may be handed out before it is given up.
         attempts_max: u32,
         /// The asking peer's address, for the ledger's entry of what went out.
         peer: String,
+    },
+    /// A command that was handed out did not leave: it goes back to the head of the queue. `Refused` unless it is
+    /// `sent`.
+    HandBack {
+        /// Which.
+        id: CommandId,
+        /// When.
+        at: Timestamp,
+        /// Why, as a sentence for a person.
+        reason: String,
     },
     /// A person withdraws a command; `Refused` unless it is queued.
     Cancel {
@@ -190,7 +201,7 @@ pub enum Outcome {
     Enqueued(Enqueued),
     /// Of `Lease`.
     Leased(Leased),
-    /// Of `Cancel` and `Sweep`: the commands that changed, as they now are.
+    /// Of `Cancel`, `HandBack` and `Sweep`: the commands that changed, as they now are.
     Changed(Vec<CommandRecord>),
     /// Of `Prune`.
     Pruned(Pruned),

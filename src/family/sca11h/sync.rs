@@ -159,7 +159,7 @@ async fn deliver(
     }
     let terms = Terms {
         last: Acknowledgement::NotTaken,
-        hold: change::LIFE,
+        hold: Some(change::LIFE),
         attempts_max: if newer { 1 } else { SYNCS_MAX },
     };
     let pulled = hub.lease_on(&sca.name, &device.names.address, terms, peer).await?;

@@ -74,6 +74,9 @@ async fn apply(work: &mut Work<'_>, write: &Write) -> Result<Outcome, Fault> {
                 queue::Ask { via, last: *last, at: *at, until: *until, attempts_max: *attempts_max, peer };
             Ok(Outcome::Leased(queue::lease(work, &ask).await?))
         }
+        Write::HandBack { id, at, reason } => {
+            Ok(Outcome::Changed(vec![queue::hand_back(work, id, *at, reason).await?]))
+        }
         Write::Cancel { id, at, by } => Ok(Outcome::Changed(vec![queue::cancel(work, id, *at, by).await?])),
         Write::Sweep { at, attempts_max } => {
             people::end_sessions(work, *at).await?;

@@ -86,7 +86,7 @@ async fn commands(work: &Work<'_>, before: Timestamp, limit: u32) -> Result<Prun
     let rows = work
         .execute(
             "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE created < $1 \
-             AND state NOT IN ('queued', 'sent') ORDER BY created, id LIMIT $2)",
+             AND state <> 'queued' AND (state <> 'sent' OR hold IS NULL) ORDER BY created, id LIMIT $2)",
             &[&before.micros(), &i64::from(limit)],
         )
         .await?;

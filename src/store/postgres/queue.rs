@@ -12,14 +12,16 @@ use crate::model::{
     CommandId, CommandRecord, CommandState, DeviceId, DeviceRef, Direction, Draft, Lease, Timestamp, Verdict,
     WireId,
 };
-use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, Reply, Settled, StoreError, queue_full};
+use crate::store::{
+    ASK_AGAIN, Acknowledgement, Enqueued, Leased, Reply, Settled, StoreError, handed_out, queue_full,
+};
 
 /// A device's question for its oldest due command.
 pub(super) struct Ask<'a> {
     pub(super) via: &'a DeviceId,
     pub(super) last: Acknowledgement,
     pub(super) at: Timestamp,
-    pub(super) until: Timestamp,
+    pub(super) until: Option<Timestamp>,
     pub(super) attempts_max: u32,
     pub(super) peer: &'a str,
 }
@@ -115,6 +117,20 @@ pub(super) async fn cancel(
     record(work, id).await
 }
 
+/// Takes back a command that was handed out and did not leave: it is the next to go again.
+pub(super) async fn hand_back(
+    work: &Work<'_>,
+    id: &CommandId,
+    at: Timestamp,
+    reason: &str,
+) -> Result<CommandRecord, Fault> {
+    let from = record(work, id).await?.state;
+    step(work, id, &Step { from, to: CommandState::Queued, at, reason, by: "server" }).await?;
+    let sql = "UPDATE command SET next_at = $2, hold = NULL WHERE id = $1";
+    work.execute(sql, &[&id.as_str(), &at.micros()]).await?;
+    record(work, id).await
+}
+
 /// Expires what is past its time, and takes back what was handed out and not heard of again.
 pub(super) async fn sweep(
     work: &Work<'_>,
@@ -124,6 +140,7 @@ pub(super) async fn sweep(
     let late = work
         .query(
             "SELECT c.id FROM command c WHERE c.state IN ('queued', 'sent') \
+             AND (c.state = 'queued' OR c.hold IS NOT NULL) \
              AND (c.expires <= $1 OR (c.state = 'sent' AND c.hold <= $1)) \
              ORDER BY c.expires > $1, c.created, c.id FOR UPDATE SKIP LOCKED",
             &[&at.micros()],
@@ -198,7 +215,7 @@ pub(super) async fn announce(work: &Work<'_>, via: &DeviceId, at: Timestamp) -> 
         return Ok(true);
     }
     let sql = "SELECT 1 FROM command c JOIN device v ON v.id = c.via AND v.state = 'active' \
-               WHERE c.state = 'sent' AND c.via = $1 AND c.sent_at <= $2 LIMIT 1";
+               WHERE c.state = 'sent' AND c.via = $1 AND c.sent_at <= $2 AND c.hold IS NOT NULL LIMIT 1";
     Ok(work.first(sql, &[&via.as_str(), &at.minus(ASK_AGAIN).micros()]).await?.is_some())
 }
 
@@ -237,7 +254,8 @@ pub(super) fn full(name: &str) -> StoreError {
 async fn acknowledge(work: &Work<'_>, ask: &Ask<'_>, by: &str) -> Result<Vec<CommandRecord>, Fault> {
     let rows = work
         .query(
-            "SELECT c.id FROM command c WHERE c.via = $1 AND c.state = 'sent' ORDER BY c.created, c.id FOR UPDATE",
+            "SELECT c.id FROM command c WHERE c.via = $1 AND c.state = 'sent' AND c.hold IS NOT NULL \
+             ORDER BY c.created, c.id FOR UPDATE",
             &[&ask.via.as_str()],
         )
         .await?;
@@ -268,10 +286,10 @@ async fn hand_out(
     by: &str,
 ) -> Result<CommandRecord, Fault> {
     let (from, to) = (CommandState::Queued, CommandState::Sent);
-    step(work, id, &Step { from, to, at: ask.at, reason: "the device fetched it", by }).await?;
+    step(work, id, &Step { from, to, at: ask.at, reason: handed_out(ask.until), by }).await?;
     work.execute(
         "UPDATE command SET attempts = attempts + 1, sent_at = $2, hold = $3 WHERE id = $1",
-        &[&id.as_str(), &ask.at.micros(), &ask.until.micros()],
+        &[&id.as_str(), &ask.at.micros(), &ask.until.map(Timestamp::micros)],
     )
     .await?;
     let command = record(work, id).await?;
@@ -365,7 +383,8 @@ const FIRST: &str = "ORDER BY c.priority DESC, c.created, c.id";
 
 /// The numbers of device `$1` that a reply may still come for, when accepted ones count since `$2`.
 pub(super) const TAKEN: &str = "SELECT c.wire_id FROM command c WHERE c.via = $1 \
-     AND (c.state IN ('queued', 'sent') OR (c.state = 'accepted' AND c.sent_at > $2))";
+     AND (c.state = 'queued' OR (c.state = 'sent' AND c.hold IS NOT NULL) \
+     OR (c.state = 'accepted' AND c.sent_at > $2))";
 
 /// How long an accepted command keeps its number (`cwm-oke.md §7.3`).
 pub(super) const REPLY_WINDOW: Duration = Duration::from_mins(10);

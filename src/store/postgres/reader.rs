@@ -346,7 +346,7 @@ impl Reader for PostgresReader {
         let query = Query::new(
             "SELECT (SELECT coalesce(max(seq), 0) FROM message) AS messages, (SELECT count(*) FROM device) AS devices, \
              (SELECT count(*) FROM command WHERE state = 'queued') AS queued, \
-             (SELECT count(*) FROM command WHERE state = 'sent') AS sent, \
+             (SELECT count(*) FROM command WHERE state = 'sent' AND hold IS NOT NULL) AS sent, \
              (SELECT count(*) FROM command WHERE state = 'accepted') AS accepted",
         );
         Box::pin(async move { Ok(self.one(query, stats).await?.unwrap_or_default()) })

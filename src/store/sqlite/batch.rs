@@ -113,7 +113,15 @@ fn apply(
         Write::Lease { via, last, at, until, attempts_max, peer } => {
             let asked =
                 queue::Asked { via, last: *last, at: *at, until: *until, attempts_max: *attempts_max, peer };
-            queue::lease(db, journal, &asked).map(Outcome::Leased)
+            let leased = queue::lease(db, journal, &asked)?;
+            if until.is_none() {
+                recall.close_one();
+            }
+            Ok(Outcome::Leased(leased))
+        }
+        Write::HandBack { id, at, reason } => {
+            recall.forget();
+            queue::hand_back(db, id, *at, reason).map(Outcome::Changed)
         }
         Write::Cancel { id, at, by } => {
             recall.close_one();

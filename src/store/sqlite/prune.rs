@@ -212,8 +212,9 @@ fn commands(db: &Connection, before: Timestamp, limit: u32) -> Result<Pruned, St
     // Keys grow with time: what can go is at the front, behind a few that wait long.
     let rows = db
         .prepare_cached(
-            "DELETE FROM command WHERE key IN (SELECT key FROM (SELECT key, state, created_us FROM command
-                ORDER BY key LIMIT ?3) WHERE created_us < ?1 AND state NOT IN ('queued', 'sent') LIMIT ?2)",
+            "DELETE FROM command WHERE key IN (SELECT key FROM (SELECT key, state, created_us, hold_until_us FROM command
+                ORDER BY key LIMIT ?3) WHERE created_us < ?1 AND state <> 'queued'
+                AND (state <> 'sent' OR hold_until_us IS NULL) LIMIT ?2)",
         )?
         .execute((before.micros(), limit, i64::from(limit) + OPEN_AT_FRONT))?;
     Ok(Pruned { rows: rows as u64, more: rows as u64 >= u64::from(limit), ..Pruned::default() })

@@ -12,7 +12,7 @@ use crate::model::{
     CommandId, CommandRecord, CommandState, DeviceId, DeviceState, Direction, Draft, Lease, Timestamp,
     Verdict, WireId,
 };
-use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, StoreError, queue_full};
+use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, StoreError, handed_out, queue_full};
 
 /// How long the number of a command that was taken is not used again: a reply may still come
 /// (`cwm-oke.md §7.3`).
@@ -23,7 +23,7 @@ pub(super) struct Asked<'a> {
     pub(super) via: &'a DeviceId,
     pub(super) last: Acknowledgement,
     pub(super) at: Timestamp,
-    pub(super) until: Timestamp,
+    pub(super) until: Option<Timestamp>,
     pub(super) attempts_max: u32,
     pub(super) peer: &'a str,
 }
@@ -80,7 +80,8 @@ pub(super) fn enqueue(db: &Connection, draft: &Draft) -> Result<Enqueued, StoreE
 pub(super) fn next_wire_id(db: &Connection, via: &Standing, at: Timestamp) -> Result<WireId, StoreError> {
     let mut open = db.prepare_cached(
         "SELECT 1 FROM command WHERE via_id = ?1 AND wire_id = ?2
-         AND (state IN ('queued', 'sent') OR (state = 'accepted' AND sent_us > ?3))",
+         AND (state = 'queued' OR (state = 'sent' AND hold_until_us IS NOT NULL)
+            OR (state = 'accepted' AND sent_us > ?3))",
     )?;
     let since = at.minus(REPLY_WINDOW).micros();
     let mut next = via.wire_id;
@@ -118,7 +119,7 @@ pub(super) fn announce(db: &Connection, via: &DeviceId, at: Timestamp) -> Result
     let open = db
         .prepare_cached(
             "SELECT 1 FROM command c JOIN device v ON v.id = c.via_id AND v.state = 'active'
-             WHERE c.state = 'sent' AND c.via_id = ?1 AND c.sent_us <= ?2",
+             WHERE c.state = 'sent' AND c.via_id = ?1 AND c.sent_us <= ?2 AND c.hold_until_us IS NOT NULL",
         )?
         .exists((via.as_str(), at.minus(ASK_AGAIN).micros()))?;
     Ok(open)
@@ -137,12 +138,12 @@ pub(super) fn lease(db: &Connection, journal: &mut Journal, asked: &Asked<'_>) -
     };
     let Some(key) = next else { return Ok(Leased { lease: None, more: false, changed }) };
     let by = format!("device:{}", via.names.address);
-    let sent = Change { at: asked.at, to: CommandState::Sent, reason: "the device fetched it", by: &by };
+    let sent = Change { at: asked.at, to: CommandState::Sent, reason: handed_out(asked.until), by: &by };
     command::change(db, key, &sent)?;
     db.prepare_cached(
         "UPDATE command SET attempts = attempts + 1, sent_us = ?2, hold_until_us = ?3 WHERE key = ?1",
     )?
-    .execute((key, asked.at.micros(), asked.until.micros()))?;
+    .execute((key, asked.at.micros(), asked.until.map(Timestamp::micros)))?;
     let command = command::need(db, key)?;
     journal.append(
         db,
@@ -177,6 +178,19 @@ pub(super) fn cancel(
     Ok(vec![command::need(db, key)?])
 }
 
+/// Takes back a command that was handed out and did not leave: it is the next to go again.
+pub(super) fn hand_back(
+    db: &Connection,
+    id: &CommandId,
+    at: Timestamp,
+    reason: &str,
+) -> Result<Vec<CommandRecord>, StoreError> {
+    let (key, _) = command::find(db, id)?.ok_or(StoreError::NotFound("command"))?;
+    let change = Change { at, to: CommandState::Queued, reason, by: "server" };
+    requeue(db, key, &change, at)?;
+    Ok(vec![command::need(db, key)?])
+}
+
 /// Lets time pass: commands expire, and those that were not acknowledged come back or are given up.
 pub(super) fn sweep(
     db: &Connection,
@@ -186,7 +200,8 @@ pub(super) fn sweep(
     let mut changed = Vec::new();
     for key in keys(
         db,
-        "SELECT key FROM command WHERE state IN ('queued', 'sent') AND expires_us <= ? ORDER BY key",
+        "SELECT key FROM command WHERE (state = 'queued' OR (state = 'sent' AND hold_until_us IS NOT NULL))
+         AND expires_us <= ? ORDER BY key",
         at.micros(),
     )? {
         let reason = "its time ran out before the device took it";
@@ -257,7 +272,8 @@ fn requeue(db: &Connection, key: i64, change: &Change<'_>, due: Timestamp) -> Re
 fn on_their_way(db: &Connection, via: &DeviceId) -> Result<Vec<i64>, StoreError> {
     keys(
         db,
-        "SELECT key FROM command WHERE state = 'sent' AND via_id = ? ORDER BY created_us, id",
+        "SELECT key FROM command WHERE state = 'sent' AND via_id = ? AND hold_until_us IS NOT NULL
+         ORDER BY created_us, id",
         via.as_str(),
     )
 }

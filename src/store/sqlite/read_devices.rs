@@ -85,7 +85,7 @@ pub(super) fn stats(db: &Connection) -> Result<Stats, StoreError> {
         .prepare_cached(
             "SELECT (SELECT coalesce(max(seq), 0) FROM message),
                 (SELECT count(*) FROM command WHERE state = 'queued'),
-                (SELECT count(*) FROM command WHERE state = 'sent'),
+                (SELECT count(*) FROM command WHERE state = 'sent' AND hold_until_us IS NOT NULL),
                 (SELECT count(*) FROM command WHERE state = 'accepted'),
                 (SELECT count(*) FROM device)",
         )?

@@ -92,8 +92,9 @@ impl Recall {
     pub(super) fn awaited(&mut self, db: &Connection, device: &DeviceId) -> Result<bool, StoreError> {
         if self.awaited.is_none() {
             let mut query = db.prepare_cached(
-                "SELECT device_id FROM command WHERE state IN ('queued', 'sent', 'accepted')
-                 UNION SELECT via_id FROM command WHERE state IN ('queued', 'sent', 'accepted')",
+                "WITH open AS (SELECT device_id, via_id FROM command WHERE state IN ('queued', 'sent', 'accepted')
+                    AND (state <> 'sent' OR hold_until_us IS NOT NULL))
+                 SELECT device_id FROM open UNION SELECT via_id FROM open",
             )?;
             let found = query.query_map([], |found| found.get(0))?;
             self.awaited = Some(found.collect::<Result<_, _>>()?);

@@ -186,7 +186,7 @@ fn lease(device: &Device, last: Acknowledgement) -> Write {
         via: device.names.id.clone(),
         last,
         at: at(20),
-        until: at(80),
+        until: Some(at(80)),
         attempts_max: 3,
         peer: "192.0.2.1".to_owned(),
     }

@@ -8,7 +8,7 @@ use homeport::model::{
 };
 use homeport::model::{Draft, Timestamp, WireId};
 use homeport::store::{
-    Acknowledgement, CommandFilter, Enqueued, Leased, Outcome, Reply, Store, StoreError, Write,
+    Acknowledgement, CommandFilter, Enqueued, Leased, Outcome, Prune, Reply, Store, StoreError, Write,
 };
 
 use super::{at, device, draft, make, report, store_report};
@@ -25,7 +25,7 @@ async fn ask(store: &Store, via: &Device, now: Timestamp, last: Acknowledgement)
         via: via.names.id.clone(),
         last,
         at: now,
-        until: now.plus(Duration::from_mins(1)),
+        until: Some(now.plus(Duration::from_mins(1))),
         attempts_max: ATTEMPTS_MAX,
         peer: "192.0.2.7".to_owned(),
     };
@@ -303,6 +303,53 @@ pub(crate) async fn a_full_queue_takes_no_more(base: Base) {
     );
     lease(&store, &cwm, at(1)).await.lease.unwrap();
     store.write(Write::Enqueue(Box::new(one_more("c")))).await.unwrap();
+    store.close().await;
+}
+
+pub(crate) async fn what_is_never_acknowledged_rests(base: Base) {
+    let store = base.open().await;
+    let board = device("b", "5");
+    make(&store, &[&board]).await;
+    let for_good = |now: Timestamp| Write::Lease {
+        via: board.names.id.clone(),
+        last: Acknowledgement::Taken,
+        at: now,
+        until: None,
+        attempts_max: ATTEMPTS_MAX,
+        peer: "192.0.2.7".to_owned(),
+    };
+    let mut taken = Vec::new();
+    for id in ["a", "b"] {
+        enqueue(&store, id, &board, &board, at(0)).await;
+        let Outcome::Leased(leased) = store.write(for_good(at(1))).await.unwrap() else { panic!("no lease") };
+        assert_eq!(leased.changed.len(), 1, "the one before is left alone");
+        taken.push(leased.lease.unwrap().wire_id);
+    }
+    let silent = store_report(&store, report(&board, at(100), "x")).await;
+    assert!(!silent.pending, "nothing waits to be acknowledged");
+    assert_eq!(sweep(&store, at(10_000_000)).await, [], "nothing comes back and nothing expires");
+    assert_eq!(command(&store, "a").await.state, CommandState::Sent);
+    assert_eq!(store.read().stats().await.unwrap().sent, 0);
+    // What did not leave goes again, before a younger one.
+    let back =
+        |id: &str| Write::HandBack { id: CommandId::new(id), at: at(200), reason: "it broke off".to_owned() };
+    let changed_now = changed(&store, back("a")).await.unwrap();
+    assert_eq!(changed_now[0].state, CommandState::Queued);
+    assert_eq!(changed_now[0].transitions.last().unwrap().reason, "it broke off");
+    assert!(store_report(&store, report(&board, at(201), "y")).await.pending);
+    enqueue(&store, "c", &board, &board, at(201)).await;
+    let Outcome::Leased(again) = store.write(for_good(at(202))).await.unwrap() else { panic!("no lease") };
+    assert_eq!(again.lease.unwrap().id, CommandId::new("a"));
+    assert!(matches!(changed(&store, back("c")).await, Err(StoreError::Refused(_))), "it was not handed out");
+    base.wind(taken[1] - 1).await;
+    assert_eq!(
+        enqueue(&store, "d", &board, &board, at(203)).await.command.wire_id,
+        taken[1],
+        "numbers come back"
+    );
+    let prune = Prune::Commands { before: at(9_000), limit: 10 };
+    store.write(Write::Prune(prune)).await.unwrap();
+    assert_eq!(store.read().command(CommandId::new("b")).await.unwrap(), None, "old ones are removed");
     store.close().await;
 }
 
