@@ -33,6 +33,9 @@ pub struct Silence {
     pub more: Duration,
     /// … and not before this: a network's hiccup is no absence.
     pub least: Duration,
+    /// When the dialect says how often its devices speak: such a device is late after this from its first message on,
+    /// and offline after `least`. A slower pace that was learned stretches both.
+    pub late: Option<Duration>,
 }
 
 impl Silence {
@@ -42,6 +45,7 @@ impl Silence {
         intervals: 3,
         more: Duration::ZERO,
         least: Duration::from_secs(30),
+        late: None,
     };
 }
 
@@ -115,15 +119,20 @@ impl Rhythm {
     /// What the silence since `seen` means. `window` holds until an interval is learned.
     pub(super) fn presence(&self, seen: Option<Timestamp>, now: Timestamp, window: Duration) -> Presence {
         let rhythm = self.interval();
-        let (late_after, offline_after) = match rhythm {
-            None => (window, window),
-            Some(interval) => {
-                let Silence { intervals, more, least, .. } = *self.rule;
-                (interval + (interval / 2).max(LATE_SLACK), (interval * intervals + more).max(least))
-            }
+        let Silence { intervals, more, least, late, .. } = *self.rule;
+        let offline_after = |interval: Duration| (interval * intervals + more).max(least);
+        let (late_after, offline_after) = match (rhythm, late) {
+            (None, None) => (window, window),
+            (Some(interval), None) => (interval + (interval / 2).max(LATE_SLACK), offline_after(interval)),
+            (None, Some(late)) => (late, least),
+            (Some(interval), Some(late)) => ((interval + interval / 2).max(late), offline_after(interval)),
         };
         let within = |span: Duration| seen.is_some_and(|seen| seen.plus(span) >= now);
-        Presence { online: within(offline_after), late: rhythm.is_some() && !within(late_after), rhythm }
+        Presence {
+            online: within(offline_after),
+            late: (rhythm.is_some() || late.is_some()) && !within(late_after),
+            rhythm,
+        }
     }
 }
 
@@ -230,6 +239,7 @@ mod tests {
             intervals: 3,
             more: Duration::from_secs(10),
             least: Duration::ZERO,
+            late: None,
         };
         let mut rhythm = Rhythm::new(&EACH_FIVE);
         for n in 0_i64..9 {
@@ -242,5 +252,34 @@ mod tests {
         assert!(presence(14).online && !presence(14).late);
         assert!(presence(16).online && presence(16).late);
         assert!(presence(24).online && !presence(26).online);
+    }
+
+    #[test]
+    fn a_dialect_that_says_how_often_its_devices_speak_is_taken_at_its_word() {
+        const EACH_THREE: Silence = Silence {
+            set_lasts: Duration::from_secs(1),
+            late: Some(Duration::from_secs(10)),
+            ..Silence::USUAL
+        };
+        let heard = |interval_s: u64, times: u64| {
+            let mut rhythm = Rhythm::new(&EACH_THREE);
+            (0..times).for_each(|n| rhythm.heard(at(n * interval_s)));
+            let last = at((times - 1) * interval_s);
+            move |after: u64| {
+                let presence = rhythm.presence(Some(last), last.plus(Duration::from_secs(after)), WINDOW);
+                (presence.online, presence.late)
+            }
+        };
+        for times in [1, 9] {
+            let board = heard(3, times);
+            assert_eq!(board(10), (true, false));
+            assert_eq!(board(11), (true, true));
+            assert_eq!([board(30), board(31)], [(true, true), (false, true)]);
+        }
+        let slow = heard(60, 9);
+        assert_eq!(
+            [slow(90), slow(91), slow(180), slow(181)],
+            [(true, false), (true, true), (true, true), (false, true)]
+        );
     }
 }

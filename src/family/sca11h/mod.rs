@@ -270,6 +270,7 @@ const SILENCE: Silence = Silence {
     intervals: 3,
     more: Duration::from_secs(10),
     least: Duration::ZERO,
+    late: None,
 };
 /// What set-up guides tell people to look for (§3.1).
 const ALIVE: &[u8] = b"Flask server is running!";
