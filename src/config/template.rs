@@ -33,7 +33,7 @@ pub fn print(config: &Config) -> String {
     });
     for (family, table) in &config.families {
         // Within its section, so that a section below it keeps its whole name.
-        let section = toml::Table::from_iter([(family.clone(), toml::Value::Table(table.clone()))]);
+        let section = toml::Table::from_iter([(family.clone(), toml::Value::Table(masked(table)))]);
         let _ = write!(text, "\n{section}");
     }
     text
@@ -50,6 +50,21 @@ fn sections(text: &mut String, mut each: impl FnMut(&mut String, &Key)) {
         each(text, key);
     }
 }
+
+/// A family's section without what its members called `key` or `password` hold.
+fn masked(table: &toml::Table) -> toml::Table {
+    let masked_one = |(name, value): (&String, &toml::Value)| {
+        let value = match value {
+            toml::Value::String(_) if SECRET.contains(&name.as_str()) => toml::Value::from("***"),
+            toml::Value::Table(inner) => toml::Value::Table(masked(inner)),
+            other => other.clone(),
+        };
+        (name.clone(), value)
+    };
+    table.iter().map(masked_one).collect()
+}
+
+const SECRET: [&str; 2] = ["key", "password"];
 
 fn leaf(key: &Key) -> &'static str {
     key.name.rsplit('.').next().unwrap_or(key.name)

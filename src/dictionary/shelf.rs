@@ -21,7 +21,7 @@ pub struct Dictionaries {
 
 impl Dictionaries {
     /// Reads every `.toml` file of a folder, and the texts built in. A folder that is not there is an empty one.
-    pub fn read(folder: Option<&Path>, built_in: &[&str]) -> Self {
+    pub fn read(folder: Option<&Path>, built_in: &[impl AsRef<str>]) -> Self {
         let mut read = Self::default();
         match folder.map(files) {
             Some(Ok(files)) => {
@@ -37,7 +37,7 @@ impl Dictionaries {
             None => {}
         }
         for text in built_in {
-            read.take(parse(text, None));
+            read.take(parse(text.as_ref(), None));
         }
         read
     }

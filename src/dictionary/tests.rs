@@ -167,7 +167,7 @@ fn a_bad_file_keeps_no_other_from_being_used() {
     assert!(read.problems[0].to_string().contains("a.toml:1: "), "{}", read.problems[0]);
     assert_eq!(read.choose(&names("0363aa")).names(), ["Fryer FX", "built in"]);
     assert_eq!(read.choose(&names("0364aa")).names(), ["built in"]);
-    assert!(Dictionaries::read(Some(&folder.path().join("none")), &[]).problems.is_empty());
+    assert!(Dictionaries::read(Some(&folder.path().join("none")), &[""; 0]).problems.is_empty());
 }
 
 #[test]

@@ -97,6 +97,18 @@ pub trait Family: Send + Sync + 'static {
         None
     }
 
+    /// What the settings say of the meaning of values: texts of data dictionaries, beside [`Family::dictionary`].
+    fn dictionaries(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether a command would reach a device at once, on a connection that is open; `None` in a dialect whose devices
+    /// come and fetch.
+    fn reachable(&self, device: &Device) -> Option<bool> {
+        let _ = device;
+        None
+    }
+
     /// A pretend device to rehearse with; `None` when the dialect has none.
     fn simulator(&self, _role: simulator::Role) -> Option<Box<dyn simulator::Simulator>> {
         None
@@ -248,7 +260,8 @@ impl FamilySettings {
     /// The section at fault, and in it the key, what is wrong with it and what would be right.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         self.cwm.check().map_err(|message| ("cwm", message))?;
-        self.sca11h.check().map_err(|message| ("sca11h", message))
+        self.sca11h.check().map_err(|message| ("sca11h", message))?;
+        self.mcu.check().map_err(|message| ("mcu", message))
     }
 }
 

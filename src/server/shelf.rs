@@ -10,7 +10,7 @@ use crate::family::Family;
 /// The shelf that pages read, and what is always on it.
 pub(super) struct Bookcase {
     pub(super) shelf: Shelf,
-    built_in: Vec<&'static str>,
+    built_in: Vec<String>,
 }
 
 impl Bookcase {
@@ -40,6 +40,9 @@ pub fn dictionaries(config: &Config) -> Result<Dictionaries, ServerError> {
     Ok(Dictionaries::read(Some(&config.dictionaries()), &built_in(&families)))
 }
 
-fn built_in(families: &[Arc<dyn Family>]) -> Vec<&'static str> {
-    families.iter().filter_map(|family| family.dictionary()).collect()
+fn built_in(families: &[Arc<dyn Family>]) -> Vec<String> {
+    let texts = |family: &Arc<dyn Family>| {
+        family.dictionary().map(str::to_owned).into_iter().chain(family.dictionaries())
+    };
+    families.iter().flat_map(texts).collect()
 }

@@ -3,29 +3,98 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | `names` | settings: what the page leaves unknown, with its defaults |
+//! | `networks` | from where boards may call |
+//! | `handshake` | the opening handshake, byte for byte, and the rule about origins |
+//! | `sample` | a message → a board's number and its values |
+//! | `series` | what a send counter tells: losses, restarts, repeats |
+//! | `session` | one connection as a state machine: pace, silence, whom it speaks for |
+//! | `profile`, `profiles` | what boards of one kind send and take; who has which |
+//! | `draft` | an operator's words → exact bytes |
+//! | `boards` | which board speaks on which connection, and what was noticed of it |
+//! | `entry` | a request for a connection |
+//! | `talk` | a connection: frames in, commands out |
+//! | `intake` | a message on its way to the store |
+//! | `dictionary.toml` | what the server itself tells of a board |
 
+mod boards;
+mod draft;
+mod entry;
+mod handshake;
+mod intake;
 mod names;
+mod networks;
+mod profile;
+mod profiles;
+mod sample;
+mod series;
+mod session;
+mod talk;
 
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
-pub use names::McuSettings;
+use tokio_util::sync::CancellationToken;
 
-use super::{CommandText, DraftText, Family, Invalid};
-use crate::core::Hub;
-use crate::http::{RouteError, Routes};
-use crate::model::FamilyName;
+pub use names::{Access, McuSettings, Pair, PathKey};
+pub use networks::Network;
+pub use profile::{Action, Column, Decimal, Profile, Takes};
+
+use self::boards::Boards;
+use self::profiles::Profiles;
+use super::{Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
+use crate::core::{Hub, HubError, Silence};
+use crate::http::{self, BoxFuture, ListenerKind, Owner, RouteError, Routes, handler};
+use crate::model::{Device, FamilyName};
 
 /// The dialect.
 pub struct Mcu {
     name: FamilyName,
     settings: Arc<McuSettings>,
+    profiles: Profiles,
+    boards: Boards,
+    /// How many connections there were.
+    links: AtomicU64,
 }
 
 impl Mcu {
     /// The dialect with its settings.
     pub fn new(settings: McuSettings) -> Self {
-        Self { name: FamilyName::new(NAME), settings: Arc::new(settings) }
+        Self {
+            name: FamilyName::new(NAME),
+            profiles: Profiles::new(&settings.profiles),
+            settings: Arc::new(settings),
+            boards: Boards::default(),
+            links: AtomicU64::new(1),
+        }
+    }
+
+    /// Wakes the connection of a board for which a command was queued, until `stop`.
+    async fn ring(self: Arc<Self>, hub: Hub, stop: CancellationToken) {
+        let mut ringing = hub.ringing();
+        while let Some(Some(rung)) = stop.run_until_cancelled(ringing.next()).await {
+            match rung {
+                Some(device) if device.family != self.name => {}
+                Some(device) => {
+                    let link = device.address.parse().ok().and_then(|board| self.boards.link(board));
+                    link.inspect(|link| link.wake.notify_one());
+                }
+                None => self.boards.links().iter().for_each(|link| link.wake.notify_one()),
+            }
+        }
+    }
+
+    /// Keeps up with what was chosen by way of other servers on the same store, until `stop`.
+    async fn follow(self: Arc<Self>, hub: Hub, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(READ_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            if let Err(error) = self.profiles.read(&hub).await {
+                tracing::warn!(%error, "profiles of boards were not read; the next time tries again");
+            }
+        }
     }
 }
 
@@ -34,12 +103,89 @@ impl Family for Mcu {
         self.name.clone()
     }
 
-    fn routes(self: Arc<Self>, _hub: Hub, _routes: &mut Routes) -> Result<(), RouteError> {
+    fn routes(self: Arc<Self>, hub: Hub, routes: &mut Routes) -> Result<(), RouteError> {
+        for path in ["/ws", "/ws/{key}", "/"] {
+            let (mcu, hub) = (Arc::clone(&self), hub.clone());
+            let enter =
+                handler(move |exchange| ready(entry::enter(Arc::clone(&mcu), hub.clone(), &exchange)));
+            routes.add_owner(ListenerKind::Ws, path, Owner::new(enter).takes(http::Takes::Only("GET")))?;
+        }
         Ok(())
     }
 
-    fn draft(&self, _text: &CommandText) -> Result<DraftText, Invalid> {
-        Err(Invalid::new("cmd", "boards take no commands yet"))
+    fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid> {
+        draft::draft(text, &self.name, |address| Arc::clone(&self.profiles.of(address).profile))
+    }
+
+    fn templates(&self) -> Vec<Template> {
+        let actions = self.settings.profiles.iter().flat_map(|profile| &profile.commands);
+        let mut templates: Vec<Template> = actions.flat_map(offered).collect();
+        templates.dedup();
+        templates
+    }
+
+    fn facts<'a>(&'a self, hub: &'a Hub, device: &'a Device) -> BoxFuture<'a, Result<Facts, HubError>> {
+        Box::pin(async move {
+            let address = &device.names.address;
+            let mut facts =
+                address.parse().map(|board| self.boards.facts(board, hub.now())).unwrap_or_default();
+            let profile = &self.profiles.of(address).profile;
+            facts.insert("profile".to_owned(), profile.name.clone().into());
+            Ok(facts)
+        })
+    }
+
+    fn wish<'a>(
+        &'a self,
+        hub: &'a Hub,
+        device: &'a Device,
+        name: &'a str,
+        wish: &'a serde_json::Value,
+    ) -> BoxFuture<'a, Result<bool, HubError>> {
+        Box::pin(async move {
+            if name != "profile" {
+                return Ok(false);
+            }
+            self.profiles.choose(hub, device, wish).await.map(|()| true)
+        })
+    }
+
+    fn dictionary(&self) -> Option<&'static str> {
+        Some(include_str!("dictionary.toml"))
+    }
+
+    fn dictionaries(&self) -> Vec<String> {
+        self.profiles.dictionaries()
+    }
+
+    fn reachable(&self, device: &Device) -> Option<bool> {
+        Some(device.names.address.parse().is_ok_and(|board| self.boards.link(board).is_some()))
+    }
+
+    fn silence(&self) -> &'static Silence {
+        &SILENCE
+    }
+
+    fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {
+        vec![
+            Box::pin(Arc::clone(&self).ring(hub.clone(), stop.clone())),
+            Box::pin(self.follow(hub.clone(), stop.clone())),
+        ]
+    }
+}
+
+/// What an operator may start from to give a command.
+fn offered(action: &Action) -> Vec<Template> {
+    let template = |name: String, payload: String| Template { name, cmd: action.name.clone(), payload };
+    match action.takes {
+        Takes::Switch => vec![
+            template(format!("{} on", action.name), "1".to_owned()),
+            template(format!("{} off", action.name), "0".to_owned()),
+        ],
+        Takes::Number => {
+            let least = action.min.map_or_else(|| "0".to_owned(), |min| min.get().to_string());
+            vec![template(action.name.clone(), least)]
+        }
     }
 }
 
@@ -51,3 +197,12 @@ impl fmt::Debug for Mcu {
 
 /// The dialect's name.
 const NAME: &str = "mcu";
+/// A board speaks every 3 s; it is late after 10 s and offline after 30 s (§6).
+const SILENCE: Silence = Silence {
+    set_lasts: Duration::from_secs(1),
+    intervals: 3,
+    more: Duration::ZERO,
+    least: Duration::from_secs(30),
+    late: Some(Duration::from_secs(10)),
+};
+const READ_EVERY: Duration = Duration::from_mins(1);

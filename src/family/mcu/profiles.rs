@@ -1,0 +1,172 @@
+//! Which profile each board has: by the settings, or as a person chose for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+
+use super::profile::Profile;
+use crate::core::{Hub, HubError, Kept};
+use crate::model::{Device, DeviceId, SensorName};
+
+/// A profile, ready for messages.
+#[derive(Debug)]
+pub(super) struct Ready {
+    /// What it says.
+    pub(super) profile: Arc<Profile>,
+    /// The sensors of its columns.
+    names: Vec<SensorName>,
+    /// The column that counts messages.
+    pub(super) counter: Option<usize>,
+}
+
+/// The profiles of the settings, and who has which.
+#[derive(Debug)]
+pub(super) struct Profiles {
+    list: Vec<Arc<Ready>>,
+    /// The firmware's own, for boards that fit none.
+    usual: Arc<Ready>,
+    chosen: RwLock<HashMap<String, Arc<Ready>>>,
+}
+
+/// A person's choice for one board.
+#[derive(Debug, Serialize, Deserialize)]
+struct Choice {
+    device: DeviceId,
+    address: String,
+    profile: String,
+}
+
+impl Kept for Choice {
+    const KIND: &'static str = "mcu_profile";
+
+    fn key(&self) -> String {
+        self.device.to_string()
+    }
+
+    fn device(&self) -> Option<DeviceId> {
+        Some(self.device.clone())
+    }
+}
+
+impl Ready {
+    fn new(profile: &Profile) -> Arc<Self> {
+        Arc::new(Self {
+            names: profile.columns.iter().map(|column| SensorName::from(column.name.as_str())).collect(),
+            counter: profile.columns.iter().position(|column| column.counts),
+            profile: Arc::new(profile.clone()),
+        })
+    }
+
+    /// The sensor of a column: columns without a name are called by their place (§4).
+    pub(super) fn sensor(&self, column: usize) -> SensorName {
+        self.names.get(column).cloned().unwrap_or_else(|| SensorName::from(format!("v{}", column + 1)))
+    }
+}
+
+impl Profiles {
+    /// Those of the settings.
+    pub(super) fn new(list: &[Profile]) -> Self {
+        Self {
+            list: list.iter().map(Ready::new).collect(),
+            usual: Ready::new(&Profile::default()),
+            chosen: RwLock::default(),
+        }
+    }
+
+    /// The one of a board.
+    pub(super) fn of(&self, address: &str) -> Arc<Ready> {
+        let chosen = self.chosen.read().unwrap_or_else(PoisonError::into_inner);
+        let found =
+            chosen.get(address).or_else(|| self.list.iter().find(|ready| ready.profile.fits(address)));
+        Arc::clone(found.unwrap_or(&self.usual))
+    }
+
+    /// What the columns mean: a data dictionary each.
+    pub(super) fn dictionaries(&self) -> Vec<String> {
+        self.list.iter().map(|ready| ready.profile.dictionary()).collect()
+    }
+
+    /// A person chooses a profile for a board; `null` goes back to the settings.
+    pub(super) async fn choose(
+        &self,
+        hub: &Hub,
+        device: &Device,
+        wish: &serde_json::Value,
+    ) -> Result<(), HubError> {
+        let names = &device.names;
+        if wish.is_null() {
+            hub.forget_kept::<Choice>(names.id.as_str()).await?;
+            self.set(&names.address, None);
+            return Ok(());
+        }
+        let known: Vec<&str> = self.list.iter().map(|ready| ready.profile.name.as_str()).collect();
+        let found = wish.as_str().and_then(|name| self.named(name)).ok_or_else(|| {
+            HubError::invalid("profile", format!("profile is null or one of {}", known.join(", ")))
+        })?;
+        let profile = found.profile.name.clone();
+        let choice = Choice { device: names.id.clone(), address: names.address.clone(), profile };
+        hub.keep(&choice).await?;
+        self.set(&names.address, Some(found));
+        Ok(())
+    }
+
+    /// Reads what was chosen, here or by way of another server on the same store.
+    pub(super) async fn read(&self, hub: &Hub) -> Result<(), HubError> {
+        let mut chosen = HashMap::new();
+        let mut before = None;
+        loop {
+            let page = hub.kept_all::<Choice>(None, before, PAGE).await?;
+            for (_, choice) in &page {
+                // A profile that the settings no longer have is passed over, and counts again when they have it.
+                if let Some(ready) = self.named(&choice.profile) {
+                    chosen.insert(choice.address.clone(), ready);
+                }
+            }
+            before = page.last().map(|(at, choice)| (*at, choice.key()));
+            if page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        *self.chosen.write().unwrap_or_else(PoisonError::into_inner) = chosen;
+        Ok(())
+    }
+
+    fn named(&self, name: &str) -> Option<Arc<Ready>> {
+        self.list.iter().find(|ready| ready.profile.name == name).cloned()
+    }
+
+    fn set(&self, address: &str, ready: Option<Arc<Ready>>) {
+        let mut chosen = self.chosen.write().unwrap_or_else(PoisonError::into_inner);
+        match ready {
+            Some(ready) => chosen.insert(address.to_owned(), ready),
+            None => chosen.remove(address),
+        };
+    }
+}
+
+const PAGE: u32 = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_fits_counts_and_columns_without_a_name_are_numbered() {
+        let green = Profile {
+            name: "greenhouse".to_owned(),
+            boards: vec!["1*".to_owned()],
+            columns: vec![super::super::profile::Column { name: "Gain".to_owned(), ..Default::default() }],
+            ..Profile::default()
+        };
+        let profiles = Profiles::new(&[green, Profile::default()]);
+        let ready = profiles.of("17");
+        assert_eq!((ready.profile.name.as_str(), ready.counter), ("greenhouse", None));
+        assert_eq!([ready.sensor(0).as_str(), ready.sensor(1).as_str()], ["Gain", "v2"]);
+        let ready = profiles.of("5");
+        assert_eq!((ready.profile.name.as_str(), ready.counter), ("board", Some(0)));
+        assert_eq!(ready.sensor(2).as_str(), "v3");
+        assert_eq!(Profiles::new(&[]).of("5").sensor(1).as_str(), "TempSensor");
+        assert_eq!(profiles.dictionaries().len(), 2);
+    }
+}
