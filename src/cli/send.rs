@@ -1,4 +1,4 @@
-//! `homeport send`: queue a command, see its bytes beforehand, follow it to its end.
+//! `homeport send`: queue a command, see its bytes beforehand, follow it to its end; or say it to several devices.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,21 @@ use super::{Done, Failure, output};
 use crate::server;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(
-    after_help = "Examples:\n  homeport send 0002010203040506 --cmd wr --payload '{\"oke\":{\"port\":\"232\",\"baud\":115200}}' --wait\n  homeport send 0002010203040506 --cmd rd --payload '{\"_ping\":true}' --dry-run"
+    after_help = "Examples:\n  homeport send 0002010203040506 --cmd wr --payload '{\"oke\":{\"port\":\"232\",\"baud\":115200}}' --wait\n  homeport send 0002010203040506 --cmd rd --payload '{\"_ping\":true}' --dry-run\n  homeport send 5 7 12 --family mcu --cmd LED --payload 1\n  homeport send --all --family mcu --cmd LED --payload 0"
 )]
 pub(super) struct Send {
-    /// The device's id, address or name. An address nobody has heard of is taken on by this.
-    device: String,
+    /// The device's id, address or name. One alone whose address nobody has heard of is taken on by this. For several,
+    /// what became of it is told for each.
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "DEVICE")]
+    devices: Vec<String>,
+    /// Every device of the family that is connected now.
+    #[arg(long)]
+    all: bool,
+    /// Queue nothing for a device that is not connected now, where devices keep a connection.
+    #[arg(long, conflicts_with_all = ["dry_run", "wait"])]
+    skip_offline: bool,
     /// The verb, for instance wr or rd.
     #[arg(long)]
     cmd: String,
@@ -59,13 +68,17 @@ impl Send {
         let dst = (!self.dst.is_empty()).then_some(self.dst.as_slice());
         let priority = self.priority.as_deref();
         let body = Body { cmd: &self.cmd, payload, dst, expires_in_s, priority, dry_run: self.dry_run };
-        let body = serde_json::to_string(&body)?;
         let client = self.connect.client(settings)?;
-        let id = match find_device(&client, &self.device).await? {
+        let device = match self.devices.as_slice() {
+            [one] if !self.skip_offline => one,
+            _ => return self.call(&client, &body).await,
+        };
+        let body = serde_json::to_string(&body)?;
+        let id = match find_device(&client, device).await? {
             Some(device) => text(&device, "id").to_owned(),
             // A look beforehand must not take the device on.
-            None if self.dry_run => return self.rehearse_alone(settings),
-            None => self.take_on(&client).await?,
+            None if self.dry_run => return self.rehearse_alone(settings, device),
+            None => self.take_on(&client, device).await?,
         };
         let path = format!("/devices/{}/commands", escape(&id));
         let made = client.call_with(Method::POST, &path, Some(body)).await?;
@@ -76,7 +89,7 @@ impl Send {
             output::note(warning);
         }
         if self.wait {
-            return self.follow(&client, text(&made, "id")).await;
+            return self.follow(&client, &id, text(&made, "id")).await;
         }
         if self.json {
             output::json(&made)?;
@@ -87,17 +100,17 @@ impl Send {
     }
 
     /// Makes a device nobody has heard of, since a person who commands it thereby takes it on.
-    async fn take_on(&self, client: &Client) -> anyhow::Result<String> {
-        let body = json!({ "family": self.family, "address": self.device });
+    async fn take_on(&self, client: &Client, address: &str) -> anyhow::Result<String> {
+        let body = json!({ "family": self.family, "address": address });
         let device = client.call(Method::POST, "/devices", Some(&body)).await?;
         Ok(text(&device, "id").to_owned())
     }
 
     /// What a device nobody has heard of would get, made here.
-    fn rehearse_alone(&self, settings: &Global) -> Done {
+    fn rehearse_alone(&self, settings: &Global, address: &str) -> Done {
         let config = settings.load(Vec::new())?;
         let dst = (!self.dst.is_empty()).then(|| self.dst.clone());
-        let bytes = server::rehearse(&config, &self.family, &self.device, &self.cmd, &self.payload, dst)?;
+        let bytes = server::rehearse(&config, &self.family, address, &self.cmd, &self.payload, dst)?;
         self.show_bytes(
             &json!({ "dry_run": true, "size": bytes.len(), "raw": String::from_utf8_lossy(&bytes) }),
         )
@@ -113,7 +126,42 @@ impl Send {
         }
     }
 
-    async fn follow(&self, client: &Client, id: &str) -> Done {
+    /// Says it to several devices at once.
+    async fn call(&self, client: &Client, body: &Body<'_>) -> Done {
+        if self.dry_run || self.wait || !self.dst.is_empty() {
+            let message = "--dry-run, --wait and --dst are for one device: name one";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        let call = Call {
+            family: &self.family,
+            to: if self.all { json!("all") } else { json!(self.devices) },
+            cmd: body.cmd,
+            payload: body.payload,
+            expires_in_s: body.expires_in_s,
+            priority: body.priority,
+            offline: self.skip_offline.then_some("skip"),
+        };
+        let told = client.call_with(Method::POST, "/commands", Some(serde_json::to_string(&call)?)).await?;
+        let items = told.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        if self.json {
+            output::json(&told)?;
+        } else {
+            output::table(
+                &items,
+                &[("DEVICE", "address"), ("RESULT", "result"), ("COMMAND", "command"), ("", "message")],
+            )?;
+        }
+        let failed = |item: &Value| matches!(text(item, "result"), "no such device" | "refused");
+        match items.iter().filter(|item| failed(item)).count() {
+            0 => Ok(()),
+            count => Err(anyhow::anyhow!("{count} of {} devices got nothing", items.len()).into()),
+        }
+    }
+
+    async fn follow(&self, client: &Client, device: &str, id: &str) -> Done {
+        // Where a device keeps a connection and acknowledges nothing, being sent is the end.
+        let device = client.fetch(&format!("/devices/{}", escape(device))).await?;
+        let connects = device.get("connected").is_some();
         let mut told = 0;
         let mut taken = None;
         loop {
@@ -128,6 +176,7 @@ impl Send {
             let state = text(&command, "state");
             let since = *taken.get_or_insert_with(Instant::now);
             match state {
+                "sent" if connects => return self.end(&command, state),
                 "queued" | "sent" => taken = None,
                 // A reply comes soon or perhaps never, which means nothing (`cwm-oke.md §7.3`).
                 "accepted" if since.elapsed() < REPLY_WITHIN => {}
@@ -144,7 +193,7 @@ impl Send {
             output::line(state)?;
         }
         match state {
-            "accepted" | "answered" => Ok(()),
+            "accepted" | "answered" | "sent" => Ok(()),
             _ => Err(anyhow::anyhow!("the device did not take the command: it is {state}").into()),
         }
     }
@@ -162,6 +211,21 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<&'a str>,
     dry_run: bool,
+}
+
+/// What is said to several.
+#[derive(Serialize)]
+struct Call<'a> {
+    family: &'a str,
+    to: Value,
+    cmd: &'a str,
+    payload: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offline: Option<&'static str>,
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);

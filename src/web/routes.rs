@@ -8,8 +8,9 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
 use super::api::{
-    backup, calibration, captures, commands, data, devices, dictionaries, export, files, handshakes, health,
-    ledger, messages, metrics, people, picture, schedules, secrets, sign_in, templates, timeline, transfers,
+    backup, calibration, calls, captures, commands, data, devices, dictionaries, export, files, handshakes,
+    health, ledger, messages, metrics, people, picture, schedules, secrets, sign_in, templates, timeline,
+    transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -86,6 +87,7 @@ fn equipment() -> Vec<Row> {
         api("POST", "/api/v1/devices/{id}/revoke", operator, post(secrets::revoke)),
         api("GET", "/api/v1/devices/{id}/commands", viewer, get(commands::list)),
         api("POST", "/api/v1/devices/{id}/commands", operator, post(commands::queue)),
+        api("POST", "/api/v1/commands", operator, post(calls::call)),
         api("GET", "/api/v1/commands/{id}", viewer, get(commands::show)),
         api("POST", "/api/v1/commands/{id}/cancel", operator, post(commands::cancel)),
         api("POST", "/api/v1/devices/{id}/calibration", operator, post(calibration::calibrate)),

@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod calibration;
+pub(crate) mod calls;
 pub(crate) mod captures;
 pub(crate) mod commands;
 pub(crate) mod data;
