@@ -17,6 +17,7 @@ mod cli_sca11h;
 mod cwm;
 mod dictionary;
 mod harness;
+mod mcu;
 mod net_door;
 mod net_kit;
 mod outside;

@@ -1,10 +1,12 @@
-//! What the outside tests are written with: the real program as a child, a raw client, a pretend module, a pretend bed sensor.
+//! What the outside tests are written with: the real program as a child, a raw client, a pretend module, a pretend microcontroller, a pretend bed sensor.
 
+mod board;
 mod client;
 mod module;
 mod node;
 mod program;
 
+pub(crate) use board::{ACCEPT, Board, Mask, frame};
 pub(crate) use client::{Answer, Client};
 pub(crate) use module::{Module, crc, encoded, okm};
 pub(crate) use node::{Node, Quirks};

@@ -294,9 +294,13 @@ impl Program {
 
     /// Where plain HTTP is spoken.
     pub(crate) fn http(&self) -> SocketAddr {
+        self.listener("http://")
+    }
+
+    /// Where another listener is, by the scheme that is told of it: `http://` or `ws://`.
+    pub(crate) fn listener(&self, scheme: &str) -> SocketAddr {
         let said = &self.running.as_ref().expect("it runs").said;
-        let found = said.wait(PATIENCE, |lines| address_in(lines, "http://"));
-        found.expect("the server says where it speaks plain HTTP")
+        said.wait(PATIENCE, |lines| address_in(lines, scheme)).expect("it says where it listens")
     }
 
     /// The root certificate in a file, for other programs.
