@@ -12,6 +12,7 @@
 //! | `follow` | rows → samples and readings |
 //! | `nodes` | what is known of each node; found again after a start |
 //! | `peers` | one node id from two peers |
+//! | `truths` | what holds whatever comes in, for property tests and the fuzzer |
 //! | `first` | the head of a node's first request |
 //! | `refused` | what a node hears when nothing could be stored |
 //! | `identity` | node id and MAC → the address of one device |
@@ -55,6 +56,8 @@ mod rows;
 mod salvage;
 mod sample;
 mod sync;
+#[cfg(any(test, fuzzing))]
+pub mod truths;
 mod xml;
 
 use std::fmt;

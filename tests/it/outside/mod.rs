@@ -2,6 +2,7 @@
 
 mod adversity;
 mod bad_input;
+mod beds;
 mod certificates;
 mod client_certificates;
 mod clients;
