@@ -9,7 +9,7 @@ use super::registry::Known;
 use super::rhythm::{Presence, Silence};
 use super::{FeedEvent, Heard, Hub, HubError, UnknownPolicy};
 use crate::model::{
-    CommandId, CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, FamilyName,
+    CommandId, CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, Dress, FamilyName,
     HmacCheck, Lease, Reading, Seq, Timestamp, Verdict, WireId,
 };
 use crate::store::{Acknowledgement, Outcome, Reply, ReportWrite, Reported, StoreError, Write};
@@ -188,6 +188,18 @@ impl Hub {
         terms: Terms,
         peer: &str,
     ) -> Result<Pulled, HubError> {
+        self.lease_dressed(family, address, terms, peer, None).await
+    }
+
+    /// The same, and what goes out of a command's bytes is made by `dress`: the ledger has that.
+    pub async fn lease_dressed(
+        &self,
+        family: &FamilyName,
+        address: &str,
+        terms: Terms,
+        peer: &str,
+        dress: Option<Dress>,
+    ) -> Result<Pulled, HubError> {
         let Some(device) = self.device_by_address(family, address) else { return Ok(Pulled::default()) };
         let at = self.now();
         match device.state {
@@ -205,6 +217,7 @@ impl Hub {
             until: terms.hold.map(|hold| at.plus(hold)),
             attempts_max: terms.attempts_max,
             peer: peer.to_owned(),
+            dress,
         };
         let (hub, family) = (self.clone(), family.clone());
         self.whole(async move {
@@ -230,6 +243,13 @@ impl Hub {
             Ok(())
         })
         .await
+    }
+
+    /// Writes into the ledger what a device was told that is no command.
+    pub async fn said(&self, device: &DeviceRef, peer: &str, raw: Bytes) -> Result<(), HubError> {
+        let write = Write::Said { device: device.clone(), at: self.now(), peer: peer.to_owned(), raw };
+        self.write(write).await?;
+        Ok(())
     }
 
     /// A device by its address; letter case does not count.

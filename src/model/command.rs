@@ -179,6 +179,16 @@ pub struct Transition {
 /// Makes the exact bytes of a command once its number is known. Pure: the same number gives the same bytes.
 pub type Encoder = Arc<dyn Fn(WireId) -> Result<Bytes, EncodeError> + Send + Sync>;
 
+/// Makes what goes out of a command's bytes, where more is said with it.
+#[derive(Clone)]
+pub struct Dress(pub Arc<dyn Fn(&Bytes) -> Bytes + Send + Sync>);
+
+impl fmt::Debug for Dress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dress")
+    }
+}
+
 /// Why a command's bytes cannot be made; the text names the cause and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

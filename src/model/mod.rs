@@ -13,7 +13,7 @@ mod time;
 mod transfer;
 
 pub use command::{
-    CommandId, CommandRecord, CommandState, Draft, EncodeError, Encoder, Illegal, Lease, Priority,
+    CommandId, CommandRecord, CommandState, Draft, Dress, EncodeError, Encoder, Illegal, Lease, Priority,
     Transition, WireId,
 };
 pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName};

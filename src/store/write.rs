@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{Prune, Pruned};
 use crate::model::{
-    CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, HmacCheck, Lease, Reading,
-    Role, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
+    CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, Dress, HmacCheck, Lease,
+    Reading, Role, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
 };
 
 /// One durable change. Whole or not at all.
@@ -33,6 +33,19 @@ pub enum Write {
         attempts_max: u32,
         /// The asking peer's address, for the ledger's entry of what went out.
         peer: String,
+        /// Makes what goes out of the command's bytes, where more is said with it.
+        dress: Option<Dress>,
+    },
+    /// Something was said to a device that is no command, for the ledger.
+    Said {
+        /// To whom.
+        device: DeviceRef,
+        /// When.
+        at: Timestamp,
+        /// The peer's address.
+        peer: String,
+        /// The exact bytes.
+        raw: Bytes,
     },
     /// A command that was handed out did not leave: it goes back to the head of the queue. `Refused` unless it is
     /// `sent`.

@@ -69,13 +69,17 @@ async fn apply(work: &mut Work<'_>, write: &Write) -> Result<Outcome, Fault> {
     match write {
         Write::Report(report) => Ok(Outcome::Reported(report::store(work, report).await?)),
         Write::Enqueue(draft) => Ok(Outcome::Enqueued(queue::enqueue(work, draft).await?)),
-        Write::Lease { via, last, at, until, attempts_max, peer } => {
-            let ask =
-                queue::Ask { via, last: *last, at: *at, until: *until, attempts_max: *attempts_max, peer };
+        Write::Lease { via, last, at, until, attempts_max, peer, dress } => {
+            let dress = dress.as_ref();
+            let (last, at, until, attempts_max) = (*last, *at, *until, *attempts_max);
+            let ask = queue::Ask { via, last, at, until, attempts_max, peer, dress };
             Ok(Outcome::Leased(queue::lease(work, &ask).await?))
         }
         Write::HandBack { id, at, reason } => {
             Ok(Outcome::Changed(vec![queue::hand_back(work, id, *at, reason).await?]))
+        }
+        Write::Said { device, at, peer, raw } => {
+            queue::said(work, device, *at, peer, raw).await.map(|()| Outcome::Done)
         }
         Write::Cancel { id, at, by } => Ok(Outcome::Changed(vec![queue::cancel(work, id, *at, by).await?])),
         Write::Sweep { at, attempts_max } => {

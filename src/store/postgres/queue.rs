@@ -9,8 +9,8 @@ use super::batch::{Append, Work};
 use super::error::Fault;
 use super::{device, rows};
 use crate::model::{
-    CommandId, CommandRecord, CommandState, DeviceId, DeviceRef, Direction, Draft, Lease, Timestamp, Verdict,
-    WireId,
+    CommandId, CommandRecord, CommandState, DeviceId, DeviceRef, Direction, Draft, Dress, Lease, Timestamp,
+    Verdict, WireId,
 };
 use crate::store::{
     ASK_AGAIN, Acknowledgement, Enqueued, Leased, Reply, Settled, StoreError, handed_out, queue_full,
@@ -24,6 +24,7 @@ pub(super) struct Ask<'a> {
     pub(super) until: Option<Timestamp>,
     pub(super) attempts_max: u32,
     pub(super) peer: &'a str,
+    pub(super) dress: Option<&'a Dress>,
 }
 
 /// A change of state that is to be made, with its reason.
@@ -95,9 +96,8 @@ pub(super) async fn lease(work: &mut Work<'_>, ask: &Ask<'_>) -> Result<Leased, 
         .await?;
     let mut lease = None;
     if let Some(row) = due {
-        let command = hand_out(work, ask, &CommandId::new(rows::value(&row, "id")?), &by).await?;
-        lease =
-            Some(Lease { id: command.id.clone(), wire_id: command.wire_id, bytes: command.bytes.clone() });
+        let (command, bytes) = hand_out(work, ask, &CommandId::new(rows::value(&row, "id")?), &by).await?;
+        lease = Some(Lease { id: command.id.clone(), wire_id: command.wire_id, bytes });
         changed.retain(|other| other.id != command.id);
         changed.push(command);
     }
@@ -284,7 +284,7 @@ async fn hand_out(
     ask: &Ask<'_>,
     id: &CommandId,
     by: &str,
-) -> Result<CommandRecord, Fault> {
+) -> Result<(CommandRecord, Bytes), Fault> {
     let (from, to) = (CommandState::Queued, CommandState::Sent);
     step(work, id, &Step { from, to, at: ask.at, reason: handed_out(ask.until), by }).await?;
     work.execute(
@@ -293,17 +293,22 @@ async fn hand_out(
     )
     .await?;
     let command = record(work, id).await?;
-    work.append(&Append {
-        at: ask.at,
-        device: Some(&command.device),
-        direction: Direction::Out,
-        verdict: Verdict::None,
-        hmac: None,
-        peer: ask.peer,
-        raw: &command.bytes,
-    })
-    .await?;
-    Ok(command)
+    let bytes = ask.dress.map_or_else(|| command.bytes.clone(), |Dress(dress)| dress(&command.bytes));
+    said(work, &command.device, ask.at, ask.peer, &bytes).await?;
+    Ok((command, bytes))
+}
+
+/// Writes down what goes out.
+pub(super) async fn said(
+    work: &mut Work<'_>,
+    device: &DeviceRef,
+    at: Timestamp,
+    peer: &str,
+    raw: &Bytes,
+) -> Result<(), Fault> {
+    let (direction, verdict) = (Direction::Out, Verdict::None);
+    work.append(&Append { at, device: Some(device), direction, verdict, hmac: None, peer, raw }).await?;
+    Ok(())
 }
 
 /// Returns a command to the queue, or gives it up after `attempts_max`. Of `back` the state it goes to is

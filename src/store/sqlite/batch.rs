@@ -110,9 +110,10 @@ fn apply(
             recall.await_too([&draft.device.id, &draft.via.id]);
             queue::enqueue(db, draft).map(Outcome::Enqueued)
         }
-        Write::Lease { via, last, at, until, attempts_max, peer } => {
-            let asked =
-                queue::Asked { via, last: *last, at: *at, until: *until, attempts_max: *attempts_max, peer };
+        Write::Lease { via, last, at, until, attempts_max, peer, dress } => {
+            let dress = dress.as_ref();
+            let (last, at, until, attempts_max) = (*last, *at, *until, *attempts_max);
+            let asked = queue::Asked { via, last, at, until, attempts_max, peer, dress };
             let leased = queue::lease(db, journal, &asked)?;
             if until.is_none() {
                 recall.close_one();
@@ -122,6 +123,9 @@ fn apply(
         Write::HandBack { id, at, reason } => {
             recall.forget();
             queue::hand_back(db, id, *at, reason).map(Outcome::Changed)
+        }
+        Write::Said { device, at, peer, raw } => {
+            queue::said(db, journal, device, *at, peer, raw).map(|()| Outcome::Done)
         }
         Write::Cancel { id, at, by } => {
             recall.close_one();

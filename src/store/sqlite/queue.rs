@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::command::{self, Change};
 use super::device::{self, Standing};
 use super::journal::{Journal, Message};
 use crate::model::{
-    CommandId, CommandRecord, CommandState, DeviceId, DeviceState, Direction, Draft, Lease, Timestamp,
-    Verdict, WireId,
+    CommandId, CommandRecord, CommandState, DeviceId, DeviceRef, DeviceState, Direction, Draft, Dress, Lease,
+    Timestamp, Verdict, WireId,
 };
 use crate::store::{ASK_AGAIN, Acknowledgement, Enqueued, Leased, StoreError, handed_out, queue_full};
 
@@ -26,6 +27,7 @@ pub(super) struct Asked<'a> {
     pub(super) until: Option<Timestamp>,
     pub(super) attempts_max: u32,
     pub(super) peer: &'a str,
+    pub(super) dress: Option<&'a Dress>,
 }
 
 /// Queues a command.
@@ -145,24 +147,28 @@ pub(super) fn lease(db: &Connection, journal: &mut Journal, asked: &Asked<'_>) -
     )?
     .execute((key, asked.at.micros(), asked.until.map(Timestamp::micros)))?;
     let command = command::need(db, key)?;
-    journal.append(
-        db,
-        &Message {
-            at: asked.at,
-            device: Some(&command.device),
-            direction: Direction::Out,
-            verdict: Verdict::None,
-            hmac: None,
-            peer: asked.peer,
-            raw: &command.bytes,
-        },
-    )?;
-    let lease = Lease { id: command.id.clone(), wire_id: command.wire_id, bytes: command.bytes.clone() };
+    let bytes = asked.dress.map_or_else(|| command.bytes.clone(), |Dress(dress)| dress(&command.bytes));
+    said(db, journal, &command.device, asked.at, asked.peer, &bytes)?;
+    let lease = Lease { id: command.id.clone(), wire_id: command.wire_id, bytes };
     // A command that came back and is handed out at once is listed once, as it now is.
     changed.retain(|earlier: &CommandRecord| earlier.id != command.id);
     changed.push(command);
     let more = oldest_due(db, asked.via, asked.at)?.is_some();
     Ok(Leased { lease: Some(lease), more, changed })
+}
+
+/// Writes down what goes out.
+pub(super) fn said(
+    db: &Connection,
+    journal: &mut Journal,
+    device: &DeviceRef,
+    at: Timestamp,
+    peer: &str,
+    raw: &Bytes,
+) -> Result<(), StoreError> {
+    let (direction, verdict) = (Direction::Out, Verdict::None);
+    journal.append(db, &Message { at, device: Some(device), direction, verdict, hmac: None, peer, raw })?;
+    Ok(())
 }
 
 /// Withdraws a command.

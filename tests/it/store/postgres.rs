@@ -189,6 +189,7 @@ fn lease(device: &Device, last: Acknowledgement) -> Write {
         until: Some(at(80)),
         attempts_max: 3,
         peer: "192.0.2.1".to_owned(),
+        dress: None,
     }
 }
 

@@ -28,6 +28,7 @@ async fn ask(store: &Store, via: &Device, now: Timestamp, last: Acknowledgement)
         until: Some(now.plus(Duration::from_mins(1))),
         attempts_max: ATTEMPTS_MAX,
         peer: "192.0.2.7".to_owned(),
+        dress: None,
     };
     match store.write(write).await.unwrap() {
         Outcome::Leased(leased) => leased,
@@ -317,6 +318,7 @@ pub(crate) async fn what_is_never_acknowledged_rests(base: Base) {
         until: None,
         attempts_max: ATTEMPTS_MAX,
         peer: "192.0.2.7".to_owned(),
+        dress: None,
     };
     let mut taken = Vec::new();
     for id in ["a", "b"] {
