@@ -25,7 +25,9 @@ pub(super) struct Files {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Publish files, or replace those that have their names.
-    #[command(after_help = "Example:\n  homeport files add build/menu-7.bin --as menu.bin")]
+    #[command(
+        after_help = "Example:\n  homeport files add build/menu-7.bin --as menu.bin\n  homeport files add sca11h-2.1.bin --label 2.1 --target SCA11H"
+    )]
     Add {
         /// Files to publish.
         #[arg(required = true, value_name = "FILE")]
@@ -33,6 +35,13 @@ enum What {
         /// The name devices ask for [default: the file's own].
         #[arg(long = "as", value_name = "NAME")]
         name: Option<String>,
+        /// Which version it is.
+        #[arg(long)]
+        label: Option<String>,
+        /// The model of device it is made for, for instance SCA11H: such a file is firmware, and devices find it at
+        /// /firmware/files/ID/NAME too.
+        #[arg(long, value_name = "MODEL")]
+        target: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -69,7 +78,10 @@ impl Files {
     pub(super) async fn run(&self, settings: &Global) -> Done {
         let client = self.connect.client(settings)?;
         match &self.what {
-            What::Add { files, name, json } => add(&client.patient(), files, name.as_deref(), *json).await,
+            What::Add { files, name, label, target, json } => {
+                let about = [("label", label), ("target", target)];
+                add(&client.patient(), files, name.as_deref(), &query(about), *json).await
+            }
             What::List { json } => list(&client, *json).await,
             What::Send(send) => send.run(&client).await,
             What::Transfers(show) => show.run(&client).await,
@@ -79,13 +91,20 @@ impl Files {
     }
 }
 
-async fn add(client: &Client, files: &[PathBuf], name: Option<&str>, json: bool) -> Done {
+/// What is said about a file, as the call's query.
+fn query(about: [(&str, &Option<String>); 2]) -> String {
+    let said = about.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
+    let parts: Vec<String> = said.map(|(name, text)| format!("{name}={}", escape(text))).collect();
+    if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
+}
+
+async fn add(client: &Client, files: &[PathBuf], name: Option<&str>, about: &str, json: bool) -> Done {
     if name.is_some() && files.len() > 1 {
         return Err(Failure::Usage("--as names one file: give one".to_owned()));
     }
     let mut published = Vec::new();
     for path in files {
-        let record = add_one(client, path, name).await?;
+        let record = add_one(client, path, name, about).await?;
         if !json {
             let done =
                 if record.get("replaced") == Some(&Value::Bool(true)) { "replaced" } else { "published" };
@@ -102,11 +121,11 @@ async fn add(client: &Client, files: &[PathBuf], name: Option<&str>, json: bool)
     if json { Ok(output::json(&Value::Array(published))?) } else { Ok(()) }
 }
 
-async fn add_one(client: &Client, path: &Path, name: Option<&str>) -> anyhow::Result<Value> {
+async fn add_one(client: &Client, path: &Path, name: Option<&str>, about: &str) -> anyhow::Result<Value> {
     let own = path.file_name().and_then(|name| name.to_str());
     let Some(name) = name.or(own) else { bail!("{}: give a name with --as NAME", path.display()) };
     let file = FileToSend::open(path).await.with_context(|| path.display().to_string())?;
-    let sent = client.upload(&format!("/files/{}", escape(name)), file).await;
+    let sent = client.upload(&format!("/files/{}{about}", escape(name)), file).await;
     sent.with_context(|| format!("{} was not published", path.display()))
 }
 
@@ -137,8 +156,10 @@ async fn remove(client: &Client, names: &[String]) -> Done {
     Ok(())
 }
 
-const COLUMNS: [(&str, &str); 6] = [
+const COLUMNS: [(&str, &str); 8] = [
     ("NAME", "name"),
+    ("LABEL", "label"),
+    ("TARGET", "target"),
     ("BYTES", "size"),
     ("PUBLISHED", "published"),
     ("CRC-16", "crc16"),

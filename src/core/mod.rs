@@ -41,7 +41,7 @@ pub use certificates::{CertificateNote, EarlierCertificate, Presented};
 pub use credentials::{DeviceKey, Material, Revocation};
 pub use error::HubError;
 pub use feed::{Feed, FeedEvent, Heard, Next};
-pub use files::{Content, FileName, Published, Upload};
+pub use files::{About, Content, FileName, Published, Upload};
 pub use handshakes::HandshakeNote;
 pub use hub::Hub;
 pub use operators::{Caller, FIRST_ADMIN, How, Opened};

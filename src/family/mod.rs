@@ -3,6 +3,7 @@
 mod calibrate;
 mod capture;
 pub mod cwm;
+mod download;
 mod issuer;
 pub mod mcu;
 pub mod sca11h;

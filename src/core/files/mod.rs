@@ -39,6 +39,38 @@ pub struct Published {
     pub crc16: String,
     /// When it was published.
     pub published: Timestamp,
+    /// What is said about it.
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// What an owner says about a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Which version it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The model of device it is made for. Only such a file is firmware.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+impl About {
+    /// A label and a target of 1 to 64 characters each; empty ones are none.
+    ///
+    /// # Errors
+    /// `Invalid` names the one that cannot be.
+    pub fn new(label: Option<&str>, target: Option<&str>) -> Result<Self, HubError> {
+        let checked = |field, text: Option<&str>| {
+            let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+            if text.chars().count() > ABOUT_CHARS_MAX || text.chars().any(char::is_control) {
+                let message = format!("{field} has 1 to {ABOUT_CHARS_MAX} printable characters");
+                return Err(HubError::invalid(field, message));
+            }
+            Ok(Some(text.to_owned()))
+        };
+        Ok(Self { label: checked("label", label)?, target: checked("target", target)? })
+    }
 }
 
 impl Kept for Published {
@@ -234,5 +266,6 @@ impl Hub {
     }
 }
 
+const ABOUT_CHARS_MAX: usize = 64;
 /// Records read at a time when all are looked through.
 const PAGE: u32 = 500;

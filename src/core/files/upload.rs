@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::shelf::{Finished, Unfinished, failed};
-use super::{FileName, Published};
+use super::{About, FileName, Published};
 use crate::core::secrets::hex;
 use crate::core::{Hub, HubError};
 
@@ -19,6 +19,7 @@ pub struct Upload {
     name: FileName,
     size: u64,
     size_max: u64,
+    about: About,
     pieces: mpsc::Sender<Piece>,
     writer: JoinHandle<io::Result<(Finished, Sums)>>,
 }
@@ -29,7 +30,12 @@ impl Upload {
         let (pieces, taken) = mpsc::channel(PIECES_MAX);
         let writer = tokio::task::spawn_blocking(move || write(unfinished, taken));
         let size_max = hub.settings().file_bytes_max;
-        Ok(Self { hub, name, size: 0, size_max, pieces, writer })
+        Ok(Self { hub, name, size: 0, size_max, about: About::default(), pieces, writer })
+    }
+
+    /// Says something about it.
+    pub fn describe(&mut self, about: About) {
+        self.about = about;
     }
 
     /// Adds bytes. `TooLarge` when the file would be larger than files may be.
@@ -51,7 +57,7 @@ impl Upload {
     /// Makes the file durable and publishes it; says whether it replaces one of the same name. Downloads of that
     /// one finish with its bytes.
     pub async fn publish(self) -> Result<(Published, bool), HubError> {
-        let Self { hub, name, size, pieces, writer, .. } = self;
+        let Self { hub, name, size, about, pieces, writer, .. } = self;
         // Should the writer have gone, it says why below.
         drop(pieces.send(Piece::End).await);
         let written = writer.await.map_err(io::Error::other).flatten();
@@ -63,6 +69,7 @@ impl Upload {
             md5: hex(&sums.md5),
             crc16: format!("{:04X}", sums.crc16),
             published: hub.now(),
+            about,
         };
         let publisher = hub.clone();
         hub.whole(async move {

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use serde::Serialize;
 
 use super::Answer;
-use crate::core::{HubError, Published, Upload};
+use crate::core::{About, HubError, Published, Upload};
 use crate::model::Timestamp;
 use crate::web::App;
 use crate::web::error::WebError;
@@ -56,10 +56,11 @@ pub(crate) async fn withdraw(State(app): State<App>, Name(name): Name) -> Result
 pub(crate) async fn publish(
     State(app): State<App>,
     Name(name): Name,
+    params: Params,
     request: Request,
 ) -> Result<(StatusCode, Json<Uploaded>), WebError> {
     let (head, mut body) = request.into_parts();
-    let upload = match begin(&app, &name, &head.headers).await {
+    let upload = match begin(&app, &name, &params, &head.headers).await {
         Ok(upload) => upload,
         // Who asked first has sent nothing yet and sends nothing now.
         Err(error) if head.headers.contains_key(header::EXPECT) => return Err(error),
@@ -81,7 +82,7 @@ pub(crate) async fn publish(
 }
 
 /// All that can be refused before a byte of the file is there.
-async fn begin(app: &App, name: &str, headers: &HeaderMap) -> Result<Upload, WebError> {
+async fn begin(app: &App, name: &str, params: &Params, headers: &HeaderMap) -> Result<Upload, WebError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if text(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("multipart/")) {
         let message = "send the file's bytes as the body, not a form: curl -T FILE URL";
@@ -92,7 +93,10 @@ async fn begin(app: &App, name: &str, headers: &HeaderMap) -> Result<Upload, Web
     if length.is_some_and(|length: u64| length > limit_bytes) {
         return Err(HubError::TooLarge { limit_bytes }.into());
     }
-    Ok(app.hub.begin_file(name).await?)
+    let about = About::new(params.text("label"), params.text("target"))?;
+    let mut upload = app.hub.begin_file(name).await?;
+    upload.describe(about);
+    Ok(upload)
 }
 
 async fn fill(mut upload: Upload, body: &mut Body) -> Result<(Published, bool), WebError> {
