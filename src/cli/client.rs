@@ -354,8 +354,22 @@ pub(super) async fn device(client: &Client, text: &str) -> anyhow::Result<Value>
     }
 }
 
-/// The same; `None` when there is none.
+/// The same; `None` when there is none. A MAC is found however it is spelled.
 pub(super) async fn find_device(client: &Client, text: &str) -> anyhow::Result<Option<Value>> {
+    match (find_exactly(client, text).await?, bare_mac(text)) {
+        (None, Some(mac)) => find_exactly(client, &mac).await,
+        (found, _) => Ok(found),
+    }
+}
+
+/// The digits of a MAC with separators, in lower case.
+fn bare_mac(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|letter| !matches!(letter, ':' | '-' | '.')).collect();
+    let is_mac = digits.len() == 12 && digits.chars().all(|letter| letter.is_ascii_hexdigit());
+    (is_mac && digits != text).then(|| digits.to_ascii_lowercase())
+}
+
+async fn find_exactly(client: &Client, text: &str) -> anyhow::Result<Option<Value>> {
     let found = client.list(&format!("/devices?q={}", escape(text))).await?;
     let has = |device: &&Value, field: &str| {
         device.get(field).and_then(Value::as_str).is_some_and(|value| value.eq_ignore_ascii_case(text))

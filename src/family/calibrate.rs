@@ -31,6 +31,9 @@ pub struct CalibrateFrom {
 }
 
 impl CalibrateFrom {
+    /// So many stretches are looked at, at most: a day of minutes, two months of hours.
+    pub const WINDOWS_MAX: u32 = 1500;
+
     /// How many stretches are looked at, at most.
     pub fn windows(&self) -> u32 {
         let each = self.window.as_secs().max(1);

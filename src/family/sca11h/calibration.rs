@@ -41,10 +41,10 @@ pub(super) async fn calibrate(
     let id = &device.names.id;
     let (mut empty, mut occupied) = (None, None);
     if let Some(period) = from.empty {
-        empty = Some(Stretch { period, found: false, seconds: read(hub, id, period).await? });
+        empty = Some(Stretch { period, found: false, seconds: read(hub, id, period, &SENSORS).await? });
     }
     if let Some(period) = from.occupied {
-        occupied = Some(Stretch { period, found: false, seconds: read(hub, id, period).await? });
+        occupied = Some(Stretch { period, found: false, seconds: read(hub, id, period, &SENSORS).await? });
     }
     search(hub, id, from, &mut empty, &mut occupied).await?;
     let empty = enough(empty, "empty", EMPTY_SECONDS_MIN, from)?;
@@ -89,8 +89,9 @@ fn check(from: &CalibrateFrom) -> Result<(), HubError> {
         let message = format!("window_s is {WINDOW_MIN_S} to {PERIOD_MAX_S} seconds");
         return Err(HubError::invalid("window_s", message));
     }
-    if from.windows() > WINDOWS_MAX {
-        let message = format!("search_days has more than {WINDOWS_MAX} windows of window_s in it");
+    let most = CalibrateFrom::WINDOWS_MAX;
+    if from.windows() > most {
+        let message = format!("search_days has more than {most} stretches of window_s in it");
         return Err(HubError::invalid("search_days", message));
     }
     Ok(())
@@ -111,8 +112,13 @@ async fn search(
         }
         let period = Period { from: to.minus(from.window), to };
         to = period.from;
-        let seconds = read(hub, device, period).await?;
-        let stretch = Stretch { period, found: true, seconds };
+        // Most stretches are neither: their status alone says so.
+        let seconds = read(hub, device, period, &[STATUS]).await?;
+        let mut stretch = Stretch { period, found: true, seconds };
+        if !stretch.may_be_quiet(from.window) && !stretch.is_asleep(from.window) {
+            continue;
+        }
+        stretch.seconds = read(hub, device, period, &SENSORS).await?;
         if empty.is_none() && stretch.is_quiet(from.window) {
             *empty = Some(stretch);
         } else if occupied.is_none() && stretch.is_asleep(from.window) {
@@ -162,9 +168,14 @@ impl Stretch {
         ratio(self.seconds.len(), seconds) >= WHOLE_SHARE_MIN
     }
 
-    /// Whether it is an empty bed in a quiet room.
+    /// Whether the bed was empty.
+    fn may_be_quiet(&self, window: Duration) -> bool {
+        self.is_whole(window) && self.share(Status::Empty) >= EMPTY_SHARE_MIN
+    }
+
+    /// Whether it was empty, and the room quiet.
     fn is_quiet(&self, window: Duration) -> bool {
-        if !self.is_whole(window) || self.share(Status::Empty) < EMPTY_SHARE_MIN {
+        if !self.may_be_quiet(window) {
             return false;
         }
         let empty_ss = self.still().filter_map(|second| second.ss).collect();
@@ -202,16 +213,21 @@ impl Stretch {
 }
 
 /// The stored seconds of a period, in the order of their times.
-async fn read(hub: &Hub, device: &DeviceId, period: Period) -> Result<Vec<Second>, HubError> {
+async fn read(
+    hub: &Hub,
+    device: &DeviceId,
+    period: Period,
+    sensors: &[&str],
+) -> Result<Vec<Second>, HubError> {
     let mut seconds: BTreeMap<(Timestamp, Seq), Second> = BTreeMap::new();
     let end = period.to.plus(LATE_MAX);
-    for sensor in [STATUS, SIGNAL_STRENGTH, SV_INDEX] {
+    for sensor in sensors {
         let mut from = period.from;
         while from < end {
             let to = from.plus(SLICE).min(end);
             let filter = DataFilter {
                 device: Some(device.clone()),
-                sensor: Some(sensor.to_owned()),
+                sensor: Some((*sensor).to_owned()),
                 from: Some(from),
                 to: Some(to),
                 limit: SLICE_VALUES_MAX,
@@ -248,14 +264,13 @@ fn ratio(part: usize, whole: usize) -> f64 {
 const STATUS: &str = "status";
 const SIGNAL_STRENGTH: &str = "signal_strength";
 const SV_INDEX: &str = "sv_index";
+const SENSORS: [&str; 3] = [STATUS, SIGNAL_STRENGTH, SV_INDEX];
 /// §6.2 step 1: what Murata's app asks for.
 const EMPTY_SECONDS_MIN: usize = 15;
 /// §6.2 step 3.
 const OCCUPIED_SECONDS_MIN: usize = 45;
 const PERIOD_MAX_S: u64 = 86_400;
 const WINDOW_MIN_S: u64 = 60;
-/// Two weeks of hours.
-const WINDOWS_MAX: u32 = 336;
 const WHOLE_SHARE_MIN: f64 = 0.8;
 const EMPTY_SHARE_MIN: f64 = 0.98;
 const OCCUPIED_SHARE_MIN: f64 = 0.9;

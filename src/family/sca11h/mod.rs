@@ -23,6 +23,7 @@
 //! | `change` | a change of them: words → bytes, and what became of it |
 //! | `parameters` | what is known of a node's parameters and versions |
 //! | `formula`, `calibration` | parameters from a node's own history |
+//! | `firmware` | files for nodes, and what an owner adds to replies about them |
 //! | `logs` | the original server's log files |
 //! | `presence` | who lies in the bed, moves and shows vital signs, from one second to the next; pure |
 //! | `recall` | a bed after a restart, from what is stored of it |
@@ -36,6 +37,7 @@ mod calibration;
 mod change;
 mod clock;
 mod columns;
+mod firmware;
 mod first;
 mod follow;
 mod formula;
@@ -152,6 +154,7 @@ impl Sca11h {
             facts.insert("settings".to_owned(), own);
         }
         parameters::facts(hub, device, &mut facts).await?;
+        firmware::facts(hub, device, &mut facts).await?;
         if let Some(conflict) = hub.kept::<Conflict>(id.as_str()).await? {
             let lasts = conflict.lasts(hub.now());
             facts.insert(
@@ -206,6 +209,8 @@ impl Family for Sca11h {
         let sync = Owner::new(self.answers(&hub, sync::sync)).capped(BODY_MAX);
         for listener in self.listeners() {
             routes.add_owner(*listener, "/firmware/device/{mac}", sync.clone())?;
+            let file = self.answers(&hub, firmware::answer);
+            routes.add_read(*listener, "/firmware/files/{id}/{name}", file)?;
         }
         Ok(())
     }
@@ -246,7 +251,12 @@ impl Family for Sca11h {
         name: &'a str,
         wish: &'a Json,
     ) -> BoxFuture<'a, Result<bool, HubError>> {
-        Box::pin(self.wishes.set(hub, device, name, wish))
+        Box::pin(async move {
+            if name == firmware::WISH {
+                return firmware::wish(hub, device, wish).await.map(|()| true);
+            }
+            self.wishes.set(hub, device, name, wish).await
+        })
     }
 
     fn dictionary(&self) -> Option<&'static str> {

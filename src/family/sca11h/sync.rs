@@ -9,16 +9,18 @@ use hyper::{Method, StatusCode};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::asked::{Asked, Said};
+use super::first::FirstRequest;
 use super::habits::Habits;
 use super::logs::SyncLine;
 use super::names::{NoChangeReply, ReplyFraming};
 use super::parameters::Parameters;
 use super::pars::Pars;
-use super::{Sca11h, change};
-use crate::core::{Acknowledgement, Claim, CommandFilter, Event, Hub, HubError, Report, Terms};
+use super::refused::{refused, unproven};
+use super::{Sca11h, change, firmware};
+use crate::core::{Acknowledgement, Claim, CommandFilter, Event, Hub, HubError, Known, Report, Terms};
 use crate::http::query::{self, Plus};
-use crate::http::{Exchange, Reject, Reply};
-use crate::model::{CommandRecord, CommandState, Device, DeviceState, Timestamp, Verdict};
+use crate::http::{Exchange, Reply};
+use crate::model::{CommandRecord, CommandState, Device, DeviceState, Dress, Timestamp, Verdict};
 
 /// Syncs of one node wait for each other, where their addresses share a turn.
 #[derive(Debug)]
@@ -45,104 +47,152 @@ struct Sync<'a> {
     at: Timestamp,
     /// The part of the path, percent-decoded.
     segment: String,
-    body: &'a Bytes,
+    exchange: &'a Exchange,
     peer: String,
+}
+
+impl Sync<'_> {
+    fn report(&self, device: Option<Known>, verdict: Verdict, event: Option<Event>) -> Report {
+        Report {
+            device,
+            at: self.at,
+            raw: self.exchange.body.clone(),
+            verdict,
+            hmac: None,
+            // The same words a day later are news: it still has what it had.
+            fingerprint: None,
+            events: event.into_iter().collect(),
+            peer: self.peer.clone(),
+        }
+    }
 }
 
 /// A node's changes that can still happen, newest first.
 struct Open(Vec<(CommandRecord, Pars)>);
 
+/// What became of a sync.
+enum Heard {
+    /// The body of the answer, and how it is sent.
+    Told(Bytes, Habits),
+    Unproven,
+}
+
 /// Answers one sync.
 pub(super) async fn sync(sca: Arc<Sca11h>, hub: Hub, exchange: Exchange) -> Reply {
-    match answer(&sca, &hub, &exchange).await {
-        Ok(reply) => reply,
-        Err(error) => refused(&error),
+    let exchange = Arc::new(exchange);
+    let heard = {
+        let (sca, hub, exchange) = (Arc::clone(&sca), hub.clone(), Arc::clone(&exchange));
+        // A node that hangs up must not part what it was handed from what is noted of it.
+        hub.clone().whole(async move { answer(&sca, &hub, &exchange).await }).await
+    };
+    match heard {
+        Ok(Heard::Told(body, habits)) => framed(body, habits),
+        Ok(Heard::Unproven) => unproven(&sca.settings, &exchange),
+        Err(error) => refused(error, &exchange),
     }
 }
 
-fn refused(error: &HubError) -> Reply {
-    Reject::unavailable(error.to_string()).into_reply()
-}
-
-async fn answer(sca: &Sca11h, hub: &Hub, exchange: &Exchange) -> Result<Reply, HubError> {
+async fn answer(sca: &Sca11h, hub: &Hub, exchange: &Exchange) -> Result<Heard, HubError> {
     let segment = query::decode(exchange.param("mac").unwrap_or_default().as_bytes(), Plus::Literal);
     let sync = Sync {
         at: hub.now(),
         segment: String::from_utf8_lossy(&segment).into_owned(),
-        body: &exchange.body,
-        peer: exchange.peer.addr.ip().to_string(),
+        exchange,
+        peer: exchange.peer.addr.ip().to_canonical().to_string(),
     };
-    let asked = Asked::read(&exchange.body);
-    if asked == Asked::Nothing && exchange.method == Method::GET {
-        return look(sca, hub, &sync).await;
+    match Asked::read(&exchange.body) {
+        Asked::Said(said) => hear(sca, hub, &sync, &said).await,
+        Asked::Nothing if exchange.method == Method::GET => look(sca, hub, &sync).await,
+        Asked::Nothing => unread(sca, hub, &sync, "there is no body").await,
+        Asked::Unreadable(why) => unread(sca, hub, &sync, &why).await,
     }
-    let name = match &asked {
-        Asked::Said(said) => said.name.as_deref(),
-        Asked::Nothing | Asked::Unreadable(_) => None,
-    };
-    let address = sca.identities.of_sync(hub, &sync.segment, name).await?;
+}
+
+/// Takes what a node says, and hands out what waits for it.
+async fn hear(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>, said: &Said) -> Result<Heard, HubError> {
+    let address = sca.identities.of_sync(hub, &sync.segment, said.name.as_deref()).await?;
     let _turn = sca.syncs.of(&address).await;
-    let known = hub.claim(Claim { family: &sca.name, address: &address, parent: None })?;
+    let known = match hub.claim(Claim { family: &sca.name, address: &address, parent: None }) {
+        Err(HubError::Invalid { message, .. }) => return unread(sca, hub, sync, &message).await,
+        known => known?,
+    };
     let id = known.names().id.clone();
-    if !sca.wishes.proves(hub, &id, exchange.header("authorization")).await? {
-        return Err(HubError::Unauthorized);
+    if !sca.wishes.proves(hub, &id, sync.exchange.header("authorization")).await? {
+        return Ok(Heard::Unproven);
     }
     let mut open = Open::of(hub, &known.device).await?;
-    let said = match asked {
-        Asked::Said(said) => Ok(*said),
-        Asked::Nothing => Err("there is no body".to_owned()),
-        Asked::Unreadable(why) => Err(why),
-    };
-    let asked_for = said.as_ref().is_ok_and(|said| open.wants(said));
-    let made = said.as_ref().ok().and_then(|said| open.take_confirmed(said));
-    let report = Report {
-        device: Some(known),
-        at: sync.at,
-        raw: sync.body.clone(),
-        verdict: if said.is_ok() { Verdict::Ok } else { Verdict::Malformed },
-        hmac: None,
-        // The same words a day later are news: it still has what it had.
-        fingerprint: None,
-        events: made.as_ref().map(settling).into_iter().collect(),
-        peer: sync.peer.clone(),
-    };
+    let asked_for = open.wants(said);
+    let made = open.take_confirmed(said);
+    let report = sync.report(Some(known), Verdict::Ok, made.as_ref().map(settling));
     hub.accept(report).await?;
+    hub.keep_new(&FirstRequest::of(&id, "sync", sync.exchange, sync.at)).await?;
     let habits = sca.habits(hub, &id).await?;
-    let Some(device) = hub.device(&id) else { return Ok(framed(NOTHING, habits)) };
-    let said = match said {
-        Ok(said) => said,
-        Err(why) => {
-            let (device, peer) = (&device.names.address, &sync.peer);
-            tracing::warn!(%device, %peer, "a sync that cannot be read was answered without a change: {why}");
-            return Ok(framed(NOTHING, habits));
-        }
+    let Some(device) = hub.device(&id) else { return Ok(Heard::Told(NOTHING, habits)) };
+    let mut added = None;
+    if is_served(&device) {
+        added = firmware::addition(hub, &device, sync.exchange.header("host"), &said.versions).await?;
+    }
+    let dress = added.as_ref().map(|(members, _)| firmware::dress(members.clone()));
+    let sent = deliver(sca, hub, sync, &device, said, &open, dress).await?;
+    note(sca, hub, &device, sync, said, asked_for, sent.as_ref()).await?;
+    let is_change = sent.is_some();
+    let mut body = sent.unwrap_or_else(|| no_change(said, habits));
+    let Some((members, told)) = added else { return Ok(Heard::Told(body, habits)) };
+    if !is_change {
+        body = firmware::merged(&body, &members);
+        hub.said(&device.names, &sync.peer, body.clone()).await?;
+    }
+    hub.keep(&told).await?;
+    Ok(Heard::Told(body, habits))
+}
+
+/// Keeps what cannot be read, and has nothing to say to it (§5.2).
+async fn unread(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>, why: &str) -> Result<Heard, HubError> {
+    let address = sca.identities.of_sync(hub, &sync.segment, None).await?;
+    let known = match hub.claim(Claim { family: &sca.name, address: &address, parent: None }) {
+        // No device can have such an address.
+        Err(HubError::Invalid { .. }) => None,
+        known => Some(known?),
     };
-    let sent = deliver(sca, hub, &device, &said, &open, &sync.peer).await?;
-    let reply = sent.clone().unwrap_or_else(|| no_change(&said, habits));
-    note(sca, hub, &device, &sync, &said, asked_for, sent.as_ref()).await?;
-    Ok(framed(reply, habits))
+    let mut habits = sca.settings.habits();
+    if let Some(known) = &known {
+        let id = &known.names().id;
+        if !sca.wishes.proves(hub, id, sync.exchange.header("authorization")).await? {
+            return Ok(Heard::Unproven);
+        }
+        habits = sca.habits(hub, id).await?;
+    }
+    hub.accept(sync.report(known, Verdict::Malformed, None)).await?;
+    let (peer, mac) = (&sync.peer, &sync.segment);
+    tracing::warn!(%peer, %mac, "a sync is kept and not used: {why}");
+    Ok(Heard::Told(NOTHING, habits))
 }
 
 /// Answers a GET without a body, whose meaning nobody knows (§5.2): with what a sync would hear, and without a trace.
-async fn look(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>) -> Result<Reply, HubError> {
+async fn look(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>) -> Result<Heard, HubError> {
     let address = sca.identities.of_sync(hub, &sync.segment, None).await?;
     let Some(device) = hub.device_by_address(&sca.name, &address) else {
-        return Ok(framed(NOTHING, sca.settings.habits()));
+        return Ok(Heard::Told(NOTHING, sca.settings.habits()));
     };
-    let habits = sca.habits(hub, &device.names.id).await?;
+    let id = &device.names.id;
+    if !sca.wishes.proves(hub, id, sync.exchange.header("authorization")).await? {
+        return Ok(Heard::Unproven);
+    }
+    let habits = sca.habits(hub, id).await?;
     let open = if is_served(&device) { Open::of(hub, &device).await? } else { Open(Vec::new()) };
     let pending = open.0.first().map(|(command, _)| command.bytes.clone());
-    Ok(framed(pending.unwrap_or(NOTHING), habits))
+    Ok(Heard::Told(pending.unwrap_or(NOTHING), habits))
 }
 
 /// Hands out what waits for the node, unless it holds a change of which it says nothing.
 async fn deliver(
     sca: &Sca11h,
     hub: &Hub,
+    sync: &Sync<'_>,
     device: &Device,
     said: &Said,
     open: &Open,
-    peer: &str,
+    dress: Option<Dress>,
 ) -> Result<Option<Bytes>, HubError> {
     if !is_served(device) || open.0.is_empty() {
         return Ok(None);
@@ -162,7 +212,7 @@ async fn deliver(
         hold: Some(change::LIFE),
         attempts_max: if newer { 1 } else { SYNCS_MAX },
     };
-    let pulled = hub.lease_on(&sca.name, &device.names.address, terms, peer).await?;
+    let pulled = hub.lease_dressed(&sca.name, &device.names.address, terms, &sync.peer, dress).await?;
     let given_up = pulled.lease.is_none() && !newer;
     if given_up && open.0.iter().any(|(command, _)| command.attempts >= SYNCS_MAX) {
         let has = said.pars.as_deref().unwrap_or("none");

@@ -48,13 +48,11 @@ pub(crate) async fn calibrate(
 ) -> Result<Response, WebError> {
     let device = device(&app, &id)?;
     let family = app.family(&device.names.family).ok_or(WebError::NotFound("family"))?;
-    let day = Duration::from_hours(24);
-    let from = CalibrateFrom {
-        empty: ask.empty,
-        occupied: ask.occupied,
-        search: day.saturating_mul(ask.search_days.unwrap_or(SEARCH_DAYS)),
-        window: Duration::from_secs(ask.window_s.unwrap_or(WINDOW_S).into()),
-    };
+    let window = Duration::from_secs(ask.window_s.unwrap_or(WINDOW_S).into());
+    let days = |days| Duration::from_hours(24).saturating_mul(days);
+    let usual = days(SEARCH_DAYS).min(window.saturating_mul(CalibrateFrom::WINDOWS_MAX));
+    let search = ask.search_days.map_or(usual, days);
+    let from = CalibrateFrom { empty: ask.empty, occupied: ask.occupied, search, window };
     let found = family.calibrate(&app.hub, &device, &from).await?;
     let mut calibrated = Calibrated {
         shown: found.shown,

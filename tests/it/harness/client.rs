@@ -187,9 +187,14 @@ impl Client {
 
     /// A POST of JSON with an API token.
     pub(crate) fn post_as(&mut self, token: &str, target: &str, body: &Value) -> Answer {
+        self.send_as("POST", token, target, body)
+    }
+
+    /// The same with another method.
+    pub(crate) fn send_as(&mut self, method: &str, token: &str, target: &str, body: &Value) -> Answer {
         let body = body.to_string();
         let request = format!(
-            "POST {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );

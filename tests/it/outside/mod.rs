@@ -11,6 +11,7 @@ mod durability;
 mod files;
 mod handshakes;
 mod metrics;
+mod parameters;
 mod provisioning;
 mod restart;
 mod story;
