@@ -10,14 +10,14 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use homeport::core::{DataFilter, Hub, HubSettings, UnknownPolicy};
 use homeport::dictionary::{Dictionaries, Shelf};
-use homeport::family::Family;
 use homeport::family::sca11h::{Sca11h, Sca11hSettings};
+use homeport::family::{CommandText, Family};
 use homeport::http::{Exchange, ListenerKind, Peer, Routes, Table};
 use homeport::model::{Clock, Device, FamilyName, Timestamp, Value};
 use homeport::store::{Store, Target, WriterSettings};
 use homeport::web::{self, WebSettings};
 use hyper::{Method, Request};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tower::ServiceExt as _;
 
 /// Sample A of the page's §9: five seconds in bed, one of them without a new beat.
@@ -158,6 +158,20 @@ impl House {
         told.collect()
     }
 
+    /// A change of parameters waits for the node.
+    async fn queue(&self, pars: &str) {
+        let text = CommandText {
+            address: Some(self.device().names.address),
+            parent: None,
+            cmd: "pars".to_owned(),
+            payload: json!(pars).to_string(),
+            dst: None,
+            at: self.hub.now(),
+        };
+        let order = self.families[0].draft(&text).unwrap().into_order("user:test");
+        self.hub.enqueue(order).await.unwrap();
+    }
+
     /// What an administrator's browser or script gets.
     async fn get(&self, path: &str) -> String {
         let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
@@ -272,7 +286,7 @@ async fn the_page_shows_every_value_with_its_unit() {
         "969 ms",
         // The beats before it, back to the message before.
         "before: 1020, 1012, 991, 978, 969, 1020",
-        "bed entered",
+        "<li><time>2017-03-19 23:00:30</time> bed entered</li>",
         // Summaries: empty seconds hold no amounts.
         "mean 60.4, 60 to 61 <span class=\"dim\">of 20</span>",
     ] {
@@ -289,13 +303,22 @@ async fn the_timeline_tells_messages_values_and_events_newest_first() {
     for _ in 0..4 {
         house.push(&IN_BED).await;
     }
+    house.passes(1);
+    house.queue("7000,270,5000,0,1400,7").await;
+    house.passes(1);
+    house.push(&IN_BED).await;
     let id = house.device().names.id;
     let whole = house.json(&format!("/api/v1/devices/{id}/timeline?limit=1000")).await;
     let items = whole["items"].as_array().unwrap();
     assert_eq!(whole["next"], Json::Null);
     let kinds = |kind: &str| items.iter().filter(|item| item["kind"] == kind).count();
-    assert_eq!((kinds("message"), kinds("event")), (10, 2));
+    assert_eq!((kinds("message"), kinds("event"), kinds("command")), (11, 2, 1));
     assert_eq!(items[0]["kind"], "message");
+    let place = items.iter().position(|item| item["kind"] == "command").unwrap();
+    assert_eq!(items[place]["command"]["state"], "queued");
+    assert_eq!(items[place]["command"]["by"], "user:test");
+    let later = items[..place].iter().filter(|item| item["kind"] == "message").count();
+    assert_eq!(later, 1, "it was queued before the last message");
     let times: Vec<&str> = items.iter().map(|item| item["at"].as_str().unwrap()).collect();
     assert!(times.is_sorted_by(|one, other| one >= other), "{times:?}");
     // Pages of any size hold the same, once each.
@@ -310,7 +333,7 @@ async fn the_timeline_tells_messages_values_and_events_newest_first() {
         }
         assert_eq!(&paged, items, "pages of {limit}");
     }
-    let from = Timestamp::parse(BEGAN).unwrap().plus(Duration::from_secs(48));
+    let from = Timestamp::parse(BEGAN).unwrap().plus(Duration::from_secs(55));
     let late = house.json(&format!("/api/v1/devices/{id}/timeline?limit=1000&from={from}")).await;
     let messages = late["items"].as_array().unwrap().iter().filter(|item| item["kind"] == "message").count();
     assert_eq!(messages, 1);

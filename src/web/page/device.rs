@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 
+use super::events::{self, EventLine};
 use super::facts::{self, FactLine};
 use super::summary::{self, SummaryLine};
 use super::transfers::{self, TransferLine};
@@ -39,6 +40,7 @@ struct DevicePage {
     children: Vec<Device>,
     certificate: Option<CertificateNote>,
     values: Vec<ValueLine>,
+    events: Vec<EventLine>,
     summary: Vec<SummaryLine>,
     facts: Vec<FactLine>,
     commands: Vec<CommandLine>,
@@ -97,6 +99,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     let messages = app.hub.messages(messages).await?;
     let presence = app.hub.presence(&device);
     let chosen = app.dictionaries.choose(&device.names);
+    let events = events::lines(&app, &id, &chosen, &values).await?;
     let mut lines = Vec::with_capacity(values.len());
     for datum in values {
         let before = before(&app, &id, &chosen, &datum).await?;
@@ -111,6 +114,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         children: app.hub.children(&id),
         certificate: app.hub.certificate(&id).await?,
         values: lines,
+        events,
         summary: summary::lines(&app, &id, &chosen).await?,
         facts: facts::lines(&app.facts(&device).await?),
         commands: commands.into_iter().map(command_line).collect(),

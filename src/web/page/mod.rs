@@ -4,6 +4,7 @@ pub(crate) mod actions;
 pub(crate) mod assets;
 pub(crate) mod device;
 pub(crate) mod devices;
+mod events;
 mod facts;
 pub(crate) mod login;
 pub(crate) mod pullform;
