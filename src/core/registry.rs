@@ -3,6 +3,7 @@
 //! A device that was claimed but never stored is *tentative*: it keeps its id for the next message, and is
 //! not shown to anybody.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -51,7 +52,8 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Tables {
     by_id: HashMap<DeviceId, Entry>,
-    by_address: HashMap<(FamilyName, String), DeviceId>,
+    /// By family, then by address in small letters.
+    by_address: HashMap<FamilyName, HashMap<String, DeviceId>>,
     /// Families whose silence is judged by a rule of their own.
     silences: HashMap<FamilyName, &'static Silence>,
 }
@@ -73,7 +75,7 @@ impl Registry {
             if let Some(after) = tables.by_id.get_mut(&entry.device.names.id) {
                 after.rhythm = entry.rhythm;
                 after.rhythm_kept = entry.rhythm_kept;
-            } else if !entry.stored && !tables.by_address.contains_key(&key(&entry.device.names)) {
+            } else if !entry.stored && tables.id_at(&entry.device.names).is_none() {
                 tables.put(entry.device, false);
             }
         }
@@ -121,25 +123,11 @@ impl Registry {
         self.write().put(device, true);
     }
 
-    /// Notes that a report of a device was stored. Says whether the device is new to the store, or changed
-    /// its parent by it.
-    pub(super) fn heard(&self, device: &Device, at: Timestamp) -> Option<Device> {
+    /// Notes that a report of these devices was stored. Gives those that are new to the store, or changed their
+    /// parent by it.
+    pub(super) fn heard(&self, devices: &[Device], at: Timestamp) -> Vec<Device> {
         let mut tables = self.write();
-        let Some(entry) = tables.by_id.get_mut(&device.names.id) else {
-            let mut device = device.clone();
-            device.last_seen = device.last_seen.max(Some(at));
-            tables.put(device.clone(), true);
-            return Some(device);
-        };
-        entry.rhythm.heard(at);
-        let mut changed = !entry.stored;
-        entry.stored = true;
-        entry.device.last_seen = entry.device.last_seen.max(Some(at));
-        if entry.device.parent.is_none() && device.parent.is_some() {
-            entry.device.parent.clone_from(&device.parent);
-            changed = true;
-        }
-        changed.then(|| entry.device.clone())
+        devices.iter().filter_map(|device| tables.heard(device, at)).collect()
     }
 
     /// Takes one message off a device's allowance of `per_minute`, which refills steadily and holds a minute's
@@ -211,7 +199,10 @@ impl Registry {
     pub(super) fn forget(&self, id: &DeviceId) {
         let mut tables = self.write();
         if let Some(entry) = tables.by_id.remove(id) {
-            tables.by_address.remove(&key(&entry.device.names));
+            let DeviceRef { family, address, .. } = &entry.device.names;
+            if let Some(addresses) = tables.by_address.get_mut(family) {
+                addresses.remove(&*small(address));
+            }
         }
         for entry in tables.by_id.values_mut().filter(|entry| entry.device.parent.as_ref() == Some(id)) {
             entry.device.parent = None;
@@ -223,7 +214,9 @@ impl Registry {
         let mut tables = self.write();
         let Tables { by_id, by_address, .. } = &mut *tables;
         by_id.retain(|_, entry| entry.stored || entry.device.created >= before);
-        by_address.retain(|_, id| by_id.contains_key(id));
+        for addresses in by_address.values_mut() {
+            addresses.retain(|_, id| by_id.contains_key(id));
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Tables> {
@@ -237,14 +230,37 @@ impl Registry {
 }
 
 impl Tables {
+    fn heard(&mut self, device: &Device, at: Timestamp) -> Option<Device> {
+        let Some(entry) = self.by_id.get_mut(&device.names.id) else {
+            let mut device = device.clone();
+            device.last_seen = device.last_seen.max(Some(at));
+            self.put(device.clone(), true);
+            return Some(device);
+        };
+        entry.rhythm.heard(at);
+        let mut changed = !entry.stored;
+        entry.stored = true;
+        entry.device.last_seen = entry.device.last_seen.max(Some(at));
+        if entry.device.parent.is_none() && device.parent.is_some() {
+            entry.device.parent.clone_from(&device.parent);
+            changed = true;
+        }
+        changed.then(|| entry.device.clone())
+    }
+
     fn at(&self, family: &FamilyName, address: &str) -> Option<&Entry> {
-        let id = self.by_address.get(&(family.clone(), address.to_ascii_lowercase()))?;
+        let id = self.by_address.get(family)?.get(&*small(address))?;
         self.by_id.get(id)
+    }
+
+    fn id_at(&self, names: &DeviceRef) -> Option<&DeviceId> {
+        self.by_address.get(&names.family)?.get(&*small(&names.address))
     }
 
     fn put(&mut self, device: Device, stored: bool) {
         let id = device.names.id.clone();
-        if let Some(before) = self.by_address.insert(key(&device.names), id.clone())
+        let addresses = self.by_address.entry(device.names.family.clone()).or_default();
+        if let Some(before) = addresses.insert(small(&device.names.address).into_owned(), id.clone())
             && before != id
         {
             self.by_id.remove(&before);
@@ -262,6 +278,11 @@ impl Tables {
 /// The store is told of an interval that moved by more than this part of it.
 const RHYTHM_TOLD_PART: u32 = 5;
 
-fn key(names: &DeviceRef) -> (FamilyName, String) {
-    (names.family.clone(), names.address.to_ascii_lowercase())
+/// An address in small letters, as nearly every device sends its own.
+fn small(address: &str) -> Cow<'_, str> {
+    if address.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(address.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(address)
+    }
 }

@@ -1,5 +1,6 @@
 //! What devices do: claim who they are, report, and fetch commands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -143,26 +144,24 @@ impl Hub {
     }
 
     async fn accept_through(&self, report: Report) -> Result<Accepted, HubError> {
-        let mut known = report.device.clone();
-        let outcome = match self.write(self.report_write(&report, known.as_ref())).await {
+        // The hub keeps a share of what it sends, to tell of it afterwards.
+        let mut report = Arc::new(self.report_write(report));
+        let outcome = match self.write(Write::Report(Arc::clone(&report))).await {
             // Another server on the same store met the newcomer first: take its id and try once more.
-            Err(StoreError::Conflict(_)) if known.is_some() => {
+            Err(StoreError::Conflict(_)) if report.device.is_some() => {
                 self.refresh().await?;
-                known = match &known {
-                    Some(known) => Some(self.claim_again(known)?),
-                    None => None,
-                };
-                self.write(self.report_write(&report, known.as_ref())).await?
+                report = Arc::new(self.claimed_again(&report)?);
+                self.write(Write::Report(Arc::clone(&report))).await?
             }
             outcome => outcome?,
         };
         let Outcome::Reported(reported) = outcome else { return Err(astray(&outcome)) };
-        match &known {
-            Some(known) => self.0.tally.received(&known.names().family, reported.verdict),
+        match &report.device {
+            Some(names) => self.0.tally.received(&names.family, reported.verdict),
             None => self.0.tally.received(&FamilyName::new("unknown"), reported.verdict),
         }
         let accepted = Accepted { seq: reported.seq, verdict: reported.verdict, pending: reported.pending };
-        self.told(report, known, reported);
+        self.told(&report, reported);
         Ok(accepted)
     }
 
@@ -296,95 +295,111 @@ impl Hub {
         }
     }
 
-    fn claim_again(&self, known: &Known) -> Result<Known, HubError> {
-        let names = known.names();
-        let parent = known.parent.as_ref().map(|parent| parent.names.address.as_str());
-        self.claim(Claim { family: &names.family, address: &names.address, parent })
+    /// The same report, of the devices as they are known by now.
+    fn claimed_again(&self, report: &ReportWrite) -> Result<ReportWrite, HubError> {
+        let mut report = report.clone();
+        let Some(names) = &report.device else { return Ok(report) };
+        let parent = report.devices.iter().find(|device| device.names.id != names.id);
+        let parent = parent.map(|parent| parent.names.address.as_str());
+        let known = self.claim(Claim { family: &names.family, address: &names.address, parent })?;
+        if let Some(reply) = &mut report.reply {
+            reply.from = vec![known.names().id.clone()];
+        }
+        report.is_of(known);
+        Ok(report)
     }
 
-    fn report_write(&self, report: &Report, known: Option<&Known>) -> Write {
-        let believed = match report.verdict {
+    fn report_write(&self, report: Report) -> ReportWrite {
+        let Report { device: known, at, raw, verdict, hmac, fingerprint, events, peer } = report;
+        let believed = match verdict {
             Verdict::Ok | Verdict::NoCrc | Verdict::Duplicate | Verdict::None => true,
             Verdict::BadCrc | Verdict::Malformed => false,
         };
         let mut readings = Vec::new();
         let mut reply = None;
-        for event in report.events.iter().filter(|_| believed) {
+        for event in events.into_iter().filter(|_| believed) {
             match event {
-                Event::Readings(values) => readings.extend_from_slice(values),
+                Event::Readings(values) if readings.is_empty() => readings = values,
+                Event::Readings(values) => readings.extend(values),
                 Event::Reply { wire_id, keys, within } => {
                     let within = within.unwrap_or_else(|| self.0.settings.load().reply_window);
-                    reply = known.map(|known| Reply {
+                    reply = known.as_ref().map(|known| Reply {
                         from: vec![known.names().id.clone()],
-                        wire_id: *wire_id,
-                        keys: keys.clone(),
-                        since: report.at.minus(within),
+                        wire_id,
+                        keys,
+                        since: at.minus(within),
                     });
                 }
             }
         }
-        let seen = |device: &Device| Device { last_seen: Some(report.at), ..device.clone() };
-        Write::Report(Box::new(ReportWrite {
-            devices: known
-                .map(|known| known.parent.iter().chain([&known.device]).map(seen).collect())
-                .unwrap_or_default(),
-            device: known.map(|known| known.names().clone()),
-            at: report.at,
-            verdict: report.verdict,
-            hmac: report.hmac,
-            fingerprint: report.fingerprint,
-            peer: report.peer.clone(),
-            raw: report.raw.clone(),
+        let mut write = ReportWrite {
+            devices: Vec::new(),
+            device: None,
+            at,
+            verdict,
+            hmac,
+            fingerprint,
+            peer,
+            raw,
             readings,
             reply,
-            via: known.map(|known| known.via().names.id.clone()),
-        }))
+            via: None,
+        };
+        if let Some(known) = known {
+            write.is_of(known);
+        }
+        write
     }
 
     /// Brings the registry up to date and tells the feed. Only after the commit.
-    fn told(&self, report: Report, known: Option<Known>, reported: Reported) {
+    fn told(&self, report: &ReportWrite, reported: Reported) {
         let teller = &self.0.teller;
-        if let Some(known) = &known {
-            for device in known.parent.iter().chain([&known.device]) {
-                if let Some(changed) = self.0.registry.heard(device, report.at) {
-                    teller.tell(FeedEvent::State(changed));
-                }
-            }
-        }
-        if !teller.watched() {
-            return;
-        }
-        let device = known.map(|known| known.device.names);
-        teller.tell(FeedEvent::Message(Heard {
-            seq: reported.seq,
-            at: report.at,
-            device: device.clone(),
-            direction: Direction::In,
-            verdict: reported.verdict,
-            size: report.raw.len(),
-        }));
-        let stored = match reported.verdict {
-            Verdict::Ok | Verdict::NoCrc | Verdict::None => true,
-            Verdict::BadCrc | Verdict::Malformed | Verdict::Duplicate => false,
-        };
-        if let Some(device) = device.filter(|_| stored) {
-            self.tell_readings(&device, report.at, reported.seq, report.events);
+        for changed in self.0.registry.heard(&report.devices, report.at) {
+            teller.tell(FeedEvent::State(changed));
         }
         let settled: Option<CommandRecord> = reported.settled.map(|settled| settled.command);
+        if teller.watched() {
+            teller.tell(FeedEvent::Message(Heard {
+                seq: reported.seq,
+                at: report.at,
+                device: report.device.clone(),
+                direction: Direction::In,
+                verdict: reported.verdict,
+                size: report.raw.len(),
+            }));
+            let stored = match reported.verdict {
+                Verdict::Ok | Verdict::NoCrc | Verdict::None => true,
+                Verdict::BadCrc | Verdict::Malformed | Verdict::Duplicate => false,
+            };
+            if let Some(device) = report.device.as_ref().filter(|_| stored) {
+                self.tell_readings(device, report, reported.seq);
+            }
+        }
         self.tell_commands(settled.into_iter().collect());
     }
 
-    fn tell_readings(&self, device: &DeviceRef, at: Timestamp, seq: Seq, events: Vec<Event>) {
-        for event in events {
-            match event {
-                Event::Readings(readings) => {
-                    for Reading { sensor, value, created, counts: _ } in readings {
-                        let datum = Datum { sensor, value, time_received: at, time_created: created, seq };
-                        self.0.teller.tell(FeedEvent::Reading { device: device.clone(), datum });
-                    }
-                }
-                Event::Reply { .. } => {}
-            }
+    fn tell_readings(&self, device: &DeviceRef, report: &ReportWrite, seq: Seq) {
+        for Reading { sensor, value, created, counts: _ } in &report.readings {
+            let datum = Datum {
+                sensor: sensor.clone(),
+                value: value.clone(),
+                time_received: report.at,
+                time_created: *created,
+                seq,
+            };
+            self.0.teller.tell(FeedEvent::Reading { device: device.clone(), datum });
+        }
+    }
+}
+
+impl ReportWrite {
+    /// Says whose message it is. The devices are heard by it.
+    fn is_of(&mut self, known: Known) {
+        self.via = Some(known.via().names.id.clone());
+        self.device = Some(known.device.names.clone());
+        self.devices = known.parent.into_iter().chain([known.device]).collect();
+        for device in &mut self.devices {
+            device.last_seen = Some(self.at);
         }
     }
 }

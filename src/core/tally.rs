@@ -2,7 +2,6 @@
 //!
 //! Handles are made once and kept, because making one costs more than counting.
 
-use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use metrics::Counter;
@@ -11,7 +10,7 @@ use crate::model::{CommandState, Direction, FamilyName, Verdict};
 
 /// The counters of every family met so far.
 #[derive(Default)]
-pub(super) struct Tally(RwLock<HashMap<FamilyName, Family>>);
+pub(super) struct Tally(RwLock<Vec<(FamilyName, Family)>>);
 
 struct Family {
     received: [Counter; Verdict::ALL.len()],
@@ -42,12 +41,23 @@ impl Tally {
     }
 
     fn with(&self, family: &FamilyName, count: impl Fn(&Family)) {
-        // The map only grows, one whole entry at a time: a panic leaves it as it was.
-        if let Some(counters) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(family) {
-            return count(counters);
+        let place = |families: &[(FamilyName, Family)]| families.iter().position(|(name, _)| name == family);
+        // The list only grows, one whole entry at a time: a panic leaves it as it was.
+        {
+            let families = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, counters)) = place(&families).and_then(|place| families.get(place)) {
+                return count(counters);
+            }
         }
         let mut families = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        count(families.entry(family.clone()).or_insert_with(|| Family::new(family)));
+        // Somebody may have been faster between the two locks.
+        let at = place(&families).unwrap_or_else(|| {
+            families.push((family.clone(), Family::new(family)));
+            families.len() - 1
+        });
+        if let Some((_, counters)) = families.get(at) {
+            count(counters);
+        }
     }
 }
 

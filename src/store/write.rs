@@ -1,5 +1,6 @@
 //! Everything that may be written, and what each write answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use crate::model::{
 #[derive(Debug)]
 pub enum Write {
     /// A message came in.
-    Report(Box<ReportWrite>),
+    Report(Arc<ReportWrite>),
     /// A person wants something said to a device. Adopts the device and its `via` (an unseen one is made
     /// before by `Device`).
     Enqueue(Box<Draft>),
@@ -117,7 +118,7 @@ pub struct RecordWrite {
 }
 
 /// A message with all that follows from it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReportWrite {
     /// Devices to make or touch first, in this order (a parent before its child). For a known id only
     /// `last_seen` (never backwards) and a missing `parent` are set.

@@ -1,12 +1,17 @@
 //! Answers, byte for byte: no white space, `okm` before `pull` (`cwm-oke.md §3.2, §3.3`). Pure.
 
+use std::borrow::Cow;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::names::CwmNames;
 
 /// The answer to a push.
 pub(super) fn pushed(names: &CwmNames, taken: bool, pending: bool) -> Bytes {
-    Bytes::from(format!("{{{}:{taken},{}:{pending}}}", quoted(&names.push), quoted(&names.pull)))
+    let word = |truth| if truth { "true" } else { "false" };
+    let parts =
+        ["{", &*quoted(&names.push), ":", word(taken), ",", &*quoted(&names.pull), ":", word(pending), "}"];
+    Bytes::from(parts.concat())
 }
 
 /// The answer to a pull when nothing is queued, and the vendor's own check of a fresh server.
@@ -23,8 +28,14 @@ pub(super) fn message(names: &CwmNames, okm: &[u8], more: bool) -> Bytes {
     answer.freeze()
 }
 
-fn quoted(name: &str) -> String {
-    serde_json::Value::from(name).to_string()
+fn quoted(name: &str) -> Cow<'static, str> {
+    match name {
+        // As they are unless an owner changed them.
+        "push" => Cow::Borrowed("\"push\""),
+        "pull" => Cow::Borrowed("\"pull\""),
+        "okm" => Cow::Borrowed("\"okm\""),
+        other => Cow::Owned(serde_json::Value::from(other).to_string()),
+    }
 }
 
 #[cfg(test)]

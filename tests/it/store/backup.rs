@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use homeport::model::Seq;
 use homeport::store::{Backup, Store, StoreError, Target, Write, WriterSettings, backup_closed, restore};
@@ -53,7 +54,7 @@ async fn say(store: &Store, messages: i64) {
 
 /// Answers how many were taken.
 async fn say_until_closed(store: Store) -> i64 {
-    let message = |n| Write::Report(Box::new(report(&device("b", "B"), at(n), "while it is copied")));
+    let message = |n| Write::Report(Arc::new(report(&device("b", "B"), at(n), "while it is copied")));
     let mut said = 0;
     while store.write(message(said)).await.is_ok() {
         said += 1;

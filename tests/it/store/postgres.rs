@@ -1,6 +1,7 @@
 //! The PostgreSQL half of the store's tests: a database per test, and what only several servers on one
 //! database can get wrong.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -145,7 +146,7 @@ fn device(name: &str) -> Device {
 }
 
 fn report(device: &Device, second: i64, raw: &str) -> Write {
-    Write::Report(Box::new(ReportWrite {
+    Write::Report(Arc::new(ReportWrite {
         devices: vec![Device { last_seen: Some(at(second)), ..device.clone() }],
         device: Some(device.names.clone()),
         at: at(second),
@@ -172,7 +173,7 @@ fn draft(device: &Device, id: &str) -> Write {
         via: device.names.clone(),
         cmd: "wr".to_owned(),
         payload: "{}".to_owned(),
-        encode: std::sync::Arc::new(|id| Ok(Bytes::from(format!("bytes {id}")))),
+        encode: Arc::new(|id| Ok(Bytes::from(format!("bytes {id}")))),
         priority: Priority::Normal,
         waiting_max: 1000,
         at: at(10),

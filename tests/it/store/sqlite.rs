@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use homeport::model::Seq;
 use homeport::store::audit::{self, Fault};
@@ -93,7 +94,7 @@ async fn a_full_disk_takes_nothing_and_later_works_again() {
     let error = loop {
         let mut message = report(&big, at(kept), &format!("message {kept}"));
         message.readings = (0..200).map(|n| super::cases::text_reading(&format!("s{n}"), "x")).collect();
-        match store.write(Write::Report(Box::new(message))).await {
+        match store.write(Write::Report(Arc::new(message))).await {
             Ok(Outcome::Reported(reported)) => kept = reported.seq.0,
             Ok(other) => panic!("{other:?}"),
             Err(error) => break error,
@@ -105,7 +106,7 @@ async fn a_full_disk_takes_nothing_and_later_works_again() {
     // Room is made: the next one follows without a gap.
     store.write(Write::Forget(big.names.id.clone())).await.unwrap();
     big = device("b", "B");
-    let outcome = store.write(Write::Report(Box::new(report(&big, at(kept), "after")))).await.unwrap();
+    let outcome = store.write(Write::Report(Arc::new(report(&big, at(kept), "after")))).await.unwrap();
     assert!(matches!(outcome, Outcome::Reported(reported) if reported.seq == Seq(kept + 1)));
     assert!(audit::check(store.read(), &mut |_| ()).await.unwrap().is_sound());
     store.close().await;
@@ -116,7 +117,7 @@ async fn faults_after(sql: &str) -> Vec<Fault> {
     let store = open(&path).await.unwrap();
     for n in 1..=9 {
         let message = report(&device("a", "A"), at(n), &format!("message {n}"));
-        store.write(Write::Report(Box::new(message))).await.unwrap();
+        store.write(Write::Report(Arc::new(message))).await.unwrap();
     }
     store.close().await;
     rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
@@ -175,7 +176,7 @@ async fn pruning_small_messages_frees_pages() {
     let store = open(&path).await.unwrap();
     for n in 1..=600 {
         let message = report(&device("a", "A"), at(n), &"x".repeat(400));
-        store.write(Write::Report(Box::new(message))).await.unwrap();
+        store.write(Write::Report(Arc::new(message))).await.unwrap();
     }
     for _ in 0..10 {
         let work = Prune::Entries { what: Bulk::Raw, below: Seq(501), limit: 50, bytes: None };

@@ -81,7 +81,7 @@ pub(crate) fn draft(id: &str, device: &Device, via: &Device, at: Timestamp) -> D
 
 /// Stores a message that must be taken.
 pub(crate) async fn store_report(store: &Store, report: ReportWrite) -> Reported {
-    match store.write(Write::Report(Box::new(report))).await.unwrap() {
+    match store.write(Write::Report(Arc::new(report))).await.unwrap() {
         Outcome::Reported(reported) => reported,
         other => panic!("{other:?}"),
     }
@@ -101,7 +101,7 @@ pub(crate) fn flood(store: &Store, reports: i64) -> Vec<JoinHandle<Result<Outcom
             let store = store.clone();
             let device = device(&format!("d{}", n % 7), &format!("D{}", n % 7));
             let report = report(&device, at(n), &format!("message {n}"));
-            tokio::spawn(async move { store.write(Write::Report(Box::new(report))).await })
+            tokio::spawn(async move { store.write(Write::Report(Arc::new(report))).await })
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 
 use homeport::model::{Gap, HmacCheck, Reading, Seq, Value, Verdict};
 use homeport::store::{After, BucketFilter, DataFilter, MessageFilter, Outcome, StoreError, Write, audit};
+use std::sync::Arc;
 
 use super::{at, device, flood, make, report, store_report, text_reading};
 use crate::store::Base;
@@ -243,7 +244,7 @@ pub(crate) async fn a_refused_write_rejects_no_neighbour(base: Base) {
             let store = store.clone();
             // Its message is in the ledger already when the address turns out to be taken.
             let report = report(&device(&format!("x{n}"), "d0"), at(n), "not mine");
-            tokio::spawn(async move { store.write(Write::Report(Box::new(report))).await })
+            tokio::spawn(async move { store.write(Write::Report(Arc::new(report))).await })
         })
         .collect();
     for one in writers {
