@@ -18,6 +18,7 @@ use super::Failure;
 use super::probe::{self, Trust};
 use super::settings::Global;
 use super::upload::FileToSend;
+use crate::config::Config;
 
 /// Which server to talk to.
 #[derive(Clone, Debug, Default, Args)]
@@ -42,17 +43,6 @@ pub(super) struct Client {
     road: Road,
     token: Option<String>,
     limit: Duration,
-}
-
-/// A server as devices call it.
-pub(super) struct DeviceSide {
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// The name its certificate is checked against.
-    pub(super) name: String,
-    /// The root certificate; `None` takes any.
-    pub(super) trust: Option<PathBuf>,
-    pub(super) api: Option<Client>,
 }
 
 enum Road {
@@ -89,8 +79,7 @@ impl Connect {
     pub(super) fn client(&self, settings: &Global) -> Result<Client, Failure> {
         let config = settings.load(Vec::new())?;
         let Some(url) = &self.server else {
-            let road = Road::Socket(crate::server::control_path(&config.data_dir));
-            return Ok(Client { road, token: None, limit: LIMIT });
+            return Ok(Client::here(&config));
         };
         if self.token.is_none() {
             return Err(Failure::Usage(
@@ -105,9 +94,7 @@ impl Connect {
         let host = uri.host().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
         let road = match uri.scheme_str() {
             Some("https") => {
-                let root = || crate::server::root_path(&config.certs_dir);
-                let trust = (!self.insecure).then(|| self.ca.clone().unwrap_or_else(root));
-                Road::Tls { host, port: uri.port_u16().unwrap_or(443), trust }
+                Road::Tls { host, port: uri.port_u16().unwrap_or(443), trust: self.trust(&config) }
             }
             Some("http") => Road::Plain { host, port: uri.port_u16().unwrap_or(80) },
             _ => return Err(wrong()),
@@ -115,46 +102,19 @@ impl Connect {
         Ok(Client { road, token: self.token.clone(), limit: LIMIT })
     }
 
-    /// A server as devices call it, and its API when there is a way in: with a token, or through the control socket
-    /// of this machine's.
-    pub(super) async fn device_side(&self, settings: &Global) -> Result<DeviceSide, Failure> {
-        let config = settings.load(Vec::new())?;
-        let trust = (!self.insecure)
-            .then(|| self.ca.clone().unwrap_or_else(|| crate::server::root_path(&config.certs_dir)));
-        let Some(url) = &self.server else {
-            let listens = config.listen.https.0.filter(|addr| addr.port() != 0).ok_or_else(|| {
-                Failure::Usage("say where devices call: --server https://HOST:PORT".to_owned())
-            })?;
-            if !crate::server::is_running(&config.data_dir).await {
-                return Err(anyhow!(
-                    "no server runs in {}: start one (`homeport serve`), name its folder (--data-dir), or a remote \
-                     one (--server URL --token TOKEN)",
-                    config.data_dir.display()
-                )
-                .into());
-            }
-            let host =
-                if listens.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listens.ip().to_string() };
-            let name = config.hosts.first().cloned().unwrap_or_else(|| "localhost".to_owned());
-            let api = Some(self.client(settings)?);
-            return Ok(DeviceSide { host, port: listens.port(), name, trust, api });
-        };
-        let wrong = || Failure::Usage(format!("--server: expected https://HOST[:PORT], found `{url}`"));
-        let uri: hyper::Uri = url.parse().map_err(|_| wrong())?;
-        if uri.scheme_str() != Some("https") {
-            return Err(wrong());
-        }
-        let host = uri.host().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
-        let here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        let api = if self.token.is_some() {
-            Some(self.client(settings)?)
-        } else if here && crate::server::is_running(&config.data_dir).await {
-            let road = Road::Socket(crate::server::control_path(&config.data_dir));
-            Some(Client { road, token: None, limit: LIMIT })
-        } else {
-            None
-        };
-        Ok(DeviceSide { port: uri.port_u16().unwrap_or(443), name: host.clone(), host, trust, api })
+    /// The remote server that is meant, if one is.
+    pub(super) fn server(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+
+    /// Whether there is a token for it.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// The root certificate to trust; `None` takes any.
+    pub(super) fn trust(&self, config: &Config) -> Option<PathBuf> {
+        (!self.insecure).then(|| self.ca.clone().unwrap_or_else(|| crate::server::root_path(&config.certs_dir)))
     }
 
     /// Whether another server than this machine's is meant.
@@ -167,6 +127,11 @@ impl Connect {
 const LIMIT: Duration = Duration::from_mins(1);
 
 impl Client {
+    /// This machine's running server, through its control socket.
+    pub(super) fn here(config: &Config) -> Self {
+        Self { road: Road::Socket(crate::server::control_path(&config.data_dir)), token: None, limit: LIMIT }
+    }
+
     /// The same for work that takes the server long.
     pub(super) fn patient(mut self) -> Self {
         self.limit = LIMIT * 60;

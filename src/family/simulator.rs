@@ -1,12 +1,17 @@
 //! What a pretend device is to the driver that lends it real sockets (`simulate`): it says what to send next, and is
 //! told what became of it. Pure: no clock, no socket, no chance but its seed's.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::model::{Timestamp, Verdict};
 
 /// A pretend device with the equipment behind it.
 pub trait Simulator: Send {
+    /// What devices of its kind have in common.
+    fn habits(&self) -> Habits;
+
     /// The addresses it speaks for, that of the device which calls first.
     fn addresses(&self) -> &[String];
 
@@ -24,16 +29,43 @@ pub trait Simulator: Send {
     fn heard(&mut self, now: Timestamp, outcome: &Outcome, tell: &mut dyn FnMut(Fact));
 
     /// The client certificate it was given, if any.
-    fn identity(&self) -> Option<&Identity>;
+    fn identity(&self) -> Option<&Identity> {
+        None
+    }
 
     /// Something an operator might ask of it now.
     fn order(&mut self) -> Order;
 
     /// Gives it a key of its own to be certified, in place of one that the server makes.
-    fn bring(&mut self, application: Application);
+    fn bring(&mut self, application: Application) {
+        drop(application);
+    }
 
     /// Wishes for a published file of so many bytes.
-    fn fetch(&mut self, name: &str, size: usize);
+    fn fetch(&mut self, name: &str, size: usize) {
+        let _ = (name, size);
+    }
+}
+
+/// What the pretend devices of a dialect have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Habits {
+    /// What people call several of them.
+    pub called: &'static str,
+    /// Whether they call the TLS listener; else the one for plain HTTP.
+    pub tls: bool,
+    /// How often one is given a turn by the clock on the wall.
+    pub every: Duration,
+    /// Messages of one with all equipment behind it in a minute, about.
+    pub a_minute: f64,
+    /// How much of their time a run plays unless told otherwise, as people write it.
+    pub span: &'static str,
+    /// What can go wrong with them.
+    pub faults: &'static [Fault],
+    /// Whether they fetch published files and take files in pieces.
+    pub files: bool,
+    /// Whether an order takes the place of one that was not carried out yet.
+    pub newest_order_wins: bool,
 }
 
 /// Who a pretend device shall be.
@@ -66,11 +98,13 @@ pub enum Fault {
     ClockSkew,
     /// The connection ends while a command is being fetched.
     KillMidPull,
+    /// Some messages are none.
+    Garbage,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::BadCrc,
         Self::NoCrc,
         Self::HalfBody,
@@ -79,6 +113,7 @@ impl Fault {
         Self::ReconnectStorm,
         Self::ClockSkew,
         Self::KillMidPull,
+        Self::Garbage,
     ];
 
     /// Its name on the command line.
@@ -92,6 +127,7 @@ impl Fault {
             Self::ReconnectStorm => "reconnect-storm",
             Self::ClockSkew => "clock-skew",
             Self::KillMidPull => "kill-mid-pull",
+            Self::Garbage => "garbage",
         }
     }
 
@@ -114,8 +150,24 @@ pub struct Call {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Bytes,
+    /// How the request is put.
+    pub form: Form,
     /// What shall go wrong with it.
     pub trouble: Trouble,
+}
+
+/// How a request is put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Form {
+    /// HTTP/1.1; a body has its length.
+    #[default]
+    Plain,
+    /// HTTP/1.1; a body comes in chunks.
+    Chunked,
+    /// HTTP/1.1; a body is kept back until the server asks for it.
+    Expecting,
+    /// HTTP/1.0; the connection ends with the answer.
+    Old,
 }
 
 /// What a call is for, and what it is counted under.
@@ -129,13 +181,16 @@ pub enum Purpose {
     Push,
     /// To fetch a command.
     Pull,
+    /// To tell settings and hear which are wanted.
+    Sync,
     /// To fetch a file.
     Download,
 }
 
 impl Purpose {
     /// Each of them, in the order of a device's life.
-    pub const ALL: [Self; 5] = [Self::Provision, Self::Time, Self::Push, Self::Pull, Self::Download];
+    pub const ALL: [Self; 6] =
+        [Self::Provision, Self::Time, Self::Push, Self::Pull, Self::Sync, Self::Download];
 
     /// What it is called in a summary.
     pub const fn as_str(self) -> &'static str {
@@ -144,6 +199,7 @@ impl Purpose {
             Self::Time => "time",
             Self::Push => "push",
             Self::Pull => "pull",
+            Self::Sync => "sync",
             Self::Download => "download",
         }
     }
@@ -172,7 +228,9 @@ pub enum Outcome {
     Answered {
         /// Its status.
         status: u16,
-        /// Its body.
+        /// Its first lines, as they came.
+        head: Bytes,
+        /// Its body; one that comes in chunks still has their marks.
         body: Bytes,
     },
     /// No answer came; whether the server has the request is not known.
@@ -188,8 +246,9 @@ pub enum Fact {
     Said {
         /// Its exact text.
         text: Bytes,
-        /// Whose it is: a place in [`Simulator::addresses`].
-        from: usize,
+        /// Whose it is: a place in [`Simulator::addresses`]. `None` when it does not say: then the server may keep it
+        /// anywhere.
+        from: Option<usize>,
         /// What the server must find in it when it comes first.
         verdict: Verdict,
         /// Whether the server said that it has it.
@@ -215,8 +274,19 @@ pub enum Fact {
         from: usize,
         /// What the server calls it.
         sensor: &'static str,
-        /// The value.
-        value: i64,
+        /// The value; `None` when it cannot be known any more.
+        value: Option<i64>,
+    },
+    /// A message that was confirmed holds so many values of a sensor that the server did not have yet.
+    Holds {
+        /// Whose it is: a place in [`Simulator::addresses`].
+        from: usize,
+        /// What the server calls it.
+        sensor: &'static str,
+        /// How many.
+        count: u64,
+        /// Whether they must be stored; else they may be, too.
+        sure: bool,
     },
     /// A file arrived whole.
     File {

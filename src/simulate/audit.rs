@@ -15,7 +15,7 @@ use crate::model::{Direction, Verdict};
 pub struct StoredMessage<'a> {
     /// Its number.
     pub seq: i64,
-    /// The address of its device.
+    /// The address of its device; empty when it has none.
     pub address: &'a str,
     /// Which way it went.
     pub direction: Direction,
@@ -30,6 +30,8 @@ pub struct StoredMessage<'a> {
 pub struct Audit {
     members: Vec<(Vec<String>, Book)>,
     places: HashMap<String, (usize, usize)>,
+    /// Who sent messages that do not say whose they are.
+    adrift: HashMap<Mark, usize>,
     found: Found,
 }
 
@@ -44,6 +46,8 @@ pub struct Found {
     pub commands: u64,
     /// Newest values that were compared.
     pub values: u64,
+    /// Values that must be stored, of those sensors that were counted.
+    pub counted: u64,
     /// How many faults there are.
     pub faults_count: u64,
     /// The faults, the first hundred.
@@ -118,6 +122,17 @@ pub enum Finding {
         /// What the server has.
         found: Option<i64>,
     },
+    /// More or fewer values of a sensor are stored than were confirmed.
+    Count {
+        /// Whose.
+        address: String,
+        /// The sensor.
+        sensor: &'static str,
+        /// How many were confirmed.
+        expected: u64,
+        /// How many are stored.
+        found: u64,
+    },
     /// Anything else that should not be.
     Odd(String),
 }
@@ -125,22 +140,30 @@ pub enum Finding {
 impl Audit {
     /// Begins an audit of what these devices were told.
     pub fn new(members: Vec<(Vec<String>, Book)>) -> Self {
-        let mut places = HashMap::new();
+        let (mut places, mut adrift) = (HashMap::new(), HashMap::new());
         let mut found = Found::default();
         for (at, (addresses, book)) in members.iter().enumerate() {
             places.extend(
                 addresses.iter().enumerate().map(|(from, name)| (name.to_ascii_lowercase(), (at, from))),
             );
+            let nameless = book.said.iter().filter(|(_, said)| said.from.is_none());
+            adrift.extend(nameless.map(|(mark, _)| (*mark, at)));
             found.confirmed += book.said.values().filter(|said| said.confirmed > 0).count() as u64;
         }
-        Self { members, places, found }
+        Self { members, places, adrift, found }
     }
 
     /// Takes a message of the ledger; one that is none of the fleet's is passed over.
     pub fn message(&mut self, stored: &StoredMessage<'_>) {
-        let Some(&(at, from)) = self.places.get(&stored.address.to_ascii_lowercase()) else { return };
-        let Some((addresses, book)) = self.members.get_mut(at) else { return };
         let mark = Mark::of(stored.text);
+        let place = self.places.get(&stored.address.to_ascii_lowercase()).copied();
+        let place = match (place, self.adrift.get(&mark)) {
+            (_, Some(&at)) if stored.direction == Direction::In => (at, None),
+            (Some((at, from)), _) => (at, Some(from)),
+            (None, _) => return,
+        };
+        let (at, from) = place;
+        let Some((addresses, book)) = self.members.get_mut(at) else { return };
         match stored.direction {
             Direction::Out => {
                 // One that was handed out and lost on its way comes again, or its command says so.
@@ -158,8 +181,10 @@ impl Audit {
                 let count = if repeat { &mut said.repeats } else { &mut said.fresh };
                 *count = count.saturating_add(1);
                 let said = *said;
-                if usize::from(said.from) != from {
-                    let expected = addresses.get(usize::from(said.from)).cloned().unwrap_or_default();
+                if let (Some(wanted), Some(from)) = (said.from.map(usize::from), from)
+                    && wanted != from
+                {
+                    let expected = addresses.get(wanted).cloned().unwrap_or_default();
                     let found = stored.address.to_owned();
                     self.found.note(Finding::Astray { seq: stored.seq, expected, found });
                 }
@@ -182,10 +207,10 @@ impl Audit {
             ("accepted" | "answered", None) => {
                 "the server says that it was taken, and the device never had it"
             }
-            ("answered", Some(got)) if got.reply.is_none() || got.reply != reply => {
+            ("answered", Some(got)) if !reply.is_some_and(|reply| got.replies.contains(&reply)) => {
                 "its reply is not the one that the device sent"
             }
-            ("accepted", Some(got)) if got.reply.is_some() => {
+            ("accepted", Some(got)) if !got.replies.is_empty() => {
                 "the device replied and was confirmed, and the server has no reply"
             }
             ("accepted" | "answered", Some(_)) => return,
@@ -216,6 +241,26 @@ impl Audit {
         }
     }
 
+    /// Every sensor whose values were counted, and its address.
+    pub fn counts(&self) -> Vec<(String, &'static str)> {
+        let of = |(addresses, book): &(Vec<String>, Book)| -> Vec<(String, &'static str)> {
+            let named = book.holds.keys();
+            named.filter_map(|(from, sensor)| Some((addresses.get(*from)?.clone(), *sensor))).collect()
+        };
+        self.members.iter().flat_map(of).collect()
+    }
+
+    /// Takes how many values of a sensor came to be stored.
+    pub fn count(&mut self, address: &str, sensor: &'static str, found: u64) {
+        let Some(&(at, from)) = self.places.get(&address.to_ascii_lowercase()) else { return };
+        let book = self.members.get(at).map(|(_, book)| book);
+        let (expected, beside) = book.and_then(|book| book.holds.get(&(from, sensor)).copied()).unwrap_or_default();
+        self.found.counted += expected;
+        if !(expected..=expected + beside).contains(&found) {
+            self.found.note(Finding::Count { address: address.to_owned(), sensor, expected, found });
+        }
+    }
+
     /// Takes a fault that somebody else found.
     pub fn fault(&mut self, sentence: impl Into<String>) {
         self.found.note(Finding::Odd(sentence.into()));
@@ -224,7 +269,7 @@ impl Audit {
     /// Ends the audit: what nobody spoke of is missing.
     pub fn finish(mut self) -> Found {
         for (addresses, book) in &self.members {
-            let name = |from: u8| addresses.get(usize::from(from)).cloned().unwrap_or_default();
+            let name = |from: Option<u8>| addresses.get(usize::from(from.unwrap_or(0))).cloned().unwrap_or_default();
             for said in book.said.values() {
                 let stored = said.fresh + said.repeats;
                 let (address, place) = (name(said.from), said.place);
@@ -237,7 +282,7 @@ impl Audit {
             }
             for got in book.got.values().filter(|got| got.stored < got.times) {
                 let (had, stored) = (got.times, got.stored);
-                let who = name(0);
+                let who = name(Some(0));
                 let sentence = format!("{who} had a command {had} times that the ledger has {stored} times");
                 self.found.note(Finding::Odd(sentence));
             }
@@ -293,6 +338,9 @@ impl fmt::Display for Finding {
             Self::Value { address, sensor, expected, found } => {
                 let found = found.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
                 write!(f, "wrong value: {sensor} of {address} is {expected}, and the server has {found}")
+            }
+            Self::Count { address, sensor, expected, found } => {
+                write!(f, "wrong count: {expected} values of {sensor} of {address} were confirmed, and {found} are stored")
             }
             Self::Odd(sentence) => f.write_str(sentence),
         }

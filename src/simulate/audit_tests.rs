@@ -9,7 +9,7 @@ const MODULE: &str = "0002515000000001";
 const FRYER: &str = "5150000000000001";
 
 fn said(text: &'static str, verdict: Verdict, confirmed: bool) -> Fact {
-    Fact::Said { text: Bytes::from_static(text.as_bytes()), from: 1, verdict, confirmed }
+    Fact::Said { text: Bytes::from_static(text.as_bytes()), from: Some(1), verdict, confirmed }
 }
 
 fn audit(facts: Vec<Fact>) -> Audit {
@@ -95,7 +95,7 @@ fn a_wrong_verdict_a_wrong_device_and_a_wrong_value_are_found() {
     let mut two = audit(vec![said("a", Verdict::Ok, true)]);
     stored(&mut two, 1, MODULE, Verdict::Ok, "a");
     assert_eq!(faults(two), ["astray"]);
-    let mut three = audit(vec![Fact::Shows { from: 1, sensor: "beat", value: 7 }]);
+    let mut three = audit(vec![Fact::Shows { from: 1, sensor: "beat", value: Some(7) }]);
     assert_eq!(three.values(), [(FRYER.to_owned(), "beat", 7)]);
     three.value(FRYER, "beat", 7, Some(6));
     assert_eq!(faults(three), ["wrong value"]);
@@ -135,5 +135,34 @@ fn a_command_is_what_its_device_knows_of_it() {
         });
         audit.command(MODULE, &command(state, reply));
         assert_eq!(audit.finish().is_clean(), clean, "{state} {reply:?}");
+    }
+}
+
+#[test]
+fn a_message_that_does_not_say_whose_it_is_may_stand_anywhere() {
+    let bare = |text: &'static str| Fact::Said {
+        text: Bytes::from_static(text.as_bytes()),
+        from: None,
+        verdict: Verdict::Ok,
+        confirmed: true,
+    };
+    let mut audit = audit(vec![bare("a"), bare("b"), bare("c"), bare("d")]);
+    for (seq, address, text) in [(1, "", "a"), (2, "192.0.2.1", "b"), (3, MODULE, "c")] {
+        stored(&mut audit, seq, address, Verdict::Ok, text);
+    }
+    // Others say such things, too.
+    stored(&mut audit, 4, "", Verdict::Malformed, "x");
+    assert_eq!(faults(audit), ["missing"]);
+}
+
+#[test]
+fn values_are_counted_and_some_of_them_need_not_be_there() {
+    let holds = |count, sure| Fact::Holds { from: 1, sensor: "status", count, sure };
+    for (found, clean) in [(14, false), (15, true), (18, true), (20, true), (21, false)] {
+        let mut audit = audit(vec![holds(10, true), holds(5, true), holds(5, false)]);
+        assert_eq!(audit.counts(), [(FRYER.to_owned(), "status")]);
+        audit.count(FRYER, "status", found);
+        let found = audit.finish();
+        assert_eq!((found.is_clean(), found.counted), (clean, 15), "{found:?}");
     }
 }

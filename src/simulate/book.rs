@@ -17,6 +17,8 @@ pub struct Book {
     pub(super) got: HashMap<Mark, Got>,
     /// The newest value of a sensor of one of its addresses.
     pub(super) shows: BTreeMap<(usize, &'static str), i64>,
+    /// How many values of a sensor of one of its addresses the server must have, and how many it may have beside them.
+    pub(super) holds: BTreeMap<(usize, &'static str), (u64, u64)>,
     /// Files that arrived whole.
     pub(super) files: Vec<(String, Bytes)>,
     /// Answers that the dialect does not provide for: the first few.
@@ -41,7 +43,8 @@ impl Mark {
 pub(super) struct Said {
     /// The how manieth of the device it is, from 1.
     pub(super) place: u32,
-    pub(super) from: u8,
+    /// `None` when it does not say.
+    pub(super) from: Option<u8>,
     pub(super) verdict: Verdict,
     /// How often it may have reached the server.
     pub(super) sent: u16,
@@ -57,7 +60,8 @@ pub(super) struct Said {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Got {
     pub(super) times: u16,
-    pub(super) reply: Option<Mark>,
+    /// The reply; several when one may have been heard and another was.
+    pub(super) replies: Vec<Mark>,
     /// How often it stands in the ledger as handed out, found by the audit.
     pub(super) stored: u16,
 }
@@ -68,7 +72,7 @@ impl Book {
         match fact {
             Fact::Said { text, from, verdict, confirmed } => {
                 let place = u32::try_from(self.said.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let from = u8::try_from(from).unwrap_or(u8::MAX);
+                let from = from.map(|from| u8::try_from(from).unwrap_or(u8::MAX));
                 let said = self.said.entry(Mark::of(&text)).or_insert(Said {
                     place,
                     from,
@@ -86,10 +90,17 @@ impl Book {
                 got.times = got.times.saturating_add(1);
             }
             Fact::Replied { to, text } => {
-                self.got.entry(Mark::of(&to)).or_default().reply = Some(Mark::of(&text));
+                self.got.entry(Mark::of(&to)).or_default().replies.push(Mark::of(&text));
             }
             Fact::Shows { from, sensor, value } => {
-                self.shows.insert((from, sensor), value);
+                match value {
+                    Some(value) => drop(self.shows.insert((from, sensor), value)),
+                    None => drop(self.shows.remove(&(from, sensor))),
+                }
+            }
+            Fact::Holds { from, sensor, count, sure } => {
+                let (must, may) = self.holds.entry((from, sensor)).or_default();
+                *(if sure { must } else { may }) += count;
             }
             Fact::File { name, content } => self.files.push((name, content)),
             Fact::Odd(sentence) => {

@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use super::book::Book;
 use super::line::{Line, Target};
 use super::member::Member;
-use super::office::{Errand, Office};
+use super::office::Office;
 use super::pace::Pace;
 use super::summary::{Act, Figures, Summary};
 use super::tls;
 use crate::family::Family;
-use crate::family::simulator::{Application, Fact, Fault, Role};
+use crate::family::simulator::{Application, Fault, Habits, Role};
 use crate::model::{Clock, Timestamp};
 
 /// What is to be rehearsed.
@@ -31,7 +31,7 @@ pub struct Plan {
     pub verifier: Arc<dyn ServerCertVerifier>,
     /// Devices that call, numbered from 1.
     pub count: u32,
-    /// Pieces of equipment behind each.
+    /// Pieces of equipment behind each, for dialects that have such.
     pub behind: u8,
     /// Connections open at once.
     pub connections: usize,
@@ -128,10 +128,11 @@ pub(super) struct Fleet {
     pub(super) stop: CancellationToken,
     pub(super) progress: Arc<Progress>,
     pub(super) figures: Mutex<Figures>,
-    office: Option<Arc<dyn Office>>,
-    slots: Arc<Semaphore>,
+    pub(super) habits: Habits,
+    pub(super) office: Option<Arc<dyn Office>>,
+    pub(super) slots: Arc<Semaphore>,
     pace: Pace,
-    clock: Clock,
+    pub(super) clock: Clock,
     begun: Timestamp,
     given_up: AtomicBool,
     trouble: Mutex<String>,
@@ -143,13 +144,18 @@ pub fn addresses(family: &Arc<dyn Family>, count: u32, behind: u8) -> Vec<String
     sims.flat_map(|sim| sim.addresses().to_vec()).collect()
 }
 
+/// What the pretend devices of a dialect have in common; `None` when it has none.
+pub fn habits(family: &Arc<dyn Family>, behind: u8) -> Option<Habits> {
+    Some(family.simulator(Role { number: 1, behind, seed: 0 })?.habits())
+}
+
 /// Makes one connection, so that a server which nobody can reach is known before a fleet tries.
 ///
 /// # Errors
 /// There is no connection, or its certificate is not taken.
 pub async fn reach(plan: &Plan) -> std::io::Result<()> {
     let tls = tls::config(&plan.verifier, None).map_err(std::io::Error::other)?;
-    Line::open(&plan.target, 0, tls).await.map(drop)
+    Line::open(&plan.target, 0, Some(tls)).await.map(drop)
 }
 
 /// Runs a plan to its end, or until `stop`.
@@ -162,13 +168,15 @@ pub async fn run(
     progress: Arc<Progress>,
     stop: CancellationToken,
 ) -> Result<Rehearsed, SimulateError> {
+    let none = || SimulateError::NoSimulator(plan.family.name().to_string());
+    let habits = habits(&plan.family, plan.behind).ok_or_else(none)?;
     let mut members = Vec::new();
     for number in 1..=plan.count {
         let role = Role { number, behind: plan.behind, seed: plan.seed };
-        let sim = plan.family.simulator(role);
-        let mut sim = sim.ok_or_else(|| SimulateError::NoSimulator(plan.family.name().to_string()))?;
+        let mut sim = plan.family.simulator(role).ok_or_else(none)?;
         // Most bring a key of their own, as a server that makes 1000 RSA keys has little time for anything else.
-        if number % SERVER_KEY_EVERY != 1
+        if habits.tls
+            && number % SERVER_KEY_EVERY != 1
             && let Some(application) = sim.addresses().first().and_then(|name| (plan.apply)(name))
         {
             sim.bring(application);
@@ -180,18 +188,13 @@ pub async fn run(
         Time::Pressed { minutes } => clock.now().minus(MINUTE * minutes),
         Time::Live(_) => clock.now(),
     };
-    let natural = f64::from(plan.count) / MINUTE.as_secs_f64();
-    let each = f64::from(plan.behind.max(1));
-    let pace = match (plan.rate, plan.time) {
-        (Some(rate), _) => Pace::new(Some(rate / each)),
-        (None, Time::Live(_)) => Pace::new(Some(natural)),
-        (None, Time::Pressed { .. }) => Pace::new(None),
-    };
+    let pace = pace(&plan, &habits);
     if let Time::Pressed { minutes } = plan.time {
         let total = u64::from(minutes) * u64::from(plan.count);
         progress.minutes_total.store(total, Ordering::Relaxed);
     }
     let fleet = Arc::new(Fleet {
+        habits,
         slots: Arc::new(Semaphore::new(plan.connections.max(1))),
         plan,
         stop,
@@ -285,103 +288,10 @@ impl Fleet {
         }
     }
 
-    /// What an operator does at the beginning of an act: everybody gets something to do when pulls are cut, and
-    /// every fourth at other times. The file is fetched once.
-    async fn prepare(&self, member: &mut Member, at: usize) {
-        let fault = self.plan.acts.get(at).copied().flatten();
-        if at == 0
-            && let Some((name, size)) = &self.plan.file
-        {
-            member.sim.fetch(name, *size);
-        }
-        let Some(office) = &self.office else { return };
-        let turn = usize::try_from(member.number).unwrap_or_default() + at;
-        if fault != Some(Fault::KillMidPull) && !turn.is_multiple_of(4) {
-            return;
-        }
-        let order = member.sim.order();
-        match self.insist(|| office.order(order.clone())).await {
-            Ok(id) => {
-                member.open.push(id.clone());
-                member.orders.push(id);
-            }
-            Err(why) => member.book.note(Fact::Odd(format!("an order was not taken: {why}"))),
-        }
-    }
-
-    /// Sends the file to the first few devices, once in fair weather and once while pulls are cut. They have spoken
-    /// by then, so the server knows by way of whom.
-    async fn send(&self, member: &mut Member, at: usize) {
-        let fault = self.plan.acts.get(at).copied().flatten();
-        let due = match fault {
-            None => member.sends_tried == 0,
-            Some(Fault::KillMidPull) => member.sends_tried < 2,
-            Some(_) => false,
-        };
-        if !due || member.number > SENT_TO || self.plan.file.is_none() {
-            return;
-        }
-        let (Some(office), Some(address)) = (&self.office, member.sim.addresses().get(1).cloned()) else {
-            return;
-        };
-        member.sends_tried += 1;
-        match self.insist(|| office.send(&address)).await {
-            Ok(id) => member.sent.push(id),
-            Err(why) => member.book.note(Fact::Odd(format!("the file was not sent: {why}"))),
-        }
-    }
-
-    /// Asks the people's side again and again while the server is away.
-    async fn insist<'a>(&self, ask: impl Fn() -> Errand<'a, String>) -> Result<String, String> {
-        let end = Instant::now() + self.plan.patience;
-        loop {
-            let asked = ask().await;
-            if asked.is_ok() || Instant::now() > end {
-                return asked;
-            }
-            if self.stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
-                return asked;
-            }
-        }
-    }
-
-    /// Lets commands find their end: who still has one goes on living.
-    async fn epilogue(self: &Arc<Self>, members: Vec<Member>) -> Vec<Member> {
-        let Some(office) = self.office.clone() else { return members };
-        let end = Instant::now() + self.plan.epilogue;
-        let mut tasks = JoinSet::new();
-        for mut member in members {
-            let (fleet, office) = (Arc::clone(self), Arc::clone(&office));
-            tasks.spawn(async move {
-                member.suffer(None);
-                while Instant::now() < end && fleet.linger(&mut member, &*office).await {}
-                member
-            });
-        }
-        gathered(tasks).await
-    }
-
-    /// Another minute for a member that has commands which are not over; says whether it had.
-    async fn linger(&self, member: &mut Member, office: &dyn Office) -> bool {
-        member.open = still_open(office, std::mem::take(&mut member.open)).await;
-        let mut under_way = false;
-        for id in &member.sent {
-            under_way |= !office.transfer(id).await.is_ok_and(|(_, over)| over);
-        }
-        if (member.open.is_empty() && !under_way) || self.stop.is_cancelled() {
-            return false;
-        }
-        // The semaphore is never closed.
-        let Ok(slot) = self.slots.acquire().await else { return false };
-        member.live(self.clock.now(), self).await;
-        member.hang_up();
-        drop(slot);
-        self.stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some()
-    }
-
     fn count(&self, members: Vec<Member>, acts: Vec<Act>, took: Duration) -> Rehearsed {
         let mut rehearsed = Rehearsed {
             summary: Summary {
+                called: self.habits.called,
                 devices: self.plan.count,
                 seed: self.plan.seed,
                 took_s: took.as_secs_f64(),
@@ -433,20 +343,23 @@ impl Fleet {
     }
 }
 
-/// Of some commands those that are not over.
-async fn still_open(office: &dyn Office, ids: Vec<String>) -> Vec<String> {
-    let mut open = Vec::new();
-    for id in ids {
-        match office.command(&id).await {
-            Ok(command) if command.is_over() => {}
-            Ok(_) | Err(_) => open.push(id),
-        }
+/// How fast everybody may take turns. A turn is a minute of a device in pressed time, and a look at the clock on the
+/// wall else.
+fn pace(plan: &Plan, habits: &Habits) -> Pace {
+    let turn = match plan.time {
+        Time::Live(_) => habits.every,
+        Time::Pressed { .. } => MINUTE,
+    };
+    let messages = habits.a_minute * turn.as_secs_f64() / MINUTE.as_secs_f64();
+    match (plan.rate, plan.time) {
+        (Some(rate), _) => Pace::new(Some(rate / messages)),
+        (None, Time::Live(_)) => Pace::new(Some(f64::from(plan.count) / turn.as_secs_f64())),
+        (None, Time::Pressed { .. }) => Pace::new(None),
     }
-    open
 }
 
 /// Everybody back in order.
-async fn gathered(mut tasks: JoinSet<Member>) -> Vec<Member> {
+pub(super) async fn gathered(mut tasks: JoinSet<Member>) -> Vec<Member> {
     let mut members = Vec::new();
     while let Some(done) = tasks.join_next().await {
         match done {
@@ -467,11 +380,8 @@ fn share(minutes: u32, at: usize, acts: usize) -> u32 {
 }
 
 const MINUTE: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// One in so many lets the server make its key.
 const SERVER_KEY_EVERY: u32 = 10;
-/// A file goes in pieces to so many devices: the server limits how many bytes a second go that way.
-const SENT_TO: u32 = 4;
 const ODD_SHOWN: usize = 5;
 
 #[cfg(test)]

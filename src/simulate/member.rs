@@ -125,7 +125,8 @@ impl Member {
     }
 
     async fn connect(&mut self, fleet: &Fleet) -> Option<Line> {
-        if self.tls.is_none() {
+        let speaks_tls = fleet.plan.target.name.is_some();
+        if speaks_tls && self.tls.is_none() {
             match tls::config(&fleet.plan.verifier, self.sim.identity()) {
                 Ok(config) => self.tls = Some(config),
                 Err(fault) => {
@@ -134,7 +135,7 @@ impl Member {
                 }
             }
         }
-        let tls = Arc::clone(self.tls.as_ref()?);
+        let tls = if speaks_tls { Some(Arc::clone(self.tls.as_ref()?)) } else { None };
         let opened = Line::open(&fleet.plan.target, self.number, tls);
         match tokio::time::timeout(CONNECT_WITHIN, opened).await {
             Ok(Ok(line)) => Some(line),

@@ -7,8 +7,9 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | `fleet` | acts, connections, time |
+//! | `errands` | what people ask of it meanwhile |
 //! | `member` | one device's calls and its back-off |
-//! | `line` | one connection: TLS and a device's HTTP |
+//! | `line` | one connection: TLS or none, and a device's HTTP |
 //! | `tls` | what it shakes hands with |
 //! | `pace` | how fast the fleet may go |
 //! | `book` | what a device said and was told |
@@ -18,6 +19,7 @@
 
 mod audit;
 mod book;
+mod errands;
 mod fleet;
 mod latency;
 mod line;
@@ -29,12 +31,12 @@ mod tls;
 
 pub use audit::{Audit, Finding, Found, StoredMessage};
 pub use book::Book;
-pub use fleet::{Apply, Plan, Progress, Rehearsed, SimulateError, Time, addresses, reach, run};
+pub use fleet::{Apply, Plan, Progress, Rehearsed, SimulateError, Time, addresses, habits, reach, run};
 pub use line::Target;
 pub use office::{Errand, Office, StoredCommand};
 pub use summary::{Act, Calls, Summary};
 
-pub use crate::family::simulator::{Application, Fault, Order};
+pub use crate::family::simulator::{Application, Fault, Habits, Order};
 pub use crate::model::{Direction, Verdict};
 
 /// A dialect, as the composition root lists it.

@@ -47,6 +47,9 @@ impl Figures {
 /// What the fleet did.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
+    /// What people call such devices.
+    #[serde(skip)]
+    pub called: &'static str,
     /// Devices that call.
     pub devices: u32,
     /// What the chances came from.
@@ -147,8 +150,9 @@ impl Summary {
         // A string takes whatever is written to it.
         let _ = writeln!(
             out,
-            "{} modules, {} messages in {}: {:.0} a second; {} confirmed, {} commands, {} files",
+            "{} {}, {} messages in {}: {:.0} a second; {} confirmed, {} commands, {} files",
             self.devices,
+            self.called,
             self.messages,
             span(self.took_s),
             self.per_second,
@@ -220,7 +224,7 @@ mod tests {
     #[test]
     fn calls_are_counted_by_how_they_went() {
         let mut figures = Figures::default();
-        let answered = |status| Outcome::Answered { status, body: Bytes::new() };
+        let answered = |status| Outcome::Answered { status, head: Bytes::new(), body: Bytes::new() };
         let ms = Duration::from_millis(2);
         for (trouble, outcome) in [
             (Trouble::None, answered(200)),

@@ -68,6 +68,7 @@ pub(super) async fn audit(
     }
     tell("newest values".to_owned());
     values(desk, &mut audit).await?;
+    counts(desk, &mut audit, before.seq, tell).await?;
     tell("the ledger's chain".to_owned());
     let checked = desk.client().fetch("/ledger/check").await.context("the ledger cannot be checked")?;
     for fault in checked.get("faults").and_then(Value::as_array).into_iter().flatten() {
@@ -119,7 +120,6 @@ async fn messages(
             if item.seq <= since {
                 return Ok(());
             }
-            let Some(device) = &item.device else { continue };
             let bytes = match (&item.raw, &item.raw_base64) {
                 (Some(text), _) => Cow::Borrowed(text.as_bytes()),
                 (None, Some(text)) => Cow::Owned(STANDARD.decode(text.as_bytes()).context("base64")?),
@@ -127,7 +127,7 @@ async fn messages(
             };
             audit.message(&StoredMessage {
                 seq: item.seq,
-                address: &device.address,
+                address: item.device.as_ref().map_or("", |device| &device.address),
                 direction: item.direction,
                 verdict: item.verdict,
                 text: &bytes,
@@ -159,4 +159,50 @@ async fn values(desk: &Desk, audit: &mut Audit) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many values of some sensors came since the run's begin. A value is younger than the messages before it.
+async fn counts(desk: &Desk, audit: &mut Audit, since: i64, tell: &dyn Fn(String)) -> anyhow::Result<()> {
+    let wanted = audit.counts();
+    let (all, mut done) = (wanted.len(), 0);
+    for some in wanted.chunks(TOGETHER) {
+        let mut together = JoinSet::new();
+        for (address, sensor) in some.iter().cloned() {
+            let (client, path) = (Arc::clone(desk.client()), format!("{}/data?sensor={sensor}", desk.path(&address)));
+            together.spawn(async move {
+                let found = stored_since(&client, &path, since).await?;
+                anyhow::Ok((address, sensor, found))
+            });
+        }
+        for read in together.join_all().await {
+            let (address, sensor, found) = read?;
+            audit.count(&address, sensor, found);
+            done += 1;
+        }
+        tell(format!("values of {done} of {all} devices"));
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    items: Vec<Placed>,
+    #[serde(borrow)]
+    next: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Placed {
+    seq: i64,
+}
+
+async fn stored_since(client: &Client, path: &str, since: i64) -> anyhow::Result<u64> {
+    let (mut count, mut cursor) = (0, String::new());
+    loop {
+        let body = client.call_raw(Method::GET, &format!("{path}&limit=1000{cursor}"), None).await?;
+        let page: Data<'_> = serde_json::from_slice(&body).context("a page of values cannot be read")?;
+        count += page.items.iter().filter(|value| value.seq > since).count() as u64;
+        let Some(next) = page.next else { return Ok(count) };
+        cursor = format!("&cursor={}", escape(&next));
+    }
 }

@@ -4,37 +4,41 @@
 //! | --- | --- |
 //! | `desk` | the people's side: takes the fleet on, queues commands |
 //! | `check` | reads what the server stored, for the audit |
+//! | `side` | where the fleet calls |
+//! | `weather` | what shall go wrong |
 
 mod check;
 mod desk;
+mod side;
+mod weather;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use hyper::body::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
-use rustls::pki_types::ServerName;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Connect, DeviceSide};
+use super::client::Connect;
 use super::probe::{self, Trust};
 use super::send::seconds;
 use super::settings::Global;
 use super::{Done, Failure, output};
 use crate::pki;
 use crate::server;
-use crate::simulate::{self, Application, Fault, Found, Office, Plan, Progress, Rehearsed, Target, Time};
+use crate::simulate::{self, Application, Found, Habits, Office, Plan, Progress, Rehearsed, Time};
 use check::Before;
 use desk::Desk;
+use side::Side;
+use weather::Weather;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  homeport simulate cwm --count 1000 --audit\n  homeport simulate cwm --count 20 --duration 10m --fault none\n  homeport simulate cwm --count 50 --fault kill-mid-pull --server https://rehearsal.example --token hp_…\n\nIt fills the server with pretend devices and their messages: rehearse on one of its own."
+    after_help = "Examples:\n  homeport simulate cwm --count 1000 --audit\n  homeport simulate cwm --count 20 --duration 10m --fault none\n  homeport simulate cwm --count 50 --fault kill-mid-pull --server https://rehearsal.example --token hp_…\n  homeport simulate sca11h --count 50 --audit\n  homeport simulate sca11h --count 5 --duration 10m --fault none --at 127.0.0.1:8080\n\nIt fills the server with pretend devices and their messages: rehearse on one of its own."
 )]
 pub(super) struct Simulate {
     /// The dialect to speak.
@@ -46,16 +50,16 @@ pub(super) struct Simulate {
     /// Pieces of equipment behind each.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
     oke_per_module: u8,
-    /// How much of the devices' time is played, as fast as the server answers.
-    #[arg(long, value_name = "TIME", default_value = "24h", conflicts_with = "duration")]
-    span: String,
-    /// Play for so long by the clock on the wall instead; each device then calls once a minute.
+    /// How much of the devices' time is played, as fast as the server answers [default: 24h for cwm, 1h for sca11h].
+    #[arg(long, value_name = "TIME", conflicts_with = "duration")]
+    span: Option<String>,
+    /// Play for so long by the clock on the wall instead; each device then calls when a real one would.
     #[arg(long, value_name = "TIME")]
     duration: Option<String>,
     /// Messages a second from the whole fleet, at most.
     #[arg(long, value_name = "N")]
     rate: Option<f64>,
-    /// What goes wrong; several are played in turn, after a stretch of fair weather.
+    /// What goes wrong; several are played in turn, after a stretch of fair weather. `all` is what fits the family.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
     fault: Vec<Weather>,
     /// Connections open at once. On this machine each device has an address of its own.
@@ -70,33 +74,11 @@ pub(super) struct Simulate {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Where devices without TLS call: the plain-HTTP listener of the server.
+    #[arg(long, value_name = "HOST:PORT")]
+    at: Option<String>,
     #[command(flatten)]
     connect: Connect,
-}
-
-/// The faults' names, and two words for all and none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Weather {
-    /// Each in turn.
-    All,
-    /// None.
-    None,
-    /// Messages with a wrong checksum.
-    BadCrc,
-    /// Messages without one.
-    NoCrc,
-    /// Requests that break off in their body.
-    HalfBody,
-    /// Requests that trickle.
-    Slow,
-    /// Messages that come twice.
-    Duplicate,
-    /// Everybody connects anew again and again.
-    ReconnectStorm,
-    /// Clocks that are wrong or stand still.
-    ClockSkew,
-    /// Connections that end while a command is fetched.
-    KillMidPull,
 }
 
 impl Simulate {
@@ -110,8 +92,12 @@ impl Simulate {
         let families = server::families(&config).map_err(|error| Failure::Usage(error.to_string()))?;
         let family = families.into_iter().find(|family| family.name().as_str() == self.family);
         let family = family.ok_or_else(|| Failure::Usage(format!("no family `{}`", self.family)))?;
-        let side = self.connect.device_side(settings).await?;
-        let mut plan = self.plan(family, &side).await?;
+        let habits = simulate::habits(&family, self.oke_per_module)
+            .ok_or_else(|| Failure::Usage(format!("the family {} has no pretend device", self.family)))?;
+        let acts = weather::acts(&self.fault, &habits).map_err(Failure::Usage)?;
+        let side = Side::of(&self.connect, settings, habits.tls, self.at.as_deref()).await?;
+        let mut plan = self.plan(family, &side, &habits).await?;
+        plan.acts = acts;
         if self.audit && side.api.is_none() {
             return Err(Failure::Usage(
                 "--audit reads what the server stored: give --token TOKEN (`homeport token create` there)"
@@ -120,17 +106,19 @@ impl Simulate {
         }
         simulate::reach(&plan)
             .await
-            .with_context(|| format!("devices cannot call https://{}", plan.target.host))?;
+            .with_context(|| format!("devices cannot call {}://{}", side.scheme(), plan.target.host))?;
         let mut before = Before { seq: 0, file: None };
         let desk = if let Some(client) = side.api {
             let addresses = simulate::addresses(&plan.family, plan.count, plan.behind);
             before.seq = check::newest_seq(&client).await?;
             let mut desk = Desk::open(client, &self.family, addresses).await?;
             output::note(&format!("{} devices were taken on", desk.taken_on));
-            let (name, content) = sample(plan.seed)?;
-            desk.publish(&name, content.clone()).await?;
-            plan.file = Some((name.clone(), content.len()));
-            before.file = Some((name, content));
+            if habits.files {
+                let (name, content) = sample(plan.seed)?;
+                desk.publish(&name, content.clone()).await?;
+                plan.file = Some((name.clone(), content.len()));
+                before.file = Some((name, content));
+            }
             Some(Arc::new(desk))
         } else {
             output::note(
@@ -168,11 +156,16 @@ impl Simulate {
         }
     }
 
-    async fn plan(&self, family: simulate::AnyFamily, side: &DeviceSide) -> Result<Plan, Failure> {
+    async fn plan(
+        &self,
+        family: simulate::AnyFamily,
+        side: &Side,
+        habits: &Habits,
+    ) -> Result<Plan, Failure> {
         let time = if let Some(text) = &self.duration {
             Time::Live(Duration::from_secs(seconds(text).map_err(Failure::Usage)?))
         } else {
-            let minutes = seconds(&self.span).map_err(Failure::Usage)?.div_ceil(60);
+            let minutes = seconds(self.span.as_deref().unwrap_or(habits.span)).map_err(Failure::Usage)?.div_ceil(60);
             let minutes = u32::try_from(minutes);
             Time::Pressed { minutes: minutes.map_err(|_| Failure::Usage("--span is too long".to_owned()))? }
         };
@@ -185,13 +178,13 @@ impl Simulate {
         };
         Ok(Plan {
             family,
-            target: target(side).await?,
+            target: side.target().await?,
             verifier: probe::verifier(side.trust.as_deref().map_or(Trust::Anyone, Trust::Root))
                 .context("give the server's root certificate with --ca FILE, or --insecure to take any")?,
             count: self.count,
             behind: self.oke_per_module,
             connections: usize::try_from(self.connections).unwrap_or(usize::MAX),
-            acts: acts(&self.fault),
+            acts: vec![None],
             time,
             rate: self.rate,
             seed,
@@ -222,48 +215,6 @@ fn sample(seed: u64) -> anyhow::Result<(String, Bytes)> {
     let mut content = vec![0; SAMPLE_BYTES];
     getrandom::fill(&mut content).context("no randomness")?;
     Ok((format!("simulated-{seed}.bin"), Bytes::from(content)))
-}
-
-/// Where the fleet calls.
-async fn target(side: &DeviceSide) -> anyhow::Result<Target> {
-    let found = tokio::net::lookup_host((side.host.as_str(), side.port)).await;
-    let mut found: Vec<SocketAddr> =
-        found.with_context(|| format!("`{}` cannot be resolved", side.host))?.collect();
-    // Each device has an address of its own in 127.0.0.0/8, and nowhere else.
-    found.sort_by_key(SocketAddr::is_ipv6);
-    let addr = *found.first().ok_or_else(|| anyhow!("`{}` has no address", side.host))?;
-    let name = ServerName::try_from(side.name.clone())
-        .with_context(|| format!("`{}` is no host name", side.name))?;
-    let host = match (side.name.contains(':'), side.port) {
-        (true, port) => format!("[{}]:{port}", side.name),
-        (false, 443) => side.name.clone(),
-        (false, port) => format!("{}:{port}", side.name),
-    };
-    Ok(Target { addr, name, host })
-}
-
-/// Fair weather first, then each fault in turn.
-fn acts(chosen: &[Weather]) -> Vec<Option<Fault>> {
-    let mut acts = vec![None];
-    for weather in chosen {
-        let fault = match weather {
-            Weather::All => {
-                acts.extend(Fault::ALL.map(Some));
-                continue;
-            }
-            Weather::None => continue,
-            Weather::BadCrc => Fault::BadCrc,
-            Weather::NoCrc => Fault::NoCrc,
-            Weather::HalfBody => Fault::HalfBody,
-            Weather::Slow => Fault::Slow,
-            Weather::Duplicate => Fault::Duplicate,
-            Weather::ReconnectStorm => Fault::ReconnectStorm,
-            Weather::ClockSkew => Fault::ClockSkew,
-            Weather::KillMidPull => Fault::KillMidPull,
-        };
-        acts.push(Some(fault));
-    }
-    acts
 }
 
 /// Runs the plan with a progress bar beside it; Ctrl-C ends it early and in order.
@@ -310,8 +261,8 @@ fn verdict(found: &Found) -> String {
         format!("{} faults", found.faults_count)
     };
     let mut lines = vec![format!(
-        "\naudit: {} confirmed messages, {} stored, {} commands, {} newest values, the ledger's chain: {judgement}\n",
-        found.confirmed, found.stored, found.commands, found.values
+        "\naudit: {} confirmed messages, {} stored, {} commands, {} newest values, {} values counted, the ledger's chain: {judgement}\n",
+        found.confirmed, found.stored, found.commands, found.values, found.counted
     )];
     lines.extend(found.faults.iter().map(|fault| format!("  {fault}\n")));
     lines.concat()
@@ -322,27 +273,3 @@ const SAMPLE_BYTES: usize = 20_479;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long commands may find their end after the last act: a module that stopped asking is told to ask again after 30 s.
 const EPILOGUE: Duration = Duration::from_secs(90);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_is_each_fault_once_after_fair_weather() {
-        let all = acts(&[Weather::All]);
-        assert_eq!(all.len(), 9);
-        assert_eq!(all.first(), Some(&None));
-        assert_eq!(acts(&[Weather::None]), [None]);
-        assert_eq!(acts(&[Weather::Slow]), [None, Some(Fault::Slow)]);
-    }
-
-    #[test]
-    fn every_fault_has_its_name_on_the_command_line() {
-        for weather in Weather::value_variants() {
-            let Some(value) = weather.to_possible_value() else { continue };
-            let name = value.get_name();
-            assert!(matches!(name, "all" | "none") || Fault::parse(name).is_some(), "{name}");
-        }
-        assert_eq!(Weather::value_variants().len(), Fault::ALL.len() + 2);
-    }
-}

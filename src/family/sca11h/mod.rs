@@ -28,6 +28,7 @@
 //! | `presence` | who lies in the bed, moves and shows vital signs, from one second to the next; pure |
 //! | `recall` | a bed after a restart, from what is stored of it |
 //! | `sample` | one second of a bed, as every other file understands it |
+//! | `simulator/` | a pretend node for rehearsals |
 
 mod allow;
 mod asked;
@@ -61,6 +62,7 @@ mod sync;
 #[cfg(any(test, fuzzing))]
 pub mod truths;
 mod xml;
+mod simulator;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -82,6 +84,8 @@ use self::logs::Logs;
 use self::nodes::Nodes;
 use self::peers::Conflict;
 use super::{CalibrateFrom, Calibration, Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
+use super::simulator::{Role, Simulator};
+use super::{Chore, CommandText, DraftText, Facts, Family, Invalid};
 use crate::core::{Hub, HubError, Silence};
 use crate::http::{
     BoxFuture, Exchange, Handler, ListenerKind, Owner, Reject, Reply, RouteError, Routes, Takes, handler,
@@ -238,6 +242,10 @@ impl Family for Sca11h {
 
     fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid> {
         change::draft(text)
+    }
+
+    fn simulator(&self, role: Role) -> Option<Box<dyn Simulator>> {
+        Some(Box::new(simulator::Node::new(role)))
     }
 
     fn facts<'a>(&'a self, hub: &'a Hub, device: &'a Device) -> BoxFuture<'a, Result<Facts, HubError>> {

@@ -219,6 +219,6 @@ impl Inside {
             format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n")
         };
         // A caller that is gone already has what it wanted.
-        let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        stream.write_all(format!("{head}{body}").as_bytes()).ok();
     }
 }

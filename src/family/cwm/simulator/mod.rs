@@ -22,7 +22,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::names::CwmSettings;
 use crate::family::simulator::{
-    Application, Call, Chance, Fact, Fault, Identity, Order, Outcome, Role, Simulator, Trouble,
+    Application, Call, Chance, Fact, Fault, Habits, Identity, Order, Outcome, Role, Simulator, Trouble,
 };
 use crate::model::{Timestamp, Verdict, WireId};
 use commands::Port;
@@ -265,7 +265,7 @@ impl Module {
         let mut said = |confirmed| {
             tell(Fact::Said {
                 text: message.text.clone(),
-                from: message.from,
+                from: Some(message.from),
                 verdict: message.verdict,
                 confirmed,
             });
@@ -274,7 +274,7 @@ impl Module {
             Outcome::Unsent => return,
             // The module's queue keeps it (§1).
             Outcome::Broken | Outcome::Answered { status: 500.., .. } => return said(false),
-            Outcome::Answered { status: 200, body } => answers::pushed(body, &self.settings.names),
+            Outcome::Answered { status: 200, body, .. } => answers::pushed(body, &self.settings.names),
             Outcome::Answered { .. } => None,
         };
         let Some(answer) = answer else {
@@ -295,7 +295,7 @@ impl Module {
         }
         if let Some(message) = self.queue.pop_front().filter(|_| answer.taken) {
             if let Some(value) = message.beat {
-                tell(Fact::Shows { from: message.from, sensor: "beat", value });
+                tell(Fact::Shows { from: message.from, sensor: "beat", value: Some(value) });
             }
             if let Some(to) = message.to {
                 tell(Fact::Replied { to, text: message.text });
@@ -312,7 +312,7 @@ impl Module {
                 self.pull.untaken = true;
                 return;
             }
-            Outcome::Answered { status: 200, body } => answers::pulled(body, &self.settings),
+            Outcome::Answered { status: 200, body, .. } => answers::pulled(body, &self.settings),
             Outcome::Answered { status, .. } => Err(format!("status {status}")),
         };
         match read {
@@ -334,7 +334,7 @@ impl Module {
         let Some(fetch) = self.fetches.front_mut() else { return };
         match outcome {
             Outcome::Unsent | Outcome::Broken | Outcome::Answered { status: 500.., .. } => return,
-            Outcome::Answered { status: 200 | 206, body } if !body.is_empty() => {
+            Outcome::Answered { status: 200 | 206, body, .. } if !body.is_empty() => {
                 fetch.got.extend_from_slice(body);
             }
             Outcome::Answered { .. } => {
@@ -352,6 +352,19 @@ impl Module {
 }
 
 impl Simulator for Module {
+    fn habits(&self) -> Habits {
+        Habits {
+            called: "modules",
+            tls: true,
+            every: MINUTE,
+            a_minute: f64::from(u8::try_from(self.addresses.len()).unwrap_or(u8::MAX).saturating_sub(1).max(1)),
+            span: "24h",
+            faults: &FAULTS,
+            files: true,
+            newest_order_wins: false,
+        }
+    }
+
     fn addresses(&self) -> &[String] {
         &self.addresses
     }
@@ -394,7 +407,7 @@ impl Simulator for Module {
             Asked::Pull => self.heard_pull(now, outcome, tell),
             Asked::Download => self.heard_download(outcome, tell),
             Asked::Provision => match outcome {
-                Outcome::Answered { status: 200, body } => {
+                Outcome::Answered { status: 200, body, .. } => {
                     self.key = answers::provisioning_key(body);
                     self.identity = answers::identity(body, self.application.as_ref());
                     if self.identity.is_none() {
@@ -409,7 +422,7 @@ impl Simulator for Module {
                 Outcome::Answered { .. } | Outcome::Broken | Outcome::Unsent => {}
             },
             Asked::Time => match outcome {
-                Outcome::Answered { status: ..500, body } => {
+                Outcome::Answered { status: ..500, body, .. } => {
                     if !body.starts_with(b"{") {
                         tell(odd("/time", outcome));
                     }
@@ -440,7 +453,7 @@ impl Simulator for Module {
 
 fn odd(what: &str, outcome: &Outcome) -> Fact {
     Fact::Odd(match outcome {
-        Outcome::Answered { status, body } => {
+        Outcome::Answered { status, body, .. } => {
             let shown = String::from_utf8_lossy(body);
             let shown: String = shown.lines().next().unwrap_or_default().chars().take(120).collect();
             format!("{what} was answered {status} {shown}")
@@ -449,6 +462,19 @@ fn odd(what: &str, outcome: &Outcome) -> Fact {
     })
 }
 
+/// It says something once a minute (§1).
+const MINUTE: std::time::Duration = std::time::Duration::from_mins(1);
+/// Every one but a message that is none: what a module's firmware sends has a form.
+const FAULTS: [Fault; 8] = [
+    Fault::BadCrc,
+    Fault::NoCrc,
+    Fault::HalfBody,
+    Fault::Slow,
+    Fault::Duplicate,
+    Fault::ReconnectStorm,
+    Fault::ClockSkew,
+    Fault::KillMidPull,
+];
 /// Own numbers have the top bit set; the server numbers its commands from 1.
 const OWN_IDS_FROM: WireId = 0x8000;
 /// The module's own heartbeat: every so many minutes.

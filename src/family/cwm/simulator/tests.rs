@@ -16,7 +16,7 @@ fn now() -> Timestamp {
 }
 
 fn answered(body: &str) -> Outcome {
-    Outcome::Answered { status: 200, body: Bytes::copy_from_slice(body.as_bytes()) }
+    Outcome::Answered { status: 200, head: Bytes::new(), body: Bytes::copy_from_slice(body.as_bytes()) }
 }
 
 fn hear(module: &mut Module, outcome: &Outcome) -> Vec<Fact> {
@@ -29,7 +29,7 @@ fn hear(module: &mut Module, outcome: &Outcome) -> Vec<Fact> {
 fn running(number: u32) -> Module {
     let mut module = module(number);
     assert_eq!(module.next(now()).unwrap().purpose, Purpose::Provision);
-    hear(&mut module, &Outcome::Answered { status: 404, body: Bytes::new() });
+    hear(&mut module, &Outcome::Answered { status: 404, head: Bytes::new(), body: Bytes::new() });
     assert_eq!(module.next(now()).unwrap().purpose, Purpose::Time);
     hear(&mut module, &answered(r#"{"ts":"2024-03-01T12:00:00"}"#));
     module
@@ -58,7 +58,7 @@ fn a_message_stays_in_the_queue_until_it_is_confirmed() {
     let mut module = running(1);
     module.tick(now());
     let first = text_of(&module.next(now()).unwrap());
-    for outcome in [Outcome::Broken, Outcome::Answered { status: 503, body: Bytes::new() }] {
+    for outcome in [Outcome::Broken, Outcome::Answered { status: 503, head: Bytes::new(), body: Bytes::new() }] {
         let facts = hear(&mut module, &outcome);
         assert!(matches!(&facts[..], [Fact::Said { confirmed: false, .. }]), "{facts:?}");
         assert_eq!(text_of(&module.next(now()).unwrap()), first);
@@ -68,7 +68,7 @@ fn a_message_stays_in_the_queue_until_it_is_confirmed() {
     let facts = hear(&mut module, &answered(r#"{"push":true,"pull":false}"#));
     assert!(matches!(
         &facts[..],
-        [Fact::Said { confirmed: true, from: 0, .. }, Fact::Shows { value: 1, .. }]
+        [Fact::Said { confirmed: true, from: Some(0), .. }, Fact::Shows { value: Some(1), .. }]
     ));
     let second = text_of(&module.next(now()).unwrap());
     assert_ne!(second, first);

@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 use crate::family::cwm::crc;
 use crate::family::cwm::names::{CrcCase, CwmNames};
-use crate::family::simulator::{Call, Purpose, Trouble};
+use crate::family::simulator::{self, Call, Purpose, Trouble};
 use crate::model::WireId;
 
 /// What a message carries for a checksum.
@@ -77,7 +77,15 @@ pub(super) fn push(speech: &Speech<'_>, form: Form, okm: &[u8], ts: &str, troubl
         Form::Json => (format!("/push?{}", proof.trim_end_matches('&')), kind("application/json"), req),
         Form::Urlencoded => ("/push".to_owned(), kind("application/x-www-form-urlencoded"), arguments),
     };
-    Call { purpose: Purpose::Push, method: "POST", target, headers, body: Bytes::from(body), trouble }
+    Call {
+        purpose: Purpose::Push,
+        method: "POST",
+        target,
+        headers,
+        body: Bytes::from(body),
+        form: simulator::Form::Plain,
+        trouble,
+    }
 }
 
 /// The request for a command.
@@ -97,6 +105,7 @@ pub(super) fn provision(names: &CwmNames, devid: &str, request: Option<&str>) ->
             target: "/provision".to_owned(),
             headers: kind("application/json"),
             body: Bytes::from(body),
+            form: simulator::Form::Plain,
             trouble: Trouble::None,
         };
     }
@@ -116,7 +125,8 @@ pub(super) fn download(path: String, range: Option<(usize, usize)>) -> Call {
 }
 
 fn get(purpose: Purpose, target: String, trouble: Trouble) -> Call {
-    Call { purpose, method: "GET", target, headers: Vec::new(), body: Bytes::new(), trouble }
+    let form = simulator::Form::Plain;
+    Call { purpose, method: "GET", target, headers: Vec::new(), body: Bytes::new(), form, trouble }
 }
 
 fn kind(name: &str) -> Vec<(&'static str, String)> {
