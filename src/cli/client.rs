@@ -114,7 +114,8 @@ impl Connect {
 
     /// The root certificate to trust; `None` takes any.
     pub(super) fn trust(&self, config: &Config) -> Option<PathBuf> {
-        (!self.insecure).then(|| self.ca.clone().unwrap_or_else(|| crate::server::root_path(&config.certs_dir)))
+        (!self.insecure)
+            .then(|| self.ca.clone().unwrap_or_else(|| crate::server::root_path(&config.certs_dir)))
     }
 
     /// Whether another server than this machine's is meant.

@@ -254,7 +254,8 @@ impl Audit {
     pub fn count(&mut self, address: &str, sensor: &'static str, found: u64) {
         let Some(&(at, from)) = self.places.get(&address.to_ascii_lowercase()) else { return };
         let book = self.members.get(at).map(|(_, book)| book);
-        let (expected, beside) = book.and_then(|book| book.holds.get(&(from, sensor)).copied()).unwrap_or_default();
+        let (expected, beside) =
+            book.and_then(|book| book.holds.get(&(from, sensor)).copied()).unwrap_or_default();
         self.found.counted += expected;
         if !(expected..=expected + beside).contains(&found) {
             self.found.note(Finding::Count { address: address.to_owned(), sensor, expected, found });
@@ -269,7 +270,8 @@ impl Audit {
     /// Ends the audit: what nobody spoke of is missing.
     pub fn finish(mut self) -> Found {
         for (addresses, book) in &self.members {
-            let name = |from: Option<u8>| addresses.get(usize::from(from.unwrap_or(0))).cloned().unwrap_or_default();
+            let name =
+                |from: Option<u8>| addresses.get(usize::from(from.unwrap_or(0))).cloned().unwrap_or_default();
             for said in book.said.values() {
                 let stored = said.fresh + said.repeats;
                 let (address, place) = (name(said.from), said.place);
@@ -340,7 +342,10 @@ impl fmt::Display for Finding {
                 write!(f, "wrong value: {sensor} of {address} is {expected}, and the server has {found}")
             }
             Self::Count { address, sensor, expected, found } => {
-                write!(f, "wrong count: {expected} values of {sensor} of {address} were confirmed, and {found} are stored")
+                write!(
+                    f,
+                    "wrong count: {expected} values of {sensor} of {address} were confirmed, and {found} are stored"
+                )
             }
             Self::Odd(sentence) => f.write_str(sentence),
         }

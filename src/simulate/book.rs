@@ -92,12 +92,10 @@ impl Book {
             Fact::Replied { to, text } => {
                 self.got.entry(Mark::of(&to)).or_default().replies.push(Mark::of(&text));
             }
-            Fact::Shows { from, sensor, value } => {
-                match value {
-                    Some(value) => drop(self.shows.insert((from, sensor), value)),
-                    None => drop(self.shows.remove(&(from, sensor))),
-                }
-            }
+            Fact::Shows { from, sensor, value } => match value {
+                Some(value) => drop(self.shows.insert((from, sensor), value)),
+                None => drop(self.shows.remove(&(from, sensor))),
+            },
             Fact::Holds { from, sensor, count, sure } => {
                 let (must, may) = self.holds.entry((from, sensor)).or_default();
                 *(if sure { must } else { may }) += count;

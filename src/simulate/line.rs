@@ -41,7 +41,11 @@ pub(super) struct Line {
 impl Line {
     /// Connects, and shakes hands where TLS is spoken. On the loopback each device has an address of its own, as it would in a network, so
     /// that limits per peer see what they would see there.
-    pub(super) async fn open(target: &Target, number: u32, tls: Option<Arc<ClientConfig>>) -> io::Result<Self> {
+    pub(super) async fn open(
+        target: &Target,
+        number: u32,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> io::Result<Self> {
         let socket = match target.addr {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -52,9 +56,7 @@ impl Line {
         }
         let stream = socket.connect(target.addr).await?;
         let stream: Box<dyn Stream> = match (&target.name, tls) {
-            (Some(name), Some(tls)) => {
-                Box::new(TlsConnector::from(tls).connect(name.clone(), stream).await?)
-            }
+            (Some(name), Some(tls)) => Box::new(TlsConnector::from(tls).connect(name.clone(), stream).await?),
             (None, _) | (_, None) => Box::new(stream),
         };
         Ok(Self { stream, buffer: BytesMut::new(), open: true })
@@ -136,7 +138,8 @@ impl Line {
         let head = String::from_utf8_lossy(&bytes);
         let status = head.split(' ').nth(1).and_then(|number| number.parse().ok());
         let status: u16 = status.ok_or_else(|| io::Error::other("the answer has no status"))?;
-        let chunked = header(&head, "transfer-encoding").is_some_and(|how| how.eq_ignore_ascii_case("chunked"));
+        let chunked =
+            header(&head, "transfer-encoding").is_some_and(|how| how.eq_ignore_ascii_case("chunked"));
         let length = if chunked {
             self.chunks().await?
         } else {
@@ -150,7 +153,8 @@ impl Line {
         }
         let body = self.buffer.split_to(length).freeze();
         let old = head.starts_with("HTTP/1.0");
-        self.open = !old && !header(&head, "connection").is_some_and(|word| word.eq_ignore_ascii_case("close"));
+        self.open =
+            !old && !header(&head, "connection").is_some_and(|word| word.eq_ignore_ascii_case("close"));
         Ok(Outcome::Answered { status, head: bytes, body })
     }
 
@@ -311,10 +315,13 @@ mod tests {
     async fn answers_are_read_whether_they_come_in_chunks_or_not() {
         for (sent, whole) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone", "done"),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0\r\n\r\n"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                "2\r\n{}\r\n0\r\n\r\n",
+            ),
             ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok"),
         ] {
-            let (mut server, client) = tokio::io::duplex(64);
+            let (mut server, client) = tokio::io::duplex(4096);
             let mut line = Line { stream: Box::new(client), buffer: BytesMut::new(), open: true };
             let call = Call {
                 purpose: Purpose::Push,

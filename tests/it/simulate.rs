@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Program, settled};
 
-/// Runs a fleet that calls the program's own listener; gives its output.
+/// Runs a fleet of modules that calls the program's own listener; gives its output.
 fn fleet(program: &Program, arguments: &[&str]) -> Output {
     let server = format!("https://{}", program.https());
     let root = program.root_file();
@@ -19,7 +19,12 @@ fn fleet(program: &Program, arguments: &[&str]) -> Output {
 /// The same with an audit, which must find nothing; gives what was printed.
 #[track_caller]
 fn sound(program: &Program, arguments: &[&str]) -> Value {
-    let output = fleet(program, &[arguments, &["--audit", "--json"]].concat());
+    clean(&fleet(program, &[arguments, &["--audit", "--json"]].concat()))
+}
+
+/// What a run printed whose audit must have found nothing.
+#[track_caller]
+fn clean(output: &Output) -> Value {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
     let printed: Value = serde_json::from_str(&out).expect("--json prints JSON");

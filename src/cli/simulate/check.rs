@@ -168,7 +168,8 @@ async fn counts(desk: &Desk, audit: &mut Audit, since: i64, tell: &dyn Fn(String
     for some in wanted.chunks(TOGETHER) {
         let mut together = JoinSet::new();
         for (address, sensor) in some.iter().cloned() {
-            let (client, path) = (Arc::clone(desk.client()), format!("{}/data?sensor={sensor}", desk.path(&address)));
+            let (client, path) =
+                (Arc::clone(desk.client()), format!("{}/data?sensor={sensor}", desk.path(&address)));
             together.spawn(async move {
                 let found = stored_since(&client, &path, since).await?;
                 anyhow::Ok((address, sensor, found))

@@ -156,16 +156,12 @@ impl Simulate {
         }
     }
 
-    async fn plan(
-        &self,
-        family: simulate::AnyFamily,
-        side: &Side,
-        habits: &Habits,
-    ) -> Result<Plan, Failure> {
+    async fn plan(&self, family: simulate::AnyFamily, side: &Side, habits: &Habits) -> Result<Plan, Failure> {
         let time = if let Some(text) = &self.duration {
             Time::Live(Duration::from_secs(seconds(text).map_err(Failure::Usage)?))
         } else {
-            let minutes = seconds(self.span.as_deref().unwrap_or(habits.span)).map_err(Failure::Usage)?.div_ceil(60);
+            let minutes =
+                seconds(self.span.as_deref().unwrap_or(habits.span)).map_err(Failure::Usage)?.div_ceil(60);
             let minutes = u32::try_from(minutes);
             Time::Pressed { minutes: minutes.map_err(|_| Failure::Usage("--span is too long".to_owned()))? }
         };

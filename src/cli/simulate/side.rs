@@ -66,7 +66,9 @@ impl Side {
                 (api.then(|| Client::here(&config)), place)
             }
             (Some(url), None) => {
-                return Err(usage(&format!("say where devices call without TLS: --at HOST:PORT beside --server {url}")));
+                return Err(usage(&format!(
+                    "say where devices call without TLS: --at HOST:PORT beside --server {url}"
+                )));
             }
             (Some(_), Some(at)) => (Some(connect.client(settings)?), place(at)?),
         };

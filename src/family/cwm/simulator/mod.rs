@@ -357,7 +357,9 @@ impl Simulator for Module {
             called: "modules",
             tls: true,
             every: MINUTE,
-            a_minute: f64::from(u8::try_from(self.addresses.len()).unwrap_or(u8::MAX).saturating_sub(1).max(1)),
+            a_minute: f64::from(
+                u8::try_from(self.addresses.len()).unwrap_or(u8::MAX).saturating_sub(1).max(1),
+            ),
             span: "24h",
             faults: &FAULTS,
             files: true,

@@ -58,7 +58,9 @@ fn a_message_stays_in_the_queue_until_it_is_confirmed() {
     let mut module = running(1);
     module.tick(now());
     let first = text_of(&module.next(now()).unwrap());
-    for outcome in [Outcome::Broken, Outcome::Answered { status: 503, head: Bytes::new(), body: Bytes::new() }] {
+    for outcome in
+        [Outcome::Broken, Outcome::Answered { status: 503, head: Bytes::new(), body: Bytes::new() }]
+    {
         let facts = hear(&mut module, &outcome);
         assert!(matches!(&facts[..], [Fact::Said { confirmed: false, .. }]), "{facts:?}");
         assert_eq!(text_of(&module.next(now()).unwrap()), first);

@@ -97,13 +97,22 @@ pub(super) fn body(spelling: Spelling, around: &Around<'_>, rows: &[(u32, Second
     if spelling == Spelling::Bare {
         return text(rows).into();
     }
-    let halves = if spelling == Spelling::Two { rows.split_at(rows.len() / 2) } else { (rows, [].as_slice()) };
+    let halves =
+        if spelling == Spelling::Two { rows.split_at(rows.len() / 2) } else { (rows, [].as_slice()) };
     let mut xml = String::with_capacity(500 + rows.len() * 40);
     for part in [halves.0, halves.1].into_iter().filter(|part| !part.is_empty()) {
         let rows = text(part);
-        let rows = if spelling == Spelling::CData { format!("<![CDATA[{end}{rows}]]>") } else { format!("{end}{rows}") };
+        let rows = if spelling == Spelling::CData {
+            format!("<![CDATA[{end}{rows}]]>")
+        } else {
+            format!("{end}{rows}")
+        };
         // A string takes whatever is written to it.
-        let _ = write!(xml, r#"<Measurement time="{}">{COMPONENTS}<Values sep=",">{rows}</Values></Measurement>"#, around.time);
+        let _ = write!(
+            xml,
+            r#"<Measurement time="{}">{COMPONENTS}<Values sep=",">{rows}</Values></Measurement>"#,
+            around.time
+        );
     }
     let (network, node) = (around.network, around.node);
     let xml = format!(
@@ -115,10 +124,12 @@ pub(super) fn body(spelling: Spelling, around: &Around<'_>, rows: &[(u32, Second
         Spelling::Bom => format!("\u{feff}{}", declared(&xml)),
         Spelling::LowerCase => NAMES.iter().fold(declared(&xml), |xml, name| {
             let low = name.to_ascii_lowercase();
-            xml.replace(&format!("<{name}"), &format!("<{low}")).replace(&format!("</{name}"), &format!("</{low}"))
+            xml.replace(&format!("<{name}"), &format!("<{low}"))
+                .replace(&format!("</{name}"), &format!("</{low}"))
         }),
         Spelling::Prefix => declared(&NAMES.iter().fold(xml, |xml, name| {
-            xml.replace(&format!("<{name}"), &format!("<b:{name}")).replace(&format!("</{name}"), &format!("</b:{name}"))
+            xml.replace(&format!("<{name}"), &format!("<b:{name}"))
+                .replace(&format!("</{name}"), &format!("</b:{name}"))
         }))
         .replace("<b:Data>", r#"<b:Data xmlns:b="urn:example:bcg">"#),
         Spelling::Namespace => declared(&xml).replace("<Data>", r#"<Data xmlns="urn:example:bcg">"#),

@@ -170,7 +170,15 @@ impl Node {
         self.before = named.then_some((time, tail));
         let rows = u64::try_from(new).unwrap_or_default();
         let last = Some(last);
-        self.queue.push_back(Outgoing { call, named, verdict: Verdict::Ok, rows, last, tries: 0, again: false });
+        self.queue.push_back(Outgoing {
+            call,
+            named,
+            verdict: Verdict::Ok,
+            rows,
+            last,
+            tries: 0,
+            again: false,
+        });
     }
 
     fn say_garbage(&mut self, time: &str) {
@@ -178,7 +186,15 @@ impl Node {
         let around = Around { network: "simulated", node: &self.name, time };
         let call = self.push(body::garbage(kind, &around, self.said), self.said);
         let verdict = Verdict::Malformed;
-        self.queue.push_back(Outgoing { call, named: false, verdict, rows: 0, last: None, tries: 0, again: false });
+        self.queue.push_back(Outgoing {
+            call,
+            named: false,
+            verdict,
+            rows: 0,
+            last: None,
+            tries: 0,
+            again: false,
+        });
     }
 
     /// The request around a body; content types, frames and slashes change with the place.
@@ -391,7 +407,12 @@ impl Simulator for Node {
         let [signal, amplitude] = [4000 + self.orders % 20_000, 1000 + self.chance.below(1000)];
         let stroke = amplitude * 26 / 10;
         let pars = format!("{signal},270,{stroke},{stroke},{amplitude},7");
-        Order { address: self.addresses.concat(), dst: Vec::new(), cmd: "pars", payload: format!("\"{pars}\"") }
+        Order {
+            address: self.addresses.concat(),
+            dst: Vec::new(),
+            cmd: "pars",
+            payload: format!("\"{pars}\""),
+        }
     }
 }
 

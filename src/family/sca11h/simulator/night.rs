@@ -48,7 +48,15 @@ impl Night {
             let strength = self.near(8_000, 8_000);
             return Second { strength, status: 2, ..Second::default() };
         }
-        let second = Second { hr, rr: self.near(13, 4), sv, hrv, strength: self.near(880, 90), status: 1, beats: [0; 3] };
+        let second = Second {
+            hr,
+            rr: self.near(13, 4),
+            sv,
+            hrv,
+            strength: self.near(880, 90),
+            status: 1,
+            beats: [0; 3],
+        };
         if !self.chance.permille(BEATS_PERMILLE) {
             return second;
         }

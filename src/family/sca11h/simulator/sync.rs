@@ -32,7 +32,8 @@ pub(super) fn call(says: &Says<'_>, trouble: Trouble) -> Call {
     let pars = if place % 5 == 4 { format!("[{pars}]") } else { format!("\"{pars}\"") };
     // A member that nobody documents, and what a small device may leave behind.
     let tail = if place % 6 == 5 && !tidy { "\0\0" } else { "" };
-    let body = format!(r#"{{"name":"{name}","fw_ver":"1.0","wlan_ver":"5.1","syncs":{place},"pars":{pars}}}{tail}"#);
+    let body =
+        format!(r#"{{"name":"{name}","fw_ver":"1.0","wlan_ver":"5.1","syncs":{place},"pars":{pars}}}{tail}"#);
     let kind = if place % 4 == 3 { "text/plain" } else { "application/json" };
     let form = match place % 7 {
         3 => Form::Chunked,
@@ -72,9 +73,12 @@ pub(super) fn wanted(head: &[u8], body: &Bytes, form: Form) -> Result<(Bytes, Op
 
 /// What holds for the head of every answer (§3.4).
 pub(super) fn well_formed(head: &str) -> Result<(), String> {
-    let names: Vec<&str> = head.split("\r\n").skip(1).filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    let names: Vec<&str> =
+        head.split("\r\n").skip(1).filter_map(|line| Some(line.split_once(": ")?.0)).collect();
     let has = |name: &str| names.contains(&name);
-    let title = |name: &&str| name.split('-').all(|part| part.starts_with(|letter: char| letter.is_ascii_uppercase()));
+    let title = |name: &&str| {
+        name.split('-').all(|part| part.starts_with(|letter: char| letter.is_ascii_uppercase()))
+    };
     if let Some(name) = names.iter().find(|name| !title(name)) {
         return Err(format!("the header `{name}`, which is not in title case"));
     }
@@ -92,7 +96,8 @@ fn one_chunk(body: &Bytes) -> Result<Bytes, String> {
     let wrong = || format!("another frame than one chunk: {:?}", String::from_utf8_lossy(body));
     let end = body.windows(2).position(|two| two == b"\r\n").ok_or_else(wrong)?;
     let (mark, rest) = body.split_at(end);
-    let json = rest.strip_prefix(b"\r\n").and_then(|rest| rest.strip_suffix(b"\r\n0\r\n\r\n")).ok_or_else(wrong)?;
+    let json =
+        rest.strip_prefix(b"\r\n").and_then(|rest| rest.strip_suffix(b"\r\n0\r\n\r\n")).ok_or_else(wrong)?;
     let exact = format!("{:X}", json.len()).into_bytes();
     if mark == exact { Ok(body.slice_ref(json)) } else { Err(wrong()) }
 }
@@ -114,7 +119,8 @@ const HEAD_MAX_BYTES: usize = 512;
 mod tests {
     use super::*;
 
-    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nDate: x\r\n\r\n";
+    const HEAD: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nDate: x\r\n\r\n";
 
     fn read(body: &'static [u8]) -> Result<Option<String>, String> {
         wanted(HEAD, &Bytes::from_static(body), Form::Plain).map(|(_, pars)| pars)

@@ -37,7 +37,11 @@ fn at(second: u64) -> Timestamp {
 }
 
 /// Lets it live so many minutes and answers as `answer` does; gives every call and fact.
-fn live(node: &mut Node, minutes: std::ops::Range<u64>, answer: impl Fn(&Call) -> Outcome) -> (Vec<Call>, Vec<Fact>) {
+fn live(
+    node: &mut Node,
+    minutes: std::ops::Range<u64>,
+    answer: impl Fn(&Call) -> Outcome,
+) -> (Vec<Call>, Vec<Fact>) {
     let (mut calls, mut facts) = (Vec::new(), Vec::new());
     for minute in minutes {
         let now = at(minute * 60);
@@ -120,7 +124,8 @@ fn what_is_not_confirmed_comes_again_unless_it_says_not_whose_it_is() {
         let Some(call) = node.next(at(120)) else { break };
         let named = String::from_utf8_lossy(&call.body).contains('<');
         let again = before.as_ref() == Some(&call.body);
-        let outcome = if again || call.purpose == Purpose::Sync { good(&call, None) } else { Outcome::Broken };
+        let outcome =
+            if again || call.purpose == Purpose::Sync { good(&call, None) } else { Outcome::Broken };
         node.heard(at(120), &outcome, &mut |fact| {
             if let Fact::Said { confirmed, .. } = fact {
                 said.push((named, again, confirmed));
