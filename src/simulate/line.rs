@@ -332,14 +332,16 @@ mod tests {
                 form: if sent.contains("Continue") { Form::Expecting } else { Form::Plain },
                 trouble: Trouble::None,
             };
-            let answered = async {
-                // Some at a time, as a network has it.
-                for piece in sent.as_bytes().chunks(5) {
-                    server.write_all(piece).await.unwrap();
+            // Some at a time, as a network has it.
+            let pieces = sent.as_bytes().chunks(5).map(Bytes::copy_from_slice).collect::<Vec<_>>();
+            let answered = tokio::spawn(async move {
+                for piece in pieces {
+                    server.write_all(&piece).await.unwrap();
                 }
                 server
-            };
-            let (outcome, _server) = tokio::join!(line.call(&call, "h"), answered);
+            });
+            let outcome = line.call(&call, "h").await;
+            drop(answered.await.unwrap());
             let Outcome::Answered { status: 200, body, .. } = outcome else { panic!("{sent}: {outcome:?}") };
             assert_eq!(body, whole);
             assert!(line.is_open());

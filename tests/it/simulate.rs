@@ -1,4 +1,4 @@
-//! `homeport simulate` against the real server: small fleets, every fault, and what an audit says.
+//! `homeport simulate` against the real server: small fleets of modules, every fault, and what an audit says.
 
 use std::process::Output;
 
@@ -164,6 +164,9 @@ fn what_cannot_be_rehearsed_is_said() {
     let (code, said) = failed(&["cwm", "--server", "https://127.0.0.1:9", "--insecure"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("devices cannot call https://127.0.0.1:9"), "{said}");
+    let (code, said) = failed(&["cwm", "--fault", "garbage", "--server", "https://127.0.0.1:9"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("does not happen to modules: bad-crc"), "{said}");
     let idle = Program::new().set("HOMEPORT_HTTPS", "127.0.0.1:9");
     let output = idle.run(&["simulate", "cwm"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

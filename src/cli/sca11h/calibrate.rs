@@ -220,8 +220,8 @@ mod tests {
 
     #[test]
     fn a_doubtful_calibration_is_done_and_a_failed_one_is_not() {
-        let outcomes: Vec<Outcome> = [0, 1, 2, 3, 7, 8, -2, 40].map(|status| meaning(status).0).to_vec();
         use Outcome::{Doubtful, Failed, Good};
+        let outcomes: Vec<Outcome> = [0, 1, 2, 3, 7, 8, -2, 40].map(|status| meaning(status).0).to_vec();
         assert_eq!(outcomes, [Good, Failed, Doubtful, Doubtful, Doubtful, Failed, Failed, Failed]);
         assert!(meaning(40).1.contains("40"));
     }

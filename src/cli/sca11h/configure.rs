@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::server;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(
     after_help = "Examples:\n  homeport sca11h configure 192.0.2.20\n  homeport sca11h configure 192.0.2.20 --to here\n  homeport sca11h configure 192.0.2.20 --to 192.0.2.10:8080 --node-id bed-7 --report-interval 10 --reboot\n  homeport sca11h configure 192.0.2.20 --pars 7000,270,5000,0,1400,7\n\nWithout flags the settings are shown. What was set is read again and compared."
 )]

@@ -58,11 +58,11 @@ mod repeats;
 mod rows;
 mod salvage;
 mod sample;
+mod simulator;
 mod sync;
 #[cfg(any(test, fuzzing))]
 pub mod truths;
 mod xml;
-mod simulator;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -83,9 +83,8 @@ use self::identity::Identities;
 use self::logs::Logs;
 use self::nodes::Nodes;
 use self::peers::Conflict;
-use super::{CalibrateFrom, Calibration, Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
 use super::simulator::{Role, Simulator};
-use super::{Chore, CommandText, DraftText, Facts, Family, Invalid};
+use super::{CalibrateFrom, Calibration, Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
 use crate::core::{Hub, HubError, Silence};
 use crate::http::{
     BoxFuture, Exchange, Handler, ListenerKind, Owner, Reject, Reply, RouteError, Routes, Takes, handler,
