@@ -155,11 +155,13 @@ impl Node {
         let place = self.number.wrapping_add(self.said);
         let spelling = nth(&Spelling::ALL, place).copied().unwrap_or(Spelling::Plain);
         let named = spelling != Spelling::Bare;
+        // The same row may look another one where its zeros are left out.
+        let repeatable = named && spelling != Spelling::Damaged;
         let tail = rows.get(rows.len().saturating_sub(REPEATED_ROWS)..).unwrap_or_default().to_vec();
         // Rows that were in the message before come again: they count once (§4.5).
         if let Some((before, repeated)) = self.before.take()
             && self.fault == Some(Fault::Duplicate)
-            && named
+            && repeatable
             && before == time
             && self.chance.permille(SOME)
         {
@@ -167,7 +169,7 @@ impl Node {
         }
         let around = Around { network: "simulated", node: &self.name, time: &time };
         let call = self.push(body::body(spelling, &around, &rows), place);
-        self.before = named.then_some((time, tail));
+        self.before = repeatable.then_some((time, tail));
         let rows = u64::try_from(new).unwrap_or_default();
         let last = Some(last);
         self.queue.push_back(Outgoing {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::family::sca11h::body as reader;
 
 const DONE_HEAD: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 4\r\nDate: x\r\n\r\n";
@@ -146,4 +147,29 @@ fn a_wrong_answer_is_odd() {
     }
     assert_eq!(judged(&answered(DONE_HEAD, "done")), None);
     assert!(judged(&answered(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n", "done")).is_some());
+}
+
+#[test]
+fn every_spelling_says_the_same() {
+    let second = Second { hr: 61, rr: 14, sv: 55, hrv: 31, strength: 912, status: 1, beats: [978, 1004, 0] };
+    let rows: Vec<(u32, Second)> = (120..126).map(|index| (index, second)).collect();
+    let around = Around { network: "home", node: "00:11:22:33:44:55", time: "2017-03-19T23:00:00Z" };
+    for spelling in Spelling::ALL {
+        let text = body::body(spelling, &around, &rows);
+        let read = reader::read(&text);
+        let shown = String::from_utf8_lossy(&text);
+        assert_eq!((read.nodes.len(), read.fault), (1, None), "{spelling:?}: {shown}");
+        let said = &read.nodes[0];
+        let indexes: Vec<Option<i64>> =
+            said.measured.iter().flat_map(|measured| measured.rows.iter().map(|row| row.index)).collect();
+        assert_eq!(indexes, (120..126).map(Some).collect::<Vec<_>>(), "{spelling:?}: {shown}");
+        let named = (spelling != Spelling::Bare).then_some("00:11:22:33:44:55");
+        assert_eq!(said.node.as_deref(), named, "{spelling:?}");
+        assert_eq!(said.skipped > 0, spelling == Spelling::Damaged, "{spelling:?}");
+        assert!(said.measured.iter().all(|measured| measured.rows[0].hr == Some(61)), "{spelling:?}");
+    }
+    for kind in Garbage::ALL {
+        let read = reader::read(&body::garbage(kind, &around, 7));
+        assert!(!read.nodes.iter().any(reader::Said::has_rows), "{kind:?}");
+    }
 }
