@@ -311,6 +311,12 @@ mod tests {
         assert!(put(Form::Expecting).ends_with("Expect: 100-continue\r\n\r\n<Data/>"));
     }
 
+    async fn trickled(server: &mut tokio::io::DuplexStream, pieces: &[&[u8]]) {
+        for piece in pieces {
+            server.write_all(piece).await.unwrap();
+        }
+    }
+
     #[tokio::test]
     async fn answers_are_read_whether_they_come_in_chunks_or_not() {
         for (sent, whole) in [
@@ -333,15 +339,8 @@ mod tests {
                 trouble: Trouble::None,
             };
             // Some at a time, as a network has it.
-            let pieces = sent.as_bytes().chunks(5).map(Bytes::copy_from_slice).collect::<Vec<_>>();
-            let answered = tokio::spawn(async move {
-                for piece in pieces {
-                    server.write_all(&piece).await.unwrap();
-                }
-                server
-            });
-            let outcome = line.call(&call, "h").await;
-            drop(answered.await.unwrap());
+            let pieces: Vec<&[u8]> = sent.as_bytes().chunks(5).collect();
+            let (outcome, ()) = tokio::join!(line.call(&call, "h"), trickled(&mut server, &pieces));
             let Outcome::Answered { status: 200, body, .. } = outcome else { panic!("{sent}: {outcome:?}") };
             assert_eq!(body, whole);
             assert!(line.is_open());

@@ -108,13 +108,11 @@ impl Side {
         // Each device has an address of its own in 127.0.0.0/8, and nowhere else.
         found.sort_by_key(SocketAddr::is_ipv6);
         let addr = *found.first().ok_or_else(|| anyhow!("`{}` has no address", self.host))?;
-        let name = match self.tls {
-            true => Some(
-                ServerName::try_from(self.name.clone())
-                    .with_context(|| format!("`{}` is no host name", self.name))?,
-            ),
-            false => None,
+        let named = || {
+            let name = ServerName::try_from(self.name.clone());
+            name.with_context(|| format!("`{}` is no host name", self.name))
         };
+        let name = if self.tls { Some(named()?) } else { None };
         let usual = if self.tls { 443 } else { 80 };
         let host = match (self.name.contains(':'), self.port) {
             (true, port) => format!("[{}]:{port}", self.name),

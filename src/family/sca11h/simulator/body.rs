@@ -69,22 +69,7 @@ pub(super) struct Around<'a> {
 
 /// A body: rows with their indexes, in a spelling.
 pub(super) fn body(spelling: Spelling, around: &Around<'_>, rows: &[(u32, Second)]) -> Bytes {
-    let (end, indent) = match spelling {
-        Spelling::LineFeeds => ("\n", ""),
-        Spelling::Indented => ("\n", "          "),
-        Spelling::Blanks => (" ", ""),
-        Spelling::Bare => ("\n", ""),
-        Spelling::Plain
-        | Spelling::Damaged
-        | Spelling::LowerCase
-        | Spelling::Namespace
-        | Spelling::Prefix
-        | Spelling::Bom
-        | Spelling::NoDeclaration
-        | Spelling::CData
-        | Spelling::SingleQuotes
-        | Spelling::Two => ("\r\n", ""),
-    };
+    let (end, indent) = ends(spelling);
     let text = |rows: &[(u32, Second)]| {
         let mut text = String::with_capacity(rows.len() * 40);
         for (index, second) in rows {
@@ -144,6 +129,25 @@ pub(super) fn body(spelling: Spelling, around: &Around<'_>, rows: &[(u32, Second
         | Spelling::Bare => declared(&xml),
     }
     .into()
+}
+
+/// What stands after each row, and before it.
+const fn ends(spelling: Spelling) -> (&'static str, &'static str) {
+    match spelling {
+        Spelling::LineFeeds | Spelling::Bare => ("\n", ""),
+        Spelling::Indented => ("\n", "          "),
+        Spelling::Blanks => (" ", ""),
+        Spelling::Plain
+        | Spelling::Damaged
+        | Spelling::LowerCase
+        | Spelling::Namespace
+        | Spelling::Prefix
+        | Spelling::Bom
+        | Spelling::NoDeclaration
+        | Spelling::CData
+        | Spelling::SingleQuotes
+        | Spelling::Two => ("\r\n", ""),
+    }
 }
 
 /// One row; a damaged body has others before it that cannot be read, and leaves fields empty that have no value.
@@ -213,12 +217,12 @@ pub(super) fn garbage(kind: Garbage, around: &Around<'_>, place: u32) -> Bytes {
         Garbage::Html => format!("<html><body><p>{node} {place}</body></html>").into(),
         Garbage::Hollow => format!(r#"<Data><Network id="{node} {place}"/></Data>"#).into(),
         Garbage::Laughs => {
-            let entities: String = (1..10)
-                .map(|level| {
-                    let inner = format!("&l{};", level - 1).repeat(10);
-                    format!("<!ENTITY l{level} \"{inner}\">")
-                })
-                .collect();
+            let mut entities = String::new();
+            for level in 1..10 {
+                let inner = format!("&l{};", level - 1).repeat(10);
+                // A string takes whatever is written to it.
+                let _ = write!(entities, "<!ENTITY l{level} \"{inner}\">");
+            }
             format!("<!DOCTYPE Data [<!ENTITY l0 \"{place}\">{entities}]><Data><Node id=\"{node}\">&l9;</Node></Data>").into()
         }
         Garbage::Rowless => format!(

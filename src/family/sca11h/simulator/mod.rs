@@ -168,7 +168,7 @@ impl Node {
             rows.splice(0..0, repeated);
         }
         let around = Around { network: "simulated", node: &self.name, time: &time };
-        let call = self.push(body::body(spelling, &around, &rows), place);
+        let call = Self::push(body::body(spelling, &around, &rows), place);
         self.before = repeatable.then_some((time, tail));
         let rows = u64::try_from(new).unwrap_or_default();
         let last = Some(last);
@@ -186,7 +186,7 @@ impl Node {
     fn say_garbage(&mut self, time: &str) {
         let kind = nth(&Garbage::ALL, self.number.wrapping_add(self.said)).copied().unwrap_or(Garbage::Noise);
         let around = Around { network: "simulated", node: &self.name, time };
-        let call = self.push(body::garbage(kind, &around, self.said), self.said);
+        let call = Self::push(body::garbage(kind, &around, self.said), self.said);
         let verdict = Verdict::Malformed;
         self.queue.push_back(Outgoing {
             call,
@@ -200,7 +200,7 @@ impl Node {
     }
 
     /// The request around a body; content types, frames and slashes change with the place.
-    fn push(&self, body: Bytes, place: u32) -> Call {
+    fn push(body: Bytes, place: u32) -> Call {
         let kind = nth(&KINDS, place / 3).copied().unwrap_or_default();
         let form = match place % 8 {
             2 => Form::Chunked,
