@@ -11,6 +11,8 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value};
 
+use crate::cli::output;
+
 /// A node and how to speak to it.
 pub(super) struct Node {
     /// `HOST:PORT`.

@@ -171,24 +171,26 @@ impl Inside {
     }
 
     fn get(&mut self, path: &str) -> Option<Value> {
-        if path == "/bcg/cali" {
-            let now = self.calibration.clone();
-            // Every look is half a minute later.
-            if self.calibration["status"] == -1 {
-                let step = self.calibration["step"].as_u64().expect("a number") + 30;
-                self.calibration["step"] = json!(step);
-                if step > 60 {
-                    let phase = self.calibration["phase"].as_u64().expect("a number");
-                    let end = self.ends[usize::try_from(phase).expect("small") - 1];
-                    self.calibration = json!({ "status": end, "phase": phase, "step": 255 });
-                    if phase == 2 {
-                        self.settings["/bcg/pars"] = json!({ "pars": "6500,310,3900,3900,1500,7" });
-                    }
-                }
-            }
-            return Some(now);
+        if path == "/bcg/cali" { Some(self.look()) } else { self.settings.get(path).cloned() }
+    }
+
+    /// How far the calibration is. Every look is half a minute later.
+    fn look(&mut self) -> Value {
+        let now = self.calibration.clone();
+        if now["status"] != -1 {
+            return now;
         }
-        self.settings.get(path).cloned()
+        let step = now["step"].as_u64().expect("a number") + 30;
+        self.calibration["step"] = json!(step);
+        if step > 60 {
+            let phase = now["phase"].as_u64().expect("a number");
+            let end = self.ends[usize::try_from(phase).expect("small") - 1];
+            self.calibration = json!({ "status": end, "phase": phase, "step": 255 });
+            if phase == 2 {
+                self.settings["/bcg/pars"] = json!({ "pars": "6500,310,3900,3900,1500,7" });
+            }
+        }
+        now
     }
 
     fn post(&mut self, path: &str, said: &Value) -> Option<Value> {
