@@ -262,7 +262,11 @@ fn differing(fields: &Map<String, Value>, now: &Value, secret: &[&str]) -> Optio
         .map(|(name, wanted)| (name, plain(wanted), now.get(name)))
         .find(|(_, wanted, found)| found.map(plain).as_ref() != Some(wanted))
         .map(|(name, wanted, found)| {
-            (name.clone(), wanted, found.map_or_else(|| "nothing".to_owned(), plain))
+            (
+                name.clone(),
+                wanted,
+                found.map_or_else(|| "nothing".to_owned(), |found| output::safe(&plain(found))),
+            )
         })
 }
 
