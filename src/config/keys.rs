@@ -151,7 +151,7 @@ static KEYS: &[Key] = &[
     key!(
         "retention.telemetry_bytes_max",
         retention.telemetry_bytes_max,
-        "Values of all devices together, the text of each and 32 bytes more: beyond it the oldest go; 0 is without\nbound."
+        "Values of all devices together, in bytes of the pages that hold them (up to 64 KiB each): beyond it the oldest\ngo; 0 is without bound."
     ),
     key!(
         "retention.commands_days",

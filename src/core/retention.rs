@@ -20,7 +20,7 @@ pub struct RetentionSettings {
     pub raw_bytes_max: u64,
     /// Days for which values are kept.
     pub telemetry_days: u32,
-    /// Values of all devices together, in bytes: the text of each and 32 more.
+    /// Values of all devices together, in bytes of the pages that hold them.
     pub telemetry_bytes_max: u64,
     /// Days for which commands are kept that nothing will happen to any more.
     pub commands_days: u32,

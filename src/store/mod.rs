@@ -28,7 +28,7 @@ pub use handle::{Store, Target, WriterSettings};
 pub use inspect::{Inspection, inspect};
 pub use writer::Queue;
 
-pub use prune::{Bulk, Place, Prune, Pruned, READING_BYTES, Weight};
+pub use prune::{Bulk, PAGE_BYTES, Place, Prune, Pruned, Weight};
 pub use read::{
     After, Backup, Bucket, BucketFilter, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter,
     Reader, RecordFilter, Stats, TRUSTED,

@@ -9,7 +9,8 @@ use crate::model::{Seq, Timestamp};
 pub enum Bulk {
     /// The exact bytes of a message. Their digest and size stay, and the chain can still be checked.
     Raw,
-    /// What a message measured. The newest value of each sensor stays.
+    /// What a message measured. The newest value of each sensor stays. The room comes free a page at a time; what is
+    /// pruned of a page that goes on is not listed any more.
     Readings,
 }
 
@@ -53,7 +54,7 @@ pub struct Place(pub(super) Bytes);
 /// What one piece of work did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Rows that were removed or emptied.
+    /// Rows that were removed or emptied; of values those that hold many messages.
     pub rows: u64,
     /// The room they took, counted as [`super::Reader::weigh`] counts it.
     pub bytes: u64,
@@ -71,12 +72,12 @@ pub struct Pruned {
 pub struct Weight {
     /// The last entry of the stretch; `None` when there was none left.
     pub upto: Option<Seq>,
-    /// Bytes as sent; of values their text and [`READING_BYTES`] for each.
+    /// Bytes as sent; of values those of their pages, and [`PAGE_BYTES`] for each.
     pub bytes: u64,
 }
 
-/// What a stored value takes beside its text, about.
-pub const READING_BYTES: u32 = 32;
+/// What a page of values takes beside its bytes, about.
+pub const PAGE_BYTES: u32 = 64;
 
 impl Bulk {
     /// The name of the note that says how far pruning has come.

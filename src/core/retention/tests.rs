@@ -16,7 +16,13 @@ async fn ten_days(bench: &Bench) {
     for day in 0..10 {
         bench.pass(DAY);
         bench.measure("A1", &format!("{day:0100}"), "s", day).await;
+        file(bench).await;
     }
+}
+
+/// Puts what was measured last into a page of its own.
+async fn file(bench: &Bench) {
+    drop(bench.hub.data(DataFilter { limit: 1, ..DataFilter::default() }).await.unwrap());
 }
 
 async fn rounds(work: &mut Retention, bench: &Bench) {
@@ -61,19 +67,22 @@ async fn what_is_too_old_goes() {
 #[tokio::test]
 async fn the_oldest_of_too_much_goes() {
     let settings =
-        RetentionSettings { raw_bytes_max: 450, telemetry_bytes_max: 8 * 33, ..RetentionSettings::default() };
+        RetentionSettings { raw_bytes_max: 450, telemetry_bytes_max: 950, ..RetentionSettings::default() };
     let bench = Bench::new(keep(settings.clone())).await;
     let mut work = Retention::default();
     ten_days(&bench).await;
     rounds(&mut work, &bench).await;
     let (raw, values) = left(&bench).await;
-    assert!(raw == 4 && values == 8, "{raw} {values}");
+    // A page with one value takes a little more than a hundred bytes.
+    assert!(raw == 4 && (7..10).contains(&values), "{raw} {values}");
+    let most = values;
     // As it goes on, and with another that knows nothing yet.
     for mut work in [work, Retention::default()] {
         bench.measure("A1", &"x".repeat(100), "s", 1).await;
+        file(&bench).await;
         rounds(&mut work, &bench).await;
         let (raw, values) = left(&bench).await;
-        assert!(raw == 4 && values <= 8, "{raw} {values}");
+        assert!(raw == 4 && values <= most, "{raw} {values}");
     }
     // A forgotten device takes its values with it: what the others have does not go for that.
     bench.measure("B1", "b", "s", 1).await;

@@ -1,7 +1,7 @@
 //! Gathers numbers into buckets of time.
 
-use std::collections::BTreeMap;
-
+use super::page::Page;
+use super::sums::Sums;
 use crate::model::{Timestamp, Value};
 use crate::store::{Bucket, BucketFilter, TRUSTED};
 
@@ -22,13 +22,14 @@ pub(crate) struct Sum {
     pub(crate) last_us: i64,
 }
 
-/// Sums by the bucket's start in microseconds, of several sensors.
+/// The buckets that somebody asked for, as far as they are filled.
 #[derive(Debug)]
 pub(crate) struct Tally {
     length_us: i64,
     from_us: i64,
     to_us: i64,
-    sensors: BTreeMap<String, BTreeMap<i64, Sum>>,
+    sensors: Vec<String>,
+    sums: Sums,
 }
 
 impl Sum {
@@ -56,34 +57,57 @@ impl Tally {
         let from_us = start_of(filter.from.micros(), length_us);
         // A `to` in the middle of a bucket takes the whole of it.
         let last = start_of(filter.to.micros().saturating_sub(1), length_us);
-        Self { length_us, from_us, to_us: last.saturating_add(length_us), sensors: BTreeMap::new() }
+        let to_us = last.saturating_add(length_us);
+        Self { length_us, from_us, to_us, sensors: filter.sensors.clone(), sums: Sums::default() }
     }
 
-    /// The first moment of the first bucket, and the first after the last one.
-    pub(crate) const fn span(&self) -> (i64, i64) {
-        (self.from_us, self.to_us)
+    /// The first and the last arrival of a value that can be in a bucket.
+    pub(crate) const fn arrivals(&self) -> (i64, i64) {
+        (self.from_us.saturating_sub(TRUSTED_US), self.to_us.saturating_add(TRUSTED_US))
     }
 
-    /// Takes in the sum of a stretch that begins at `at_us` and ends within the bucket that it begins in.
-    pub(crate) fn add(&mut self, sensor: &str, at_us: i64, sum: &Sum) {
-        if at_us < self.from_us || at_us >= self.to_us {
-            return;
+    /// Which summaries make the buckets, if any do.
+    pub(crate) const fn summary(&self) -> Option<Summary> {
+        if self.length_us % HOUR_US == 0 {
+            Some(Summary::Hours)
+        } else if self.length_us % MINUTE_US == 0 {
+            Some(Summary::Minutes)
+        } else {
+            None
         }
-        let start = start_of(at_us, self.length_us);
-        if !self.sensors.contains_key(sensor) {
-            self.sensors.insert(sensor.to_owned(), BTreeMap::new());
-        }
-        if let Some(buckets) = self.sensors.get_mut(sensor) {
-            buckets.entry(start).and_modify(|so_far| so_far.add(sum)).or_insert(*sum);
+    }
+
+    /// Whether a sensor is asked for.
+    pub(crate) fn wants(&self, sensor: &str) -> bool {
+        self.sensors.is_empty() || self.sensors.iter().any(|wanted| wanted == sensor)
+    }
+
+    /// Takes in a page; of it the ledger entries beyond one.
+    pub(crate) fn take_page(&mut self, page: &Page, beyond: i64) {
+        self.take(&Sums::of(page, self.length_us, beyond));
+    }
+
+    /// Takes in sums, each of a stretch that lies within one bucket. Later in the ledger than all before.
+    pub(crate) fn take(&mut self, sums: &Sums) {
+        for (sensor, sums) in &sums.0 {
+            let within = sums.range(self.from_us..self.to_us);
+            for (start, sum) in within {
+                let buckets = match self.sums.0.get_mut(sensor) {
+                    Some(buckets) => buckets,
+                    None => self.sums.0.entry(sensor.clone()).or_default(),
+                };
+                let start = start_of(*start, self.length_us);
+                buckets.entry(start).and_modify(|so_far| so_far.add(sum)).or_insert(*sum);
+            }
         }
     }
 
     /// The buckets, by (start, sensor).
     pub(crate) fn buckets(self) -> Vec<Bucket> {
         let mut buckets: Vec<Bucket> = Vec::new();
-        for (sensor, sums) in self.sensors {
+        for (sensor, sums) in self.sums.0 {
             buckets.extend(sums.into_iter().map(|(start, sum)| Bucket {
-                sensor: sensor.as_str().into(),
+                sensor: sensor.to_string(),
                 start: Timestamp::from_micros(start),
                 count: sum.count,
                 min: sum.min,
@@ -95,6 +119,25 @@ impl Tally {
         // Stable: the sensors of one start stay in their order.
         buckets.sort_by_key(|bucket| bucket.start);
         buckets
+    }
+}
+
+/// Sums that are kept beside a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Summary {
+    /// By the minute.
+    Minutes,
+    /// By the hour.
+    Hours,
+}
+
+impl Summary {
+    /// The length of a stretch in microseconds.
+    pub(crate) const fn length_us(self) -> i64 {
+        match self {
+            Self::Minutes => MINUTE_US,
+            Self::Hours => HOUR_US,
+        }
     }
 }
 
@@ -111,7 +154,7 @@ pub(crate) const fn number(value: &Value) -> Option<f64> {
 /// The time that a value is plotted by.
 pub(crate) const fn plotted_at(received_us: i64, created_us: Option<i64>) -> i64 {
     match created_us {
-        Some(created) if created.abs_diff(received_us) <= TRUSTED.as_secs() * 1_000_000 => created,
+        Some(created) if created.abs_diff(received_us) <= TRUSTED_US.cast_unsigned() => created,
         Some(_) | None => received_us,
     }
 }
@@ -120,3 +163,7 @@ pub(crate) const fn plotted_at(received_us: i64, created_us: Option<i64>) -> i64
 pub(crate) const fn start_of(at_us: i64, length_us: i64) -> i64 {
     at_us.saturating_sub(at_us.rem_euclid(length_us))
 }
+
+const MINUTE_US: i64 = 60_000_000;
+const HOUR_US: i64 = 60 * MINUTE_US;
+const TRUSTED_US: i64 = TRUSTED.as_secs().cast_signed() * 1_000_000;

@@ -5,6 +5,7 @@ use tokio_postgres::{Error, SimpleQueryMessage};
 
 use super::connect::{Params, Session};
 use super::error::{Fault, translate};
+use super::pages::{self, Said, Small};
 use super::{device, people, prune, queue, record, report, rows};
 use crate::model::{DeviceRef, Direction, HmacCheck, Seq, Timestamp, Verdict};
 use crate::store::ledger::{GENESIS, Link, digest};
@@ -14,6 +15,8 @@ use crate::store::{Outcome, StoreError, Write};
 pub(super) struct Work<'a> {
     session: &'a Session,
     tail: Tail,
+    /// What its messages said, as far as it is not in pages yet.
+    said: Vec<Said<'a>>,
 }
 
 /// The ledger's end.
@@ -38,14 +41,18 @@ pub(super) struct Append<'a> {
 /// name.
 pub(super) async fn run(
     session: &Session,
+    small: &mut Small,
     batch: &[Write],
 ) -> Result<(Vec<Result<Outcome, StoreError>>, String), StoreError> {
     let failed = |error: Error| translate(&error);
     let xact = begin(session).await?;
-    let mut work = Work { session, tail: tail(session).await? };
+    let mut work = Work { session, tail: tail(session).await?, said: Vec::new() };
     let mut outcomes = Vec::with_capacity(batch.len());
     for write in batch {
-        let before = work.tail;
+        if concerns_pages(write) {
+            work.keep_said(small).await?;
+        }
+        let (before, said) = (work.tail, work.said.len());
         session.client().batch_execute("SAVEPOINT one").await.map_err(failed)?;
         // Boxed: the future of a whole write is large.
         match Box::pin(apply(&mut work, write)).await {
@@ -57,15 +64,36 @@ pub(super) async fn run(
                 let undo = "ROLLBACK TO one; RELEASE one";
                 session.client().batch_execute(undo).await.map_err(failed)?;
                 work.tail = before;
+                work.said.truncate(said);
                 outcomes.push(Err(error));
             }
             Err(Fault::Batch(error)) => return Err(error),
         }
     }
+    work.keep_said(small).await?;
+    pages::merge_some(session, small).await.map_err(Fault::into_error)?;
     Ok((outcomes, xact))
 }
 
-async fn apply(work: &mut Work<'_>, write: &Write) -> Result<Outcome, Fault> {
+/// Whether what was said before it must be in its place.
+const fn concerns_pages(write: &Write) -> bool {
+    match write {
+        Write::Forget(_) | Write::Prune(_) | Write::File => true,
+        Write::Report(_)
+        | Write::Enqueue(_)
+        | Write::Lease { .. }
+        | Write::HandBack { .. }
+        | Write::Said { .. }
+        | Write::Cancel { .. }
+        | Write::Sweep { .. }
+        | Write::Device(_)
+        | Write::User(_)
+        | Write::Probe { .. }
+        | Write::Record(_) => false,
+    }
+}
+
+async fn apply<'a>(work: &mut Work<'a>, write: &'a Write) -> Result<Outcome, Fault> {
     match write {
         Write::Report(report) => Ok(Outcome::Reported(report::store(work, report).await?)),
         Write::Enqueue(draft) => Ok(Outcome::Enqueued(queue::enqueue(work, draft).await?)),
@@ -130,7 +158,26 @@ async fn tail(session: &Session) -> Result<Tail, StoreError> {
     }
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    /// Notes what a message said.
+    pub(super) fn say(&mut self, said: Said<'a>) {
+        self.said.push(said);
+    }
+
+    /// The session, for work on pages.
+    pub(super) const fn session(&self) -> &Session {
+        self.session
+    }
+
+    /// Puts what the messages said so far into pages.
+    async fn keep_said(&mut self, small: &mut Small) -> Result<(), StoreError> {
+        if self.said.is_empty() {
+            return Ok(());
+        }
+        let said = std::mem::take(&mut self.said);
+        pages::keep(self.session, small, &said).await.map_err(Fault::into_error)
+    }
+
     /// Rows of a query.
     pub(super) async fn query(
         &self,

@@ -69,7 +69,8 @@ pub(super) async fn forget(work: &Work<'_>, id: &DeviceId) -> Result<(), Fault> 
         &[&id],
     )
     .await?;
-    work.execute("DELETE FROM reading WHERE device = $1", &[&id]).await?;
+    work.execute("DELETE FROM page WHERE device = $1", &[&id]).await?;
+    work.execute("DELETE FROM newest WHERE device = $1", &[&id]).await?;
     work.execute("DELETE FROM record WHERE device = $1", &[&id]).await?;
     work.execute("DELETE FROM fingerprint WHERE device = $1", &[&id]).await?;
     match work.execute("DELETE FROM device WHERE id = $1", &[&id]).await? {

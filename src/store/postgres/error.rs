@@ -15,6 +15,15 @@ pub(super) enum Fault {
     Batch(StoreError),
 }
 
+impl Fault {
+    /// Why, however far it reaches.
+    pub(super) fn into_error(self) -> StoreError {
+        match self {
+            Self::Write(error) | Self::Batch(error) => error,
+        }
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let class = error.code().map(|code| code.code().get(..2).unwrap_or_default().to_owned());

@@ -1,6 +1,7 @@
 //! The schema's steps: applied once, in order, under a lock, and checked against what was applied.
 
 use super::connect::Session;
+use super::convert;
 use super::error::translate;
 use crate::store::migrate::{Applied, Migration, missing, newest};
 use crate::store::{Inspection, StoreError};
@@ -45,6 +46,9 @@ async fn apply(session: &Session) -> Result<(), StoreError> {
     let applied: Vec<Applied> = rows.iter().map(|row| (number(row.get(0)), row.get(1))).collect();
     for step in missing(&STEPS, &applied)? {
         session.client().batch_execute(step.sql).await.map_err(|error| translate(&error))?;
+        if step.version == PAGES {
+            convert::readings(session).await?;
+        }
         session
             .execute(
                 "INSERT INTO schema_step (version, name, checksum) VALUES ($1, $2, $3)",
@@ -56,10 +60,14 @@ async fn apply(session: &Session) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The step after which rows are packed.
+const PAGES: u32 = 3;
+
 /// Every step, oldest first.
-const STEPS: [Migration; 2] = [
+const STEPS: [Migration; 3] = [
     Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") },
     Migration { version: 2, name: "0002_records.sql", sql: include_str!("migrations/0002_records.sql") },
+    Migration { version: 3, name: "0003_pages.sql", sql: include_str!("migrations/0003_pages.sql") },
 ];
 
 /// The advisory lock of migrations: `hpschema` in ASCII.

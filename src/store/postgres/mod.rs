@@ -7,12 +7,15 @@
 
 mod batch;
 mod connect;
+mod convert;
 mod device;
 mod error;
 mod migrate;
+mod pages;
 mod people;
 mod prune;
 mod queue;
+mod read_pages;
 mod reader;
 mod record;
 mod report;
@@ -34,6 +37,7 @@ pub struct PostgresEngine {
     /// connection with it, and the database undoes it.
     session: Option<Session>,
     reader: Arc<PostgresReader>,
+    small: pages::Small,
 }
 
 /// An answer for each write of a batch.
@@ -66,7 +70,7 @@ impl PostgresEngine {
         let session = address.connect().await?;
         migrate::migrate(&session).await?;
         let reader = Arc::new(PostgresReader::new(address.clone()));
-        Ok(Self { address, session: Some(session), reader })
+        Ok(Self { address, session: Some(session), reader, small: pages::Small::default() })
     }
 
     async fn session(&mut self) -> Result<Session, StoreError> {
@@ -78,7 +82,7 @@ impl PostgresEngine {
 
     async fn attempt(&mut self, batch: &[Write]) -> Result<Answers, Miss> {
         let session = self.session().await.map_err(Miss::Told)?;
-        match batch::run(&session, batch).await {
+        match batch::run(&session, &mut self.small, batch).await {
             Ok((answers, xact)) => self.finish(session, &xact).await.map(|()| answers),
             Err(error) => {
                 if session.client().batch_execute("ROLLBACK").await.is_err() {

@@ -2,7 +2,7 @@
 
 use super::batch::Work;
 use super::error::Fault;
-use super::rows;
+use super::{pages, rows};
 use crate::model::{Seq, Timestamp};
 use crate::store::StoreError;
 use crate::store::prune::{self, Bulk, Place, Prune, Pruned};
@@ -28,26 +28,31 @@ async fn entries(work: &Work<'_>, what: Bulk, below: Seq, limit: u32, enough: u6
     if last < first {
         return Ok(Pruned::default());
     }
-    let (sizes, remove) = match what {
-        Bulk::Raw => (RAW_SIZES, EMPTY),
-        Bulk::Readings => (READING_SIZES, REMOVE),
+    let (pruned, upto) = match what {
+        Bulk::Raw => empty(work, first, last, enough).await?,
+        Bulk::Readings => pages::remove(work.session(), first, last, enough).await?,
     };
-    let (mut bytes, mut upto) = (0, last);
-    for row in work.query(sizes, &[&first, &last]).await? {
-        bytes += positive(rows::value(&row, "bytes")?);
-        if bytes >= enough {
-            upto = rows::value(&row, "seq")?;
-            break;
-        }
-    }
-    let rows = work.execute(remove, &[&first, &upto]).await?;
     work.execute(
         "INSERT INTO note (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         &[&what.note(), &upto.to_string().into_bytes()],
     )
     .await?;
     let stretch = Some((Seq(first - 1), Seq(upto)));
-    Ok(Pruned { rows, bytes, stretch, more: upto < below.0 - 1, place: None })
+    Ok(Pruned { stretch, more: upto < below.0 - 1, ..pruned })
+}
+
+/// Takes the bytes of some entries; answers the last one it came to.
+async fn empty(work: &Work<'_>, first: i64, last: i64, enough: u64) -> Result<(Pruned, i64), Fault> {
+    let (mut bytes, mut upto) = (0, last);
+    for row in work.query(RAW_SIZES, &[&first, &last]).await? {
+        bytes += positive(rows::value(&row, "bytes")?);
+        if bytes >= enough {
+            upto = rows::value(&row, "seq")?;
+            break;
+        }
+    }
+    let rows = work.execute(EMPTY, &[&first, &upto]).await?;
+    Ok((Pruned { rows, bytes, ..Pruned::default() }, upto))
 }
 
 async fn fingerprints(
@@ -113,11 +118,3 @@ const RAW_SIZES: &str = "SELECT seq, coalesce(octet_length(raw), 0)::bigint AS b
 
 const EMPTY: &str = "UPDATE message SET size = octet_length(raw), raw = NULL \
      WHERE seq BETWEEN $1 AND $2 AND raw IS NOT NULL";
-
-/// A value that is not its sensor's newest. 32: [`READING_BYTES`](crate::store::READING_BYTES).
-const READING_SIZES: &str = "SELECT r.seq, sum(32 + octet_length(r.value))::bigint AS bytes FROM reading r \
-     WHERE r.seq BETWEEN $1 AND $2 AND EXISTS (SELECT 1 FROM reading n WHERE n.device = r.device \
-     AND n.sensor = r.sensor AND n.seq > r.seq) GROUP BY r.seq ORDER BY r.seq";
-
-const REMOVE: &str = "DELETE FROM reading r WHERE r.seq BETWEEN $1 AND $2 AND EXISTS (SELECT 1 FROM reading n \
-     WHERE n.device = r.device AND n.sensor = r.sensor AND n.seq > r.seq)";

@@ -11,17 +11,17 @@ use tokio_postgres::types::ToSql;
 
 use super::connect::{Address, Session};
 use super::error::{is_lost, translate};
-use super::{queue, rows};
+use super::{pages, queue, read_pages, rows};
 use crate::model::{
     CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq,
     Session as Login, Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::ledger::GENESIS;
 use crate::store::own_tools;
-use crate::store::prune::{READING_BYTES, mark};
+use crate::store::prune::mark;
 use crate::store::{
-    After, Answer, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage,
-    MessageFilter, Reader, RecordFilter, Stats, StoreError, Weight, history,
+    Answer, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage,
+    MessageFilter, Reader, RecordFilter, Stats, StoreError, Weight,
 };
 
 /// Reads for any number of tasks.
@@ -32,7 +32,7 @@ pub(super) struct PostgresReader {
 }
 
 /// A query with those conditions that its filter asks for, so that the database plans for these alone.
-struct Query {
+pub(super) struct Query {
     sql: String,
     params: Vec<Box<dyn ToSql + Sync + Send>>,
 }
@@ -55,7 +55,8 @@ impl PostgresReader {
         Ok(session)
     }
 
-    async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
+    /// Rows of a query.
+    pub(super) async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
         let params: Vec<&(dyn ToSql + Sync)> =
             query.params.iter().map(|param| param.as_ref() as &(dyn ToSql + Sync)).collect();
         let mut lost = StoreError::Closed;
@@ -137,35 +138,35 @@ impl PostgresReader {
 }
 
 impl Query {
-    fn new(sql: impl Into<String>) -> Self {
+    pub(super) fn new(sql: impl Into<String>) -> Self {
         Self { sql: sql.into(), params: Vec::new() }
     }
 
     /// More of the text.
-    fn text(mut self, sql: &str) -> Self {
+    pub(super) fn text(mut self, sql: &str) -> Self {
         self.sql.push_str(sql);
         self
     }
 
     /// A parameter at this place in the text.
-    fn with(mut self, param: impl ToSql + Sync + Send + 'static) -> Self {
+    pub(super) fn with(mut self, param: impl ToSql + Sync + Send + 'static) -> Self {
         self.params.push(Box::new(param));
         let place = self.params.len().to_string();
         self.text("$").text(&place)
     }
 
     /// Opens the list of conditions.
-    fn all(self) -> Self {
+    pub(super) fn all(self) -> Self {
         self.text(" WHERE true")
     }
 
     /// One more condition: `left` stands before the parameter.
-    fn and(self, left: &str, param: impl ToSql + Sync + Send + 'static) -> Self {
+    pub(super) fn and(self, left: &str, param: impl ToSql + Sync + Send + 'static) -> Self {
         self.text(" AND ").text(left).text(" ").with(param)
     }
 
     /// One more condition when the filter asks for it.
-    fn and_if<T: ToSql + Sync + Send + 'static>(self, left: &str, param: Option<T>) -> Self {
+    pub(super) fn and_if<T: ToSql + Sync + Send + 'static>(self, left: &str, param: Option<T>) -> Self {
         match param {
             Some(param) => self.and(left, param),
             None => self,
@@ -173,7 +174,7 @@ impl Query {
     }
 
     /// Order and size.
-    fn page(self, order: &str, limit: u32) -> Self {
+    pub(super) fn page(self, order: &str, limit: u32) -> Self {
         self.text(" ORDER BY ").text(order).text(" LIMIT ").with(i64::from(limit))
     }
 }
@@ -257,42 +258,15 @@ impl Reader for PostgresReader {
     }
 
     fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>> {
-        let mut query = Query::new(format!("SELECT {} FROM reading r", rows::DATUM)).all();
-        let count = filter.after.as_ref().map_or(0, |after| i64::from(after.count));
-        if let Some(After { seq, sensor, .. }) = filter.after {
-            query = query.and("(r.seq, r.sensor) >= (", seq.0).text(", ").with(sensor).text(")");
-        }
-        let query = query
-            .and_if("r.device =", filter.device.map(|id| id.as_str().to_owned()))
-            .and_if("r.sensor =", filter.sensor)
-            .and_if("r.at >=", filter.from.map(Timestamp::micros))
-            .and_if("r.at <", filter.to.map(Timestamp::micros))
-            .page("r.seq, r.sensor, r.place", filter.limit)
-            .text(" OFFSET ")
-            .with(count);
-        Box::pin(self.list(query, rows::datum))
+        Box::pin(read_pages::data(self, filter))
     }
 
     fn buckets(&self, filter: BucketFilter) -> Answer<'_, Vec<Bucket>> {
-        Box::pin(history::gather(self, filter))
+        Box::pin(read_pages::buckets(self, filter))
     }
 
     fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>> {
-        // Jumps from sensor to sensor along the index instead of reading every value.
-        let query = Query::new(
-            "WITH RECURSIVE s (sensor, device) AS ( \
-             (SELECT r.sensor, r.device FROM reading r WHERE r.device = ",
-        )
-        .with(device.as_str().to_owned())
-        .text(&format!(
-            " ORDER BY r.sensor LIMIT 1) UNION ALL SELECT n.sensor, n.device FROM s, LATERAL (SELECT r.sensor, \
-             r.device FROM reading r WHERE r.device = s.device AND r.sensor > s.sensor ORDER BY r.sensor \
-             LIMIT 1) n) \
-             SELECT {} FROM s, LATERAL (SELECT * FROM reading x WHERE x.device = s.device \
-             AND x.sensor = s.sensor ORDER BY x.seq DESC, x.place DESC LIMIT 1) r ORDER BY r.sensor",
-            rows::DATUM
-        ));
-        Box::pin(self.list(query, |row| rows::datum(row).map(|(_, datum)| datum)))
+        Box::pin(read_pages::latest(self, device))
     }
 
     fn ledger(&self, from: Seq, limit: u32) -> Answer<'_, LedgerPage> {
@@ -374,22 +348,20 @@ impl Reader for PostgresReader {
     }
 
     fn weigh(&self, what: Bulk, after: Seq, limit: u32) -> Answer<'_, Weight> {
-        let size = match what {
-            Bulk::Raw => "octet_length(m.raw)".to_owned(),
-            Bulk::Readings => {
-                format!(
-                    "(SELECT sum({READING_BYTES} + octet_length(r.value)) FROM reading r WHERE r.seq = m.seq)"
-                )
-            }
+        let sizes = match what {
+            Bulk::Raw => "SELECT sum(octet_length(m.raw)) FROM message m WHERE m.seq".to_owned(),
+            Bulk::Readings => format!("SELECT sum({}) FROM page WHERE last", pages::WEIGHT),
         };
-        let query = Query::new(format!(
-            "SELECT max(s.seq) AS upto, coalesce(sum(s.size), 0)::bigint AS bytes \
-             FROM (SELECT m.seq, {size} AS size FROM message m"
-        ))
-        .all()
-        .and("m.seq >", after.0)
-        .page("m.seq", limit)
-        .text(") s");
+        let query = Query::new("SELECT s.upto, coalesce((")
+            .text(&sizes)
+            .text(" > ")
+            .with(after.0)
+            .text(if what == Bulk::Raw { " AND m.seq <= s.upto" } else { " AND last <= s.upto" })
+            .text("), 0)::bigint AS bytes FROM (SELECT max(n.seq) AS upto FROM (SELECT m.seq FROM message m")
+            .all()
+            .and("m.seq >", after.0)
+            .page("m.seq", limit)
+            .text(") n) s");
         Box::pin(async move { Ok(self.one(query, weight).await?.unwrap_or_default()) })
     }
 

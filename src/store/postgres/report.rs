@@ -2,12 +2,13 @@
 
 use super::batch::{Append, Work};
 use super::error::Fault;
-use super::{device, queue, rows};
-use crate::model::{DeviceRef, Direction, Reading, Seq, Timestamp, Verdict};
+use super::pages::Said;
+use super::{device, queue};
+use crate::model::{Direction, Verdict};
 use crate::store::{ReportWrite, Reported};
 
 /// Stores one report.
-pub(super) async fn store(work: &mut Work<'_>, report: &ReportWrite) -> Result<Reported, Fault> {
+pub(super) async fn store<'a>(work: &mut Work<'a>, report: &'a ReportWrite) -> Result<Reported, Fault> {
     for heard in &report.devices {
         device::touch(work, heard).await?;
     }
@@ -28,8 +29,8 @@ pub(super) async fn store(work: &mut Work<'_>, report: &ReportWrite) -> Result<R
         .await?;
     let mut settled = None;
     if verdict != Verdict::Duplicate {
-        if let Some(device) = &report.device {
-            keep(work, seq, report.at, device, &report.readings).await?;
+        if let Some(device) = report.device.as_ref().filter(|_| !report.readings.is_empty()) {
+            work.say(Said { device: device.id.as_str(), seq, at: report.at, readings: &report.readings });
         }
         if let Some(reply) = &report.reply {
             settled = queue::settle(work, reply, report.device.as_ref(), report.at, &report.raw).await?;
@@ -57,28 +58,4 @@ async fn judge(work: &Work<'_>, report: &ReportWrite) -> Result<Verdict, Fault> 
         )
         .await?;
     Ok(if new == 0 { Verdict::Duplicate } else { report.verdict })
-}
-
-async fn keep(
-    work: &Work<'_>,
-    seq: Seq,
-    at: Timestamp,
-    device: &DeviceRef,
-    readings: &[Reading],
-) -> Result<(), Fault> {
-    if readings.is_empty() {
-        return Ok(());
-    }
-    let sensors: Vec<&str> = readings.iter().map(|reading| reading.sensor.as_str()).collect();
-    let values: Vec<String> = readings.iter().map(|reading| rows::text_of(&reading.value)).collect();
-    let created: Vec<Option<i64>> =
-        readings.iter().map(|reading| reading.created.map(Timestamp::micros)).collect();
-    work.execute(
-        "INSERT INTO reading (seq, place, sensor, device, value, at, created) \
-         SELECT $1, u.place - 1, u.sensor, $2, u.value, $3, u.created \
-         FROM unnest($4::text[], $5::text[], $6::bigint[]) WITH ORDINALITY AS u (sensor, value, created, place)",
-        &[&seq.0, &device.id.as_str(), &at.micros(), &sensors, &values, &created],
-    )
-    .await?;
-    Ok(())
 }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use tokio_postgres::Row;
 
 use crate::model::{
-    CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId, DeviceRef, DeviceState,
-    Direction, FamilyName, HmacCheck, MessageRecord, Priority, Record, Role, Seq, Session, Timestamp, Token,
-    Transition, User, UserId, Value, Verdict,
+    CommandId, CommandRecord, CommandState, Credential, Device, DeviceId, DeviceRef, DeviceState, Direction,
+    FamilyName, HmacCheck, MessageRecord, Priority, Record, Role, Seq, Session, Timestamp, Token, Transition,
+    User, UserId, Value, Verdict,
 };
 use crate::store::StoreError;
 use crate::store::ledger::{Entry, Link, digest};
@@ -28,9 +28,6 @@ pub(super) const COMMAND: &str = "c.device, c.family, c.address, coalesce(d.name
      ARRAY(SELECT t.state FROM transition t WHERE t.command = c.id ORDER BY t.place) AS states, \
      ARRAY(SELECT t.reason FROM transition t WHERE t.command = c.id ORDER BY t.place) AS reasons, \
      ARRAY(SELECT t.cause FROM transition t WHERE t.command = c.id ORDER BY t.place) AS causes";
-
-/// The columns [`datum`] reads, of `reading r`.
-pub(super) const DATUM: &str = "r.device, r.sensor, r.value, r.at, r.created, r.seq";
 
 /// The columns [`user`] reads, of `person p`.
 pub(super) const USER: &str =
@@ -104,18 +101,6 @@ pub(super) fn command(row: &Row) -> Result<CommandRecord, StoreError> {
         transitions: transitions(row)?,
         reply: value::<Option<Vec<u8>>>(row, "reply")?.map(Bytes::from),
     })
-}
-
-/// A value with its device.
-pub(super) fn datum(row: &Row) -> Result<(DeviceId, Datum), StoreError> {
-    let datum = Datum {
-        sensor: value::<String>(row, "sensor")?.into(),
-        value: measured(value(row, "value")?)?,
-        time_received: time(row, "at")?,
-        time_created: maybe(row, "created")?,
-        seq: Seq(value(row, "seq")?),
-    };
-    Ok((DeviceId::new(value(row, "device")?), datum))
 }
 
 /// A small document.
@@ -197,13 +182,8 @@ pub(super) fn hash(row: &Row, column: &str) -> Result<[u8; 32], StoreError> {
     bytes.try_into().map_err(|_| StoreError::Failed(format!("column {column}: not a SHA-256 hash")))
 }
 
-/// A value as text for the store: JSON.
-pub(super) fn text_of(value: &Value) -> String {
-    // Plain values always have a JSON form; a number that is not finite becomes `null`, a gap.
-    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
-}
-
-fn measured(text: &str) -> Result<Value, StoreError> {
+/// A value as earlier schemas had it: JSON.
+pub(super) fn measured(text: &str) -> Result<Value, StoreError> {
     let read: Value = serde_json::from_str(text)
         .map_err(|error| StoreError::Failed(format!("the stored value {text:?} cannot be read: {error}")))?;
     // serde_json may miss the nearest number by one place in the last digit; the standard library does not.

@@ -9,7 +9,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::reader::Readers;
-use super::{connection, lock, schema};
+use super::{connection, lock, pages, schema};
 use crate::store::{Backup as Copied, StoreError, audit};
 
 /// Copies the database at `from`, as it is at this moment, into a new file. Others may go on writing: what they
@@ -90,7 +90,10 @@ fn look_through(path: &Path) -> Result<(), StoreError> {
     if db.prepare("PRAGMA foreign_key_check")?.exists([])? {
         return Err(wrong("it is damaged (a row belongs to one that is not there)"));
     }
-    Ok(())
+    match pages::first_damaged(&db)? {
+        Some(last) => Err(wrong(&format!("it is damaged (what was measured up to message {last})"))),
+        None => Ok(()),
+    }
 }
 
 /// Makes a checked copy beside the database, for whoever asked to read; it is gone when the file is closed.

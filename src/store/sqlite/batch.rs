@@ -21,9 +21,12 @@ pub(super) fn commit(db: &Connection, recall: &mut Recall, batch: &[Write]) -> R
     }
 }
 
-/// Files the inbox in a transaction of its own.
+/// Files the inbox and merges some pages, in a transaction of its own.
 pub(super) fn file(db: &Connection, recall: &mut Recall) -> Result<(), StoreError> {
-    within(db, recall, |recall, _| filing::file(db, recall))
+    within(db, recall, |recall, _| {
+        filing::file(db, recall)?;
+        filing::merge(db, recall)
+    })
 }
 
 /// Runs one transaction, and keeps what is remembered in step with it.

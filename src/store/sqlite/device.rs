@@ -86,8 +86,8 @@ pub(super) fn touch(db: &Connection, device: &Device) -> Result<(), StoreError> 
 pub(super) fn forget(db: &Connection, id: &DeviceId) -> Result<(), StoreError> {
     let key = need(db, id)?.key;
     for sql in [
-        "DELETE FROM reading WHERE device = ?",
-        "DELETE FROM sensor WHERE device = ?",
+        "DELETE FROM page WHERE device = ?",
+        "DELETE FROM newest WHERE device = ?",
         "DELETE FROM fingerprint WHERE device = ?",
     ] {
         db.prepare_cached(sql)?.execute([key])?;

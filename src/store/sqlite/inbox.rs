@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::row;
-use crate::model::{Reading, Seq, Timestamp};
+use crate::model::{Reading, Seq, Timestamp, Value};
 use crate::store::StoreError;
 
 /// A message's fingerprint and whose it is.
@@ -68,8 +68,8 @@ pub(super) struct Said<'a> {
 pub(super) struct SaidReading<'a> {
     pub(super) sensor: &'a str,
     pub(super) created: Option<i64>,
-    pub(super) kind: i64,
-    pub(super) value: ValueRef<'a>,
+    pub(super) counts: bool,
+    pub(super) value: Value,
 }
 
 /// What is to be written of a message.
@@ -193,8 +193,8 @@ fn encode(news: &News<'_>) -> Vec<u8> {
         put_bytes(body, reading.sensor.as_bytes());
         put_list(body, reading.created.as_slice(), |body, at| body.extend(at.micros().to_le_bytes()));
         let (kind, value) = row::columns(&reading.value);
-        body.push(u8::try_from(kind).unwrap_or(u8::MAX));
-        match value.0 {
+        body.push(if reading.counts { kind } else { kind | IDLE });
+        match value {
             ValueRef::Null => body.push(NULL),
             ValueRef::Integer(number) => {
                 body.push(INTEGER);
@@ -237,18 +237,17 @@ fn decode(seq: i64, body: &[u8]) -> Option<Said<'_>> {
     let heard = list(&mut rest, |rest| Some((number(rest)?, list(rest, number)?.pop())))?;
     let print = list(&mut rest, chunk::<16>)?.pop();
     let readings = list(&mut rest, |rest| {
-        Some(SaidReading {
-            sensor: text(rest)?,
-            created: list(rest, number)?.pop(),
-            kind: i64::from(byte(rest)?),
-            value: match byte(rest)? {
-                NULL => ValueRef::Null,
-                INTEGER => ValueRef::Integer(number(rest)?),
-                REAL => ValueRef::Real(f64::from_le_bytes(chunk(rest)?)),
-                TEXT => ValueRef::Text(bytes(rest)?),
-                _ => return None,
-            },
-        })
+        let (sensor, created) = (text(rest)?, list(rest, number)?.pop());
+        let kind = byte(rest)?;
+        let value = match byte(rest)? {
+            NULL => ValueRef::Null,
+            INTEGER => ValueRef::Integer(number(rest)?),
+            REAL => ValueRef::Real(f64::from_le_bytes(chunk(rest)?)),
+            TEXT => ValueRef::Text(bytes(rest)?),
+            _ => return None,
+        };
+        let value = row::value(i64::from(kind & !IDLE), value)?;
+        Some(SaidReading { sensor, created, counts: kind & IDLE == 0, value })
     })?;
     rest.is_empty().then_some(Said { seq, at, device, device_id, heard, print, readings })
 }
@@ -284,6 +283,8 @@ fn list<'a, T>(rest: &mut &'a [u8], one: impl Fn(&mut &'a [u8]) -> Option<T>) ->
 }
 
 const VERSION: u8 = 1;
+/// The mark, beside a value's kind, of one that buckets leave out.
+const IDLE: u8 = 0x80;
 const NULL: u8 = 0;
 const INTEGER: u8 = 1;
 const REAL: u8 = 2;
@@ -292,7 +293,7 @@ const TEXT: u8 = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Gap, Value};
+    use crate::model::Gap;
 
     #[test]
     fn an_entry_says_what_was_put_into_it() {
@@ -320,17 +321,13 @@ mod tests {
             (said.at, said.device, said.heard, said.print),
             (9, 3, vec![(2, None), (3, Some(9))], Some([7; 16]))
         );
-        let sensors: Vec<_> = said.readings.iter().map(|reading| (reading.sensor, reading.value)).collect();
-        assert_eq!(
-            sensors,
-            [
-                ("a", ValueRef::Integer(-7)),
-                ("b.c", ValueRef::Real(0.1)),
-                ("ä", ValueRef::Text("käse".as_bytes())),
-                ("d", ValueRef::Integer(1)),
-                ("e", ValueRef::Null),
-            ]
-        );
+        let values: Vec<_> =
+            said.readings.iter().map(|reading| (reading.sensor, reading.counts, &reading.value)).collect();
+        let put: Vec<_> = readings
+            .iter()
+            .map(|reading| (reading.sensor.as_str(), reading.counts, &reading.value))
+            .collect();
+        assert_eq!(values, put);
         assert_eq!(said.readings[0].created, Some(5));
     }
 

@@ -4,6 +4,7 @@ mod backup;
 mod batch;
 mod command;
 mod connection;
+mod convert;
 mod device;
 mod error;
 mod filing;
@@ -11,12 +12,14 @@ mod inbox;
 mod inspect;
 mod journal;
 mod lock;
+mod pages;
 mod people;
 mod prune;
 mod queue;
 mod read_commands;
 mod read_devices;
 mod read_messages;
+mod read_pages;
 mod read_people;
 mod reader;
 mod recall;
@@ -103,7 +106,11 @@ impl Engine for Sqlite {
         if quiet || (self.recall.inbox.len() >= FILED_AT_COUNT && !self.stuck) {
             self.file();
         }
-        (self.recall.inbox.len() > 0).then_some(if self.stuck { TRIED_AGAIN_AFTER } else { FILED_AFTER })
+        (self.recall.inbox.len() > 0 || self.recall.pages.is_due()).then_some(if self.stuck {
+            TRIED_AGAIN_AFTER
+        } else {
+            FILED_AFTER
+        })
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
@@ -123,7 +130,7 @@ impl Drop for Sqlite {
 
 impl Sqlite {
     fn file(&mut self) {
-        if self.recall.inbox.len() == 0 {
+        if self.recall.inbox.len() == 0 && !self.recall.pages.is_due() {
             return;
         }
         let filed = batch::file(&self.writer, &mut self.recall);

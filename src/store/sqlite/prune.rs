@@ -3,10 +3,11 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
+use super::pages::{self, WEIGHT};
 use super::read_people;
 use crate::model::{Seq, Timestamp};
 use crate::store::StoreError;
-use crate::store::prune::{self, Bulk, Place, Prune, Pruned, READING_BYTES, Weight};
+use crate::store::prune::{self, Bulk, PAGE_BYTES, Place, Prune, Pruned, Weight};
 
 /// Does one piece of work.
 pub(super) fn apply(db: &Connection, work: &Prune) -> Result<Pruned, StoreError> {
@@ -51,29 +52,21 @@ pub(super) fn first_since(db: &Connection, at: Timestamp) -> Result<Seq, StoreEr
     Ok(Seq(low))
 }
 
-/// What a stretch of the ledger holds.
+/// What a stretch of the ledger holds; a page belongs where it ends.
 pub(super) fn weigh(db: &Connection, what: Bulk, after: Seq, limit: u32) -> Result<Weight, StoreError> {
-    let sql = match what {
+    let sizes = match what {
         Bulk::Raw => {
-            "SELECT max(seq), sum(size) FROM
-                (SELECT seq, length(raw) AS size FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2)"
+            "SELECT sum(length(raw)) FROM message WHERE seq > ?1 AND seq <= ?2 AND ?3 > 0".to_owned()
         }
-        Bulk::Readings => {
-            "SELECT max(m.seq), sum((SELECT sum(?3 + coalesce(length(r.value), 0)) FROM device d
-                CROSS JOIN reading r ON r.device = d.key AND r.seq = m.seq WHERE d.id = m.device_id))
-             FROM (SELECT seq, device_id FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2) m"
-        }
+        Bulk::Readings => format!("SELECT sum({WEIGHT}) FROM page WHERE last > ?1 AND last <= ?2"),
     };
-    let mut query = db.prepare_cached(sql)?;
-    let read = |found: &rusqlite::Row<'_>| {
-        let bytes: Option<i64> = found.get(1)?;
-        Ok(Weight { upto: found.get::<_, Option<i64>>(0)?.map(Seq), bytes: positive(bytes.unwrap_or(0)) })
-    };
-    let weight = match what {
-        Bulk::Raw => query.query_row((after.0, limit), read),
-        Bulk::Readings => query.query_row((after.0, limit, READING_BYTES), read),
-    };
-    Ok(weight?)
+    let upto: Option<i64> = db
+        .prepare_cached("SELECT max(seq) FROM (SELECT seq FROM message WHERE seq > ? ORDER BY seq LIMIT ?)")?
+        .query_row((after.0, limit), |found| found.get(0))?;
+    let bytes: Option<i64> = db
+        .prepare_cached(&sizes)?
+        .query_row((after.0, upto.unwrap_or(after.0), PAGE_BYTES), |found| found.get(0))?;
+    Ok(Weight { upto: upto.map(Seq), bytes: positive(bytes.unwrap_or(0)) })
 }
 
 fn entries(db: &Connection, what: Bulk, below: Seq, limit: u32, enough: u64) -> Result<Pruned, StoreError> {
@@ -84,7 +77,7 @@ fn entries(db: &Connection, what: Bulk, below: Seq, limit: u32, enough: u64) -> 
     }
     let (mut pruned, last) = match what {
         Bulk::Raw => empty(db, first, last, enough)?,
-        Bulk::Readings => remove_readings(db, first, last, limit, enough)?,
+        Bulk::Readings => pages::remove(db, first, last, enough)?,
     };
     db.prepare_cached(
         "INSERT INTO note (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = ?2",
@@ -144,39 +137,6 @@ fn rewrite(db: &Connection, first: i64, upto: i64) -> Result<(), StoreError> {
         again.execute(params_from_iter(entry))?;
     }
     Ok(())
-}
-
-/// Removes the values of some entries; answers the last entry it came to, for one message may hold very many.
-fn remove_readings(
-    db: &Connection,
-    first: i64,
-    last: i64,
-    limit: u32,
-    enough: u64,
-) -> Result<(Pruned, i64), StoreError> {
-    let mut owners = db.prepare_cached(
-        "SELECT m.seq, d.key FROM message m JOIN device d ON d.id = m.device_id
-         WHERE m.seq BETWEEN ? AND ? ORDER BY m.seq",
-    )?;
-    let mut remove = db.prepare_cached(
-        "DELETE FROM reading WHERE device = ?1 AND seq = ?2
-         AND NOT EXISTS (SELECT 1 FROM sensor s WHERE s.key = reading.sensor AND s.seq = reading.seq)
-         RETURNING coalesce(length(value), 0)",
-    )?;
-    let mut pruned = Pruned::default();
-    let mut owners = owners.query((first, last))?;
-    while let Some(found) = owners.next()? {
-        let (seq, device): (i64, i64) = (found.get(0)?, found.get(1)?);
-        let mut gone = remove.query((device, seq))?;
-        while let Some(value) = gone.next()? {
-            pruned.rows += 1;
-            pruned.bytes += u64::from(READING_BYTES) + positive(value.get(0)?);
-        }
-        if pruned.rows >= u64::from(limit) || pruned.bytes >= enough {
-            return Ok((pruned, seq));
-        }
-    }
-    Ok((pruned, last))
 }
 
 fn fingerprints(

@@ -1,10 +1,10 @@
-//! Reads of devices and their values.
+//! Reads of devices, and sizes.
 
 use rusqlite::{Connection, Row};
 
 use super::row;
-use crate::model::{Datum, Device, DeviceId, DeviceState, FamilyName, Timestamp};
-use crate::store::{DataFilter, DeviceFilter, Stats, StoreError};
+use crate::model::{Device, DeviceId, DeviceState, FamilyName};
+use crate::store::{DeviceFilter, Stats, StoreError};
 
 /// Every device.
 pub(super) fn all(db: &Connection) -> Result<Vec<Device>, StoreError> {
@@ -32,51 +32,6 @@ pub(super) fn page(db: &Connection, filter: &DeviceFilter) -> Result<Vec<Device>
         device,
     )?;
     Ok(devices.collect::<Result<_, _>>()?)
-}
-
-/// A page of values. One device's lie side by side; those of all devices are found through the ledger, so
-/// that both ways come in its order.
-pub(super) fn data(db: &Connection, filter: &DataFilter) -> Result<Vec<(DeviceId, Datum)>, StoreError> {
-    let from = match &filter.device {
-        Some(_) => {
-            "device d CROSS JOIN reading r ON r.device = d.key JOIN sensor s ON s.key = r.sensor WHERE d.id = ?1"
-        }
-        None => {
-            "message m CROSS JOIN device d ON d.id = m.device_id
-             CROSS JOIN reading r ON r.device = d.key AND r.seq = m.seq JOIN sensor s ON s.key = r.sensor
-             WHERE ?1 IS NULL AND (?5 IS NULL OR m.seq >= ?5)"
-        }
-    };
-    let mut query = db.prepare_cached(&format!(
-        "SELECT d.id, s.name, r.at_us, r.created_us, r.seq, r.kind, r.value FROM {from}
-         AND (?2 IS NULL OR s.name = ?2) AND (?3 IS NULL OR r.at_us >= ?3) AND (?4 IS NULL OR r.at_us < ?4)
-         AND r.seq >= coalesce(?5, 0) AND (?5 IS NULL OR (r.seq, s.name) >= (?5, ?6))
-         ORDER BY r.seq, s.name, r.place LIMIT ?7 OFFSET ?8"
-    ))?;
-    let values = query.query_map(
-        (
-            filter.device.as_ref().map(DeviceId::as_str),
-            &filter.sensor,
-            filter.from.map(Timestamp::micros),
-            filter.to.map(Timestamp::micros),
-            filter.after.as_ref().map(|after| after.seq.0),
-            filter.after.as_ref().map(|after| &after.sensor),
-            filter.limit,
-            filter.after.as_ref().map_or(0, |after| after.count),
-        ),
-        |found| Ok((DeviceId::new(found.get_ref(0)?.as_str()?), row::datum(found, 1)?)),
-    )?;
-    Ok(values.collect::<Result<_, _>>()?)
-}
-
-/// The newest value of every sensor of a device.
-pub(super) fn latest(db: &Connection, id: &DeviceId) -> Result<Vec<Datum>, StoreError> {
-    let mut query = db.prepare_cached(
-        "SELECT s.name, s.at_us, s.created_us, s.seq, s.kind, s.value
-         FROM device d JOIN sensor s ON s.device = d.key WHERE d.id = ? ORDER BY s.name",
-    )?;
-    let values = query.query_map([id.as_str()], |found| row::datum(found, 0))?;
-    Ok(values.collect::<Result<_, _>>()?)
 }
 
 /// Sizes. The ledger has no gaps, so that its end is its length.

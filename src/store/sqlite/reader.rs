@@ -9,14 +9,16 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{backup, connection, prune, read_commands, read_devices, read_messages, read_people, record};
+use super::{
+    backup, connection, prune, read_commands, read_devices, read_messages, read_pages, read_people, record,
+};
 use crate::model::{
     CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq, Session,
     Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::{
     Answer, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage,
-    MessageFilter, Queue, Reader, RecordFilter, Stats, StoreError, Weight, Write, history,
+    MessageFilter, Queue, Reader, RecordFilter, Stats, StoreError, Weight, Write,
 };
 
 /// Connections that read at the same time; further reads wait for one of them.
@@ -161,15 +163,15 @@ impl Reader for Readers {
     }
 
     fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>> {
-        self.ask_filed(move |db| read_devices::data(db, &filter))
+        self.ask_filed(move |db| read_pages::data(db, &filter))
     }
 
     fn buckets(&self, filter: BucketFilter) -> Answer<'_, Vec<Bucket>> {
-        Box::pin(history::gather(self, filter))
+        self.ask_filed(move |db| read_pages::buckets(db, &filter))
     }
 
     fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>> {
-        self.ask_filed(move |db| read_devices::latest(db, &device))
+        self.ask_filed(move |db| read_pages::latest(db, &device))
     }
 
     fn ledger(&self, from: Seq, limit: u32) -> Answer<'_, LedgerPage> {

@@ -1,20 +1,24 @@
 //! What the writer remembers between two batches, so that it need not read it again for each message. Nothing of it
 //! is needed after a crash: all can be read from the database.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use rusqlite::Connection;
 
-use super::inbox::{Inbox, Said, SaidReading};
+use super::inbox::Inbox;
 use super::journal::Journal;
-use super::row::Column;
+use super::pages;
 use crate::model::{Device, DeviceId};
 use crate::store::StoreError;
+use crate::store::history::merge::FANOUT;
+use crate::store::history::newest;
+use crate::store::history::page::Page;
 
 /// What is remembered.
 pub(super) struct Recall {
     pub(super) inbox: Inbox,
-    pub(super) sensors: Sensors,
+    pub(super) pages: Pages,
     journal: Option<Journal>,
     devices: HashMap<DeviceId, Met>,
     /// Devices that an open command is for, or that would fetch one. There may be some too many, never one too
@@ -36,7 +40,7 @@ impl Recall {
     pub(super) fn load(db: &Connection) -> Result<Self, StoreError> {
         Ok(Self {
             inbox: Inbox::load(db)?,
-            sensors: Sensors::default(),
+            pages: Pages::default(),
             journal: None,
             devices: HashMap::new(),
             awaited: None,
@@ -65,7 +69,7 @@ impl Recall {
     /// Forgets what a change of devices may have made wrong.
     pub(super) fn forget(&mut self) {
         self.devices.clear();
-        self.sensors.0.clear();
+        self.pages.newest.clear();
         self.awaited = None;
     }
 
@@ -122,54 +126,56 @@ impl Recall {
     }
 }
 
-/// Keys of sensors by device.
+/// What is remembered of pages.
 #[derive(Default)]
-pub(super) struct Sensors(HashMap<i64, Vec<(String, i64)>>);
+pub(super) struct Pages {
+    /// The newest values of devices.
+    newest: HashMap<i64, Page>,
+    /// How many small pages of a device were written since it was looked at whether they are to be merged.
+    small: HashMap<i64, usize>,
+    /// Devices whose pages are to be looked at.
+    due: VecDeque<i64>,
+}
 
-impl Sensors {
-    /// The key of a message's sensor at a place, which is made when it is new.
-    pub(super) fn key(
+impl Pages {
+    /// Notes that a small page was written, and gives the newest values after it.
+    pub(super) fn newest_after(
         &mut self,
         db: &Connection,
-        said: &Said<'_>,
-        place: usize,
-        reading: &SaidReading<'_>,
-    ) -> Result<i64, StoreError> {
-        if !self.0.contains_key(&said.device) && self.0.len() >= SENSOR_DEVICES_MAX {
-            self.0.clear();
+        device: i64,
+        page: &Page,
+    ) -> Result<&Page, StoreError> {
+        let small = self.small.entry(device).or_default();
+        *small += 1;
+        // Once, until it is looked at.
+        if *small == FANOUT {
+            self.due.push_back(device);
         }
-        let known = match self.0.entry(said.device) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                let mut query = db.prepare_cached("SELECT name, key FROM sensor WHERE device = ?")?;
-                let found = query.query_map([said.device], |found| Ok((found.get(0)?, found.get(1)?)))?;
-                place.insert(found.collect::<Result<_, _>>()?)
-            }
+        if !self.newest.contains_key(&device) && self.newest.len() >= NEWEST_DEVICES_MAX {
+            self.newest.clear();
+        }
+        let known = match self.newest.entry(device) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(pages::newest(db, device)?),
         };
-        // A device's messages name its sensors in the same order.
-        let likely = known.get(place).filter(|(name, _)| name == reading.sensor);
-        if let Some((_, key)) = likely.or_else(|| known.iter().find(|(name, _)| name == reading.sensor)) {
-            return Ok(*key);
-        }
-        db.prepare_cached(
-            "INSERT INTO sensor (device, name, seq, at_us, created_us, kind, value) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute((
-            said.device,
-            reading.sensor,
-            said.seq,
-            said.at,
-            reading.created,
-            reading.kind,
-            Column(reading.value),
-        ))?;
-        let key = db.last_insert_rowid();
-        known.push((reading.sensor.to_owned(), key));
-        Ok(key)
+        *known = newest::after(known, page);
+        Ok(known)
+    }
+
+    /// A device whose pages are to be looked at.
+    pub(super) fn next_due(&mut self) -> Option<i64> {
+        let device = self.due.pop_front()?;
+        self.small.remove(&device);
+        Some(device)
+    }
+
+    /// Whether there is one.
+    pub(super) fn is_due(&self) -> bool {
+        !self.due.is_empty()
     }
 }
 
 /// Devices remembered at most: beyond it the memory starts anew. About 100 bytes each.
 const DEVICES_MAX: usize = 262_144;
-/// Devices whose sensors are remembered at most. About 500 bytes each.
-const SENSOR_DEVICES_MAX: usize = 16_384;
+/// Devices whose newest values are remembered at most. About a kilobyte each.
+const NEWEST_DEVICES_MAX: usize = 2048;

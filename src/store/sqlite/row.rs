@@ -1,9 +1,9 @@
 //! Rows to plain types and back.
 
-use rusqlite::types::{ToSqlOutput, Type, ValueRef};
-use rusqlite::{Row, ToSql};
+use rusqlite::Row;
+use rusqlite::types::{Type, ValueRef};
 
-use crate::model::{Datum, DeviceId, DeviceRef, FamilyName, Gap, Priority, Seq, Timestamp, Value};
+use crate::model::{DeviceId, DeviceRef, FamilyName, Gap, Priority, Timestamp, Value};
 
 /// A word of the API, read with its type's own `parse`.
 pub(super) fn word<T>(row: &Row<'_>, at: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
@@ -37,47 +37,26 @@ pub(super) fn names(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceRef> {
     })
 }
 
-/// Six columns from `at` on: sensor, time received, time created, seq, kind, value.
-pub(super) fn datum(row: &Row<'_>, at: usize) -> rusqlite::Result<Datum> {
-    Ok(Datum {
-        sensor: row.get::<_, String>(at)?.into(),
-        time_received: time(row, at + 1)?,
-        time_created: time_if_any(row, at + 2)?,
-        seq: Seq(row.get(at + 3)?),
-        value: value(row, at + 4)?,
-    })
-}
-
-fn value(row: &Row<'_>, at: usize) -> rusqlite::Result<Value> {
-    match (row.get(at)?, row.get_ref(at + 1)?) {
-        (GAP, _) => Ok(Value::Gap(Gap)),
-        (BOOL, ValueRef::Integer(n)) => Ok(Value::Bool(n != 0)),
-        (INTEGER, ValueRef::Integer(n)) => Ok(Value::Integer(n)),
-        (REAL, ValueRef::Real(x)) => Ok(Value::Real(x)),
-        (TEXT, ValueRef::Text(text)) => Ok(Value::Text(String::from_utf8_lossy(text).into_owned())),
-        (kind, value) => {
-            Err(wrong(at, format!("kind {kind} does not go with a value of type {}", value.data_type())))
-        }
+/// A value by its kind, as it is written in the inbox, and as earlier schemas had it in rows.
+pub(super) fn value(kind: i64, value: ValueRef<'_>) -> Option<Value> {
+    match (kind, value) {
+        (GAP, _) => Some(Value::Gap(Gap)),
+        (BOOL, ValueRef::Integer(n)) => Some(Value::Bool(n != 0)),
+        (INTEGER, ValueRef::Integer(n)) => Some(Value::Integer(n)),
+        (REAL, ValueRef::Real(x)) => Some(Value::Real(x)),
+        (TEXT, ValueRef::Text(text)) => Some(Value::Text(String::from_utf8_lossy(text).into_owned())),
+        (_, _) => None,
     }
 }
 
-/// The two columns of a value: its kind and the value itself.
-pub(super) fn columns(value: &Value) -> (i64, Column<'_>) {
+/// A value's kind, and the value itself.
+pub(super) fn columns(value: &Value) -> (u8, ValueRef<'_>) {
     match value {
-        Value::Gap(Gap) => (GAP, Column(ValueRef::Null)),
-        Value::Bool(yes) => (BOOL, Column(ValueRef::Integer(i64::from(*yes)))),
-        Value::Integer(n) => (INTEGER, Column(ValueRef::Integer(*n))),
-        Value::Real(x) => (REAL, Column(ValueRef::Real(*x))),
-        Value::Text(text) => (TEXT, Column(ValueRef::Text(text.as_bytes()))),
-    }
-}
-
-/// A value on its way to SQLite.
-pub(super) struct Column<'a>(pub(super) ValueRef<'a>);
-
-impl ToSql for Column<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(self.0))
+        Value::Gap(Gap) => (0, ValueRef::Null),
+        Value::Bool(yes) => (1, ValueRef::Integer(i64::from(*yes))),
+        Value::Integer(n) => (2, ValueRef::Integer(*n)),
+        Value::Real(x) => (3, ValueRef::Real(*x)),
+        Value::Text(text) => (4, ValueRef::Text(text.as_bytes())),
     }
 }
 

@@ -5,11 +5,15 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 use crate::store::migrate::{self, Applied, Migration};
 
-const STEPS: [Migration; 3] = [
+const STEPS: [Migration; 4] = [
     Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") },
     Migration { version: 2, name: "0002_records.sql", sql: include_str!("migrations/0002_records.sql") },
     Migration { version: 3, name: "0003_inbox.sql", sql: include_str!("migrations/0003_inbox.sql") },
+    Migration { version: 4, name: "0004_pages.sql", sql: include_str!("migrations/0004_pages.sql") },
 ];
+
+/// The step after which rows are packed.
+const PAGES: u32 = 4;
 
 /// The newest schema.
 pub(super) fn newest() -> u32 {
@@ -29,6 +33,9 @@ pub(super) fn bring_up_to_date(db: &mut Connection) -> Result<(), StoreError> {
     let applied = applied(&tx)?;
     for step in migrate::missing(&STEPS, &applied)? {
         tx.execute_batch(step.sql)?;
+        if step.version == PAGES {
+            super::convert::readings(&tx)?;
+        }
         tx.execute(
             "INSERT INTO schema_step (version, name, checksum) VALUES (?, ?, ?)",
             (step.version, step.name, step.checksum()),

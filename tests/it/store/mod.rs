@@ -74,6 +74,7 @@ macro_rules! battery {
             prune: bytes_go_and_the_ledger_stays_whole, old_values_go_but_the_newest_of_each_sensor,
                 a_piece_of_work_is_bounded, repeats_are_forgotten, commands_that_are_done_go, what_is_there_is_weighed,
                 entries_are_found_by_time, the_store_can_be_tried;
+            history: history_is_whole_however_it_lies;
             ledger: a_sound_ledger_has_no_faults, a_closed_store_takes_nothing;
         }
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use homeport::model::Seq;
 use homeport::store::audit::{self, Fault};
 use homeport::store::sqlite::{Sqlite, SqliteSettings};
-use homeport::store::{Bulk, Outcome, Prune, Store, StoreError, Target, Write, WriterSettings};
+use homeport::store::{Bulk, DataFilter, Outcome, Prune, Store, StoreError, Target, Write, WriterSettings};
 
 use super::Base;
 use super::cases::{at, device, report};
@@ -64,7 +64,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     open(&path).await.unwrap().close().await;
     let db = rusqlite::Connection::open(&path).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
-    assert_eq!(open(&path).await.unwrap_err(), StoreError::TooNew { found: 99, known: 3 });
+    assert_eq!(open(&path).await.unwrap_err(), StoreError::TooNew { found: 99, known: 4 });
 }
 
 #[tokio::test]
@@ -143,6 +143,88 @@ async fn tampering_is_found() {
         [Fault::Hash(Seq(4)), Fault::Hash(Seq(5))]
     );
     assert_eq!(faults_after("UPDATE message SET raw = NULL WHERE seq < 4").await, [], "bodies may be pruned");
+}
+
+/// The server is killed between the moment a message is on disk and the moment what it said is in its place.
+#[tokio::test]
+async fn a_stop_between_commit_and_filing_loses_and_doubles_nothing() {
+    use homeport::store::Engine as _;
+
+    let (_dir, path) = file();
+    let mut engine = Sqlite::open(&path, SqliteSettings::default()).unwrap();
+    let reports = |seconds: std::ops::Range<i64>| {
+        let one = |second| {
+            let mut message = report(&device("a", "A"), at(second), &format!("message {second}"));
+            message.readings = ["s", "t", "s"].map(|name| super::cases::text_reading(name, "x")).into();
+            message.fingerprint = Some([u8::try_from(second).unwrap(); 16]);
+            Write::Report(Box::new(message))
+        };
+        seconds.map(one).collect::<Vec<_>>()
+    };
+    let kill = |copy: &str| {
+        let copy = path.with_file_name(copy);
+        for ending in ["", "-wal"] {
+            let name = |path: &Path| format!("{}{ending}", path.display());
+            drop(std::fs::copy(name(&path), name(&copy)));
+        }
+        copy
+    };
+    engine.commit(&reports(0..5)).await.unwrap();
+    let before_filing = kill("before.db");
+    engine.commit(&[Write::File]).await.unwrap();
+    let after_filing = kill("after.db");
+    engine.commit(&reports(5..9)).await.unwrap();
+    let later = kill("later.db");
+    drop(engine);
+    for (left, messages) in [(before_filing, 5), (after_filing, 5), (later, 9), (path, 9)] {
+        // The second time everything is in its place since the first.
+        for _ in 0..2 {
+            let store = open(&left).await.unwrap();
+            let values = DataFilter { limit: 99, ..DataFilter::default() };
+            let values = store.read().data(values).await.unwrap();
+            let seqs: Vec<i64> = values.iter().map(|(_, datum)| datum.seq.0).collect();
+            assert_eq!(seqs, (1..=messages).flat_map(|seq| [seq; 3]).collect::<Vec<_>>());
+            let again = store.write(reports(4..5).remove(0)).await.unwrap();
+            let Outcome::Reported(again) = again else { panic!("{again:?}") };
+            assert_eq!(again.verdict, homeport::model::Verdict::Duplicate);
+            store.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_told_and_stays_as_it_is() {
+    let (_dir, path) = file();
+    let mut store = open(&path).await.unwrap();
+    for n in 0..70 {
+        if n == 3 {
+            store.close().await;
+            let db = rusqlite::Connection::open(&path).unwrap();
+            let damage = "UPDATE page SET body = zeroblob(length(body)) WHERE last = 1";
+            assert_eq!(db.execute(damage, []).unwrap(), 1);
+            drop(db);
+            store = open(&path).await.unwrap();
+        }
+        for name in ["a", "b"] {
+            let mut message = report(&device(name, name), at(n), "x");
+            message.readings = vec![super::cases::text_reading("s", "x")];
+            store.write(Write::Report(Box::new(message))).await.unwrap();
+        }
+        store.write(Write::File).await.unwrap();
+    }
+    store.close().await;
+    let store = open(&path).await.unwrap();
+    let values = |name: &str| DataFilter {
+        device: Some(device(name, name).names.id),
+        limit: 999,
+        ..DataFilter::default()
+    };
+    let error = store.read().data(values("a")).await.unwrap_err();
+    assert!(error.to_string().contains("damaged: restore a backup"), "{error}");
+    assert_eq!(store.read().data(values("b")).await.unwrap().len(), 70);
+    let later = DataFilter { from: Some(at(1)), ..values("a") };
+    assert_eq!(store.read().data(later).await.unwrap().len(), 69, "what is not in it can be read");
+    store.close().await;
 }
 
 #[tokio::test]

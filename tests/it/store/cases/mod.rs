@@ -1,6 +1,7 @@
 //! The cases, and what they are made of.
 
 pub(crate) mod devices;
+pub(crate) mod history;
 pub(crate) mod ledger;
 pub(crate) mod people;
 pub(crate) mod prune;

@@ -1,0 +1,178 @@
+//! Reads of what devices measured: a few pages at a time. Between two statements pages may be merged, which moves no
+//! value behind the place that was reached.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::Row;
+
+use super::reader::{PostgresReader, Query};
+use super::rows;
+use crate::model::{Datum, DeviceId};
+use crate::store::history::damaged;
+use crate::store::history::listing::Listing;
+use crate::store::history::newest;
+use crate::store::history::page::Page;
+use crate::store::history::sums::Sums;
+use crate::store::history::tally::{Summary, Tally};
+use crate::store::prune::mark;
+use crate::store::{Bucket, BucketFilter, Bulk, DataFilter, StoreError};
+
+/// A page of values: one device's out of its pages, those of all devices by stretches of the ledger, so that both come
+/// in its order.
+pub(super) async fn data(
+    reader: &PostgresReader,
+    filter: DataFilter,
+) -> Result<Vec<(DeviceId, Datum)>, StoreError> {
+    let mut listing = Listing::new(&filter, pruned(reader).await?);
+    let mut next = listing.first();
+    if let Some(id) = &filter.device {
+        let devices = [id.as_str().to_owned()];
+        while let Some(last) = take(reader, &mut listing, &devices, (next, i64::MAX), PAGES).await? {
+            if listing.is_full() {
+                break;
+            }
+            next = last.saturating_add(1);
+        }
+        return Ok(listing.finish());
+    }
+    while !listing.is_full() {
+        let Some((upto, devices)) = stretch(reader, next, filter.limit).await? else { break };
+        for devices in devices.chunks(DEVICES) {
+            take(reader, &mut listing, devices, (next, upto), i64::MAX).await?;
+        }
+        next = upto.saturating_add(1);
+    }
+    Ok(listing.finish())
+}
+
+/// The newest value of every sensor of a device.
+pub(super) async fn latest(reader: &PostgresReader, device: DeviceId) -> Result<Vec<Datum>, StoreError> {
+    Ok(newest_of(reader, device.as_str()).await?.as_ref().map(newest::list).unwrap_or_default())
+}
+
+/// The numbers of a device in buckets of time.
+pub(super) async fn buckets(
+    reader: &PostgresReader,
+    filter: BucketFilter,
+) -> Result<Vec<Bucket>, StoreError> {
+    let mut tally = Tally::new(&filter);
+    let (from, to) = tally.arrivals();
+    let mut beyond = pruned(reader).await?;
+    loop {
+        let query = sums(tally.summary(), beyond)
+            .and("p.device =", filter.device.as_str().to_owned())
+            .and("p.last >", beyond)
+            .and("p.to_us >=", from)
+            .and("p.from_us <=", to)
+            .text(" ORDER BY p.last LIMIT ")
+            .with(PAGES);
+        let rows = reader.rows(query).await?;
+        for row in &rows {
+            let last: i64 = rows::value(row, "last")?;
+            add(&mut tally, row, beyond).ok_or_else(|| damaged(filter.device.as_str(), last))?;
+            beyond = last;
+        }
+        if rows.is_empty() {
+            return Ok(tally.buckets());
+        }
+    }
+}
+
+/// A page's sums, where it lies wholly beyond an entry and has some, else the page.
+fn sums(summary: Option<Summary>, beyond: i64) -> Query {
+    let sums = match summary {
+        Some(Summary::Hours) => "p.hours",
+        Some(Summary::Minutes) => "p.minutes",
+        None => "NULL::bytea",
+    };
+    Query::new("SELECT p.last, CASE WHEN p.first > ")
+        .with(beyond)
+        .text(&format!(" THEN {sums} END AS sums, CASE WHEN {sums} IS NOT NULL AND p.first > "))
+        .with(beyond)
+        .text(" THEN NULL ELSE p.body END AS body FROM page p")
+        .all()
+}
+
+fn add(tally: &mut Tally, row: &Row, beyond: i64) -> Option<()> {
+    let wants = |sensor: &str| tally.wants(sensor);
+    if let Some(sums) = rows::value::<Option<&[u8]>>(row, "sums").ok()? {
+        let sums = Sums::decode(sums, tally.summary()?.length_us(), wants)?;
+        tally.take(&sums);
+    } else {
+        let page = Page::decode(rows::value(row, "body").ok()?, wants)?;
+        tally.take_page(&page, beyond);
+    }
+    Some(())
+}
+
+/// Adds values of some devices to a list: those of the entries of a stretch, out of so many pages. Answers the last
+/// entry of the last page.
+async fn take(
+    reader: &PostgresReader,
+    listing: &mut Listing<'_, DeviceId>,
+    devices: &[String],
+    (from, upto): (i64, i64),
+    pages: i64,
+) -> Result<Option<i64>, StoreError> {
+    let (since, before) = listing.times();
+    let query = Query::new("SELECT p.device, p.last, p.first, p.body FROM page p")
+        .all()
+        .and("p.device = ANY(", devices.to_vec())
+        .text(")")
+        .and("p.last >=", from)
+        .and("p.first <=", upto)
+        .and("p.to_us >=", since)
+        .and("p.from_us <", before)
+        .text(" ORDER BY p.last LIMIT ")
+        .with(pages);
+    let mut reached = None;
+    for row in reader.rows(query).await? {
+        let (device, last): (&str, i64) = (rows::value(&row, "device")?, rows::value(&row, "last")?);
+        let page = Page::decode(rows::value(&row, "body")?, |sensor| listing.wants(sensor));
+        let page = page.ok_or_else(|| damaged(device, last))?;
+        let needs_newest = listing.needs_newest(rows::value(&row, "first")?);
+        let newest = if needs_newest { newest_of(reader, device).await? } else { None };
+        listing.take(&DeviceId::new(device), &page, newest.as_ref(), (from, upto));
+        reached = Some(last);
+    }
+    Ok(reached)
+}
+
+/// Whose messages a stretch of the ledger from an entry on has, and where it ends; `None` at the end of the ledger.
+async fn stretch(
+    reader: &PostgresReader,
+    from: i64,
+    limit: u32,
+) -> Result<Option<(i64, Vec<String>)>, StoreError> {
+    let query = Query::new("SELECT m.seq, m.device FROM message m")
+        .all()
+        .and("m.seq >=", from)
+        .page("m.seq", limit.clamp(STRETCH_MIN, STRETCH_MAX));
+    let rows = reader.rows(query).await?;
+    let Some(last) = rows.last() else { return Ok(None) };
+    let devices = rows.iter().map(|row| rows::value::<Option<String>>(row, "device"));
+    let devices = devices.collect::<Result<BTreeSet<_>, _>>()?;
+    Ok(Some((rows::value(last, "seq")?, devices.into_iter().flatten().collect())))
+}
+
+async fn newest_of(reader: &PostgresReader, device: &str) -> Result<Option<Page>, StoreError> {
+    let query = Query::new("SELECT n.body FROM newest n").all().and("n.device =", device.to_owned());
+    let Some(row) = reader.rows(query).await?.into_iter().next() else { return Ok(None) };
+    let newest = Page::decode(rows::value(&row, "body")?, |_| true);
+    newest.map(Some).ok_or_else(|| StoreError::Failed(format!("the newest values of {device} are damaged")))
+}
+
+async fn pruned(reader: &PostgresReader) -> Result<i64, StoreError> {
+    let query = Query::new("SELECT value FROM note n").all().and("n.name =", Bulk::Readings.note());
+    let note = reader.rows(query).await?;
+    let note: Option<Vec<u8>> = note.first().map(|row| rows::value(row, "value")).transpose()?;
+    Ok(mark(note.as_deref()).0)
+}
+
+/// Pages read at a time: a few megabytes.
+const PAGES: i64 = 64;
+/// Devices whose pages are read at a time.
+const DEVICES: usize = 32;
+/// Ledger entries whose values are looked for at a time.
+const STRETCH_MIN: u32 = 64;
+const STRETCH_MAX: u32 = 2000;

@@ -1,0 +1,146 @@
+//! Reads of what devices measured.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::{pages, prune};
+use crate::model::{Datum, DeviceId};
+use crate::store::history::damaged;
+use crate::store::history::listing::Listing;
+use crate::store::history::newest;
+use crate::store::history::page::Page;
+use crate::store::history::sums::Sums;
+use crate::store::history::tally::{Summary, Tally};
+use crate::store::{Bucket, BucketFilter, Bulk, DataFilter, StoreError};
+
+/// A page of values: one device's out of its pages, those of all devices by stretches of the ledger, so that both come
+/// in its order.
+pub(super) fn data(db: &Connection, filter: &DataFilter) -> Result<Vec<(DeviceId, Datum)>, StoreError> {
+    let pruned = prune::mark(db, Bulk::Readings)?.0;
+    let mut listing = Listing::new(filter, pruned);
+    let mut next = listing.first();
+    if let Some(id) = &filter.device {
+        if let Some(key) = key(db, id)? {
+            take(db, &mut listing, (id, key), (next, i64::MAX))?;
+        }
+        return Ok(listing.finish());
+    }
+    while !listing.is_full() {
+        let (upto, devices) = stretch(db, next, filter.limit)?;
+        let Some(upto) = upto else { break };
+        for (key, id) in devices {
+            take(db, &mut listing, (&id, key), (next, upto))?;
+        }
+        next = upto.saturating_add(1);
+    }
+    Ok(listing.finish())
+}
+
+/// The newest value of every sensor of a device.
+pub(super) fn latest(db: &Connection, id: &DeviceId) -> Result<Vec<Datum>, StoreError> {
+    match key(db, id)? {
+        Some(key) => Ok(newest::list(&pages::newest(db, key)?)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The numbers of a device in buckets of time.
+pub(super) fn buckets(db: &Connection, filter: &BucketFilter) -> Result<Vec<Bucket>, StoreError> {
+    let mut tally = Tally::new(filter);
+    let Some(key) = key(db, &filter.device)? else { return Ok(Vec::new()) };
+    let pruned = prune::mark(db, Bulk::Readings)?.0;
+    let summary = tally.summary();
+    let sums = match summary {
+        Some(Summary::Hours) => "hours",
+        Some(Summary::Minutes) => "minutes",
+        None => "NULL",
+    };
+    let mut query = db.prepare_cached(&format!(
+        "SELECT last, CASE WHEN first > ?2 THEN {sums} END, CASE WHEN first > ?2 AND {sums} IS NOT NULL THEN NULL
+            ELSE body END
+         FROM page WHERE device = ?1 AND last > ?2 AND to_us >= ?3 AND from_us <= ?4 ORDER BY first"
+    ))?;
+    let (from, to) = tally.arrivals();
+    let mut found = query.query((key, pruned, from, to))?;
+    while let Some(row) = found.next()? {
+        let wrong = || row.get(0).map_or_else(StoreError::from, |last| damaged(filter.device.as_str(), last));
+        if let (Some(summary), Some(sums)) = (summary, blob(row, 1)?) {
+            let wants = |sensor: &str| tally.wants(sensor);
+            let sums = Sums::decode(sums, summary.length_us(), wants).ok_or_else(wrong)?;
+            tally.take(&sums);
+        } else if let Some(body) = blob(row, 2)? {
+            let page = Page::decode(body, |sensor| tally.wants(sensor)).ok_or_else(wrong)?;
+            tally.take_page(&page, pruned);
+        }
+    }
+    Ok(tally.buckets())
+}
+
+/// Adds a device's values to a list: those of the entries of a stretch.
+fn take(
+    db: &Connection,
+    listing: &mut Listing<'_, DeviceId>,
+    (id, key): (&DeviceId, i64),
+    stretch: (i64, i64),
+) -> Result<(), StoreError> {
+    // The page that the stretch begins in is the last one that begins before it.
+    let mut query = db.prepare_cached(
+        "SELECT last, first, body FROM page WHERE device = ?1 AND first <= ?3 AND last >= ?2
+         AND first >= coalesce((SELECT max(first) FROM page WHERE device = ?1 AND first <= ?2), ?2)
+         AND to_us >= ?4 AND from_us < ?5 ORDER BY first",
+    )?;
+    let (from, to) = listing.times();
+    let mut found = query.query((key, stretch.0, stretch.1, from, to))?;
+    let mut beside = None;
+    while let Some(row) = found.next()? {
+        let (last, first): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let page = blob(row, 2)?.and_then(|body| Page::decode(body, |sensor| listing.wants(sensor)));
+        let page = page.ok_or_else(|| damaged(id.as_str(), last))?;
+        if listing.needs_newest(first) && beside.is_none() {
+            beside = Some(pages::newest(db, key)?);
+        }
+        let newest = beside.as_ref().filter(|_| listing.needs_newest(first));
+        listing.take(id, &page, newest, stretch);
+        if listing.is_full() && stretch.1 == i64::MAX {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whose messages a stretch of the ledger from an entry on has, and where it ends; `None` at the end of the ledger.
+fn stretch(
+    db: &Connection,
+    from: i64,
+    limit: u32,
+) -> Result<(Option<i64>, BTreeMap<i64, DeviceId>), StoreError> {
+    let mut query = db.prepare_cached(
+        "SELECT m.seq, d.key, d.id FROM message m LEFT JOIN device d ON d.id = m.device_id
+         WHERE m.seq >= ? ORDER BY m.seq LIMIT ?",
+    )?;
+    let mut found = query.query((from, limit.clamp(STRETCH_MIN, STRETCH_MAX)))?;
+    let (mut upto, mut seen, mut devices) = (None, BTreeSet::new(), BTreeMap::new());
+    while let Some(row) = found.next()? {
+        upto = Some(row.get(0)?);
+        if let Some(key) = row.get::<_, Option<i64>>(1)?
+            && seen.insert(key)
+        {
+            devices.insert(key, DeviceId::new(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?));
+        }
+    }
+    Ok((upto, devices))
+}
+
+fn key(db: &Connection, id: &DeviceId) -> Result<Option<i64>, StoreError> {
+    let mut query = db.prepare_cached("SELECT key FROM device WHERE id = ?")?;
+    Ok(query.query_row([id.as_str()], |found| found.get(0)).optional()?)
+}
+
+fn blob<'r>(row: &'r Row<'_>, at: usize) -> Result<Option<&'r [u8]>, StoreError> {
+    row.get_ref(at)?.as_blob_or_null().map_err(|error| rusqlite::Error::from(error).into())
+}
+
+/// Ledger entries whose values are looked for at a time.
+const STRETCH_MIN: u32 = 64;
+const STRETCH_MAX: u32 = 2000;
