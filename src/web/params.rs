@@ -40,6 +40,12 @@ impl Params {
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// The texts of a parameter that may come several times.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        let of_name = self.0.iter().filter(move |(key, value)| key == name && !value.is_empty());
+        of_name.map(|(_, value)| value.as_str())
+    }
+
     /// A word out of a closed list.
     pub(crate) fn word<T>(
         &self,

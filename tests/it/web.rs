@@ -1,5 +1,6 @@
 //! Pages and API over a real store, asked through the router itself.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -356,6 +357,27 @@ async fn values_are_listed_and_exported_whole() {
     assert_eq!(seen, [0, 1, 2, 3, 4]);
     let series = desk.call("GET", &format!("/api/v1/devices/{id}/series"), Value::Null).await.json();
     assert_eq!(series["items"][0]["value"], 4);
+    let data = |query: &str| format!("/api/v1/devices/{id}/data?{query}");
+    let year = "bucket_s=31622400&from=1970-01-01T00:00:00Z";
+    let buckets = desk.call("GET", &data(&format!("{year}&sensor=act_temp.0")), Value::Null).await.json();
+    let numbers =
+        ["count", "min", "max", "avg", "last"].map(|name| buckets["items"][0][name].as_f64().unwrap());
+    assert_eq!(numbers, [5.0, 0.0, 4.0, 2.0, 4.0], "{buckets}");
+    assert_eq!(buckets["items"].as_array().unwrap().len(), 1);
+    let some = desk.call("GET", &data(&format!("{year}&agg=min,count")), Value::Null).await.json();
+    let names: BTreeSet<_> = some["items"][0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["count", "min", "sensor", "time"].into());
+    for (query, field) in [
+        ("bucket_s=60", "from"),
+        ("bucket_s=0&from=2024-01-01T00:00:00Z", "bucket_s"),
+        ("agg=min&from=2024-01-01T00:00:00Z", "bucket_s"),
+        ("bucket_s=60&agg=median&from=2024-01-01T00:00:00Z", "agg"),
+        ("bucket_s=60&from=1970-01-01T00:00:00Z", "bucket_s"),
+    ] {
+        let refused = desk.call("GET", &data(query), Value::Null).await;
+        assert!(refused.status.is_client_error(), "{query}");
+        assert_eq!(refused.json()["error"]["field"], field, "{query}");
+    }
     let csv = desk.call("GET", "/api/v1/export.csv", Value::Null).await;
     assert!(csv.header("content-disposition").contains("data.csv"));
     let lines: Vec<_> = csv.text().split("\r\n").map(str::to_owned).collect();

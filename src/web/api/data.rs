@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde::Serialize;
 
+use super::buckets::{self, BucketShape};
 use super::{Answer, device};
 use crate::core::{After, DataFilter};
 use crate::model::Seq;
@@ -10,12 +12,19 @@ use crate::web::App;
 use crate::web::params::{Listed, Name, Params};
 use crate::web::shape::DatumShape;
 
-pub(crate) async fn list(
-    State(app): State<App>,
-    Name(id): Name,
-    params: Params,
-) -> Answer<Listed<DatumShape>> {
+/// Values, or buckets of them.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Measured {
+    Values(Listed<DatumShape>),
+    Buckets(Listed<BucketShape>),
+}
+
+pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params) -> Answer<Measured> {
     let device = device(&app, &id)?;
+    if buckets::are_asked_for(&params) {
+        return Ok(Json(Measured::Buckets(buckets::list(&app, device.names.id, &params).await?)));
+    }
     let limit = params.limit()?;
     let chosen = app.dictionaries.choose(&device.names);
     let after = params.cursor::<(Seq, String, u32)>()?;
@@ -31,7 +40,7 @@ pub(crate) async fn list(
             limit: limit + 1,
         })
         .await?;
-    Ok(Json(Listed::page_after(
+    let values = Listed::page_after(
         data,
         limit,
         |page| {
@@ -39,7 +48,8 @@ pub(crate) async fn list(
             Some((seq, sensor, count))
         },
         |(_, datum)| DatumShape::new(&chosen, datum),
-    )))
+    );
+    Ok(Json(Measured::Values(values)))
 }
 
 /// What a device measures: every sensor with its newest value.

@@ -1,6 +1,7 @@
 //! The JSON API, a file per resource (`interface.md §4`).
 
 pub(crate) mod backup;
+mod buckets;
 pub(crate) mod calibration;
 pub(crate) mod calls;
 pub(crate) mod captures;
