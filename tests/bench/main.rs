@@ -7,6 +7,7 @@
 //! | `sides` | the servers: homeport, the yardsticks, NGINX |
 //! | `bare`, `floor` | the yardsticks: what answering costs, and what answering after a commit costs |
 //! | `load` | the load generator, a process of its own |
+//! | `history` | days of values through the real engine: bytes, and CPU of plots |
 //! | `hold` | many connections that rest, a process of its own |
 //! | `client`, `heartbeat`, `tls` | what the load is made of |
 //! | `machine` | what the kernel says of a process, the disk and the others on this machine |
@@ -26,6 +27,7 @@ mod bare;
 mod client;
 mod floor;
 mod heartbeat;
+mod history;
 mod hold;
 mod load;
 mod machine;
@@ -56,6 +58,8 @@ enum What {
     Floor(floor::Floor),
     /// Asks a server for a while and says what it cost.
     Load(load::Load),
+    /// Fills a store with days of values and reads plots out of it.
+    History(history::History),
     /// Opens connections and lets them rest until standard input ends.
     Hold(hold::Hold),
 }
@@ -66,6 +70,7 @@ fn main() {
         What::Bare(bare) => bare.run(),
         What::Floor(floor) => floor.run(),
         What::Load(load) => load.run(),
+        What::History(history) => history.run(),
         What::Hold(hold) => hold.run(),
     }
 }
