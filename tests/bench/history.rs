@@ -1,6 +1,7 @@
 //! What history costs: some days of a device at one value a second, stored by the real engine, then read as plots.
 
 use std::process;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -75,7 +76,7 @@ impl History {
         let mut batch = Vec::with_capacity(BATCH);
         for message in 0..per_device {
             for device in &devices {
-                batch.push(Write::Report(Box::new(report(device, &names, message))));
+                batch.push(Write::Report(Arc::new(report(device, &names, message))));
                 if batch.len() == BATCH {
                     engine.commit(&batch).await.expect("the batch is stored");
                     batch.clear();

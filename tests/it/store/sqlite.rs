@@ -157,7 +157,7 @@ async fn a_stop_between_commit_and_filing_loses_and_doubles_nothing() {
             let mut message = report(&device("a", "A"), at(second), &format!("message {second}"));
             message.readings = ["s", "t", "s"].map(|name| super::cases::text_reading(name, "x")).into();
             message.fingerprint = Some([u8::try_from(second).unwrap(); 16]);
-            Write::Report(Box::new(message))
+            Write::Report(Arc::new(message))
         };
         seconds.map(one).collect::<Vec<_>>()
     };
@@ -208,7 +208,7 @@ async fn a_damaged_page_is_told_and_stays_as_it_is() {
         for name in ["a", "b"] {
             let mut message = report(&device(name, name), at(n), "x");
             message.readings = vec![super::cases::text_reading("s", "x")];
-            store.write(Write::Report(Box::new(message))).await.unwrap();
+            store.write(Write::Report(Arc::new(message))).await.unwrap();
         }
         store.write(Write::File).await.unwrap();
     }
