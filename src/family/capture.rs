@@ -17,8 +17,8 @@ pub(super) fn captured(exchange: &Exchange, at: Timestamp, device: Option<String
         at,
         peer: exchange.peer.addr.to_string(),
         tls: exchange.peer.tls.as_ref().map(|tls| CapturedTls {
-            version: tls.version.clone(),
-            suite: tls.suite.clone(),
+            version: tls.version.to_owned(),
+            suite: tls.suite.to_owned(),
             sni: tls.sni.clone(),
             client_certificate: tls.client_cert.as_ref().map(|shown| shown.fingerprint.clone()),
         }),

@@ -96,9 +96,9 @@ impl Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFacts {
     /// `TLS 1.2` or `TLS 1.3`.
-    pub version: String,
+    pub version: &'static str,
     /// Cipher suite by its registered name.
-    pub suite: String,
+    pub suite: &'static str,
     /// Name the client asked for.
     pub sni: Option<String>,
     /// The client's certificate, when it showed one.

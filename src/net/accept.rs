@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::blame::HandshakeFailure;
 use super::connection;
 use super::gate::{Gate, Permit};
+use super::gauges::Gauges;
 use super::limits::Limits;
 use super::listener::{BoundListener, Stream};
 use super::tls::Tls;
@@ -34,9 +35,16 @@ pub struct Door {
     pub limits: Arc<ArcSwap<Limits>>,
 }
 
+/// A door, and the counters that were looked up for it.
+pub(super) struct Entrance {
+    pub(super) door: Door,
+    pub(super) gauges: Gauges,
+}
+
 /// Accepts until stopped, then lets what is running finish within `drain_time_ms`. Returns when no connection is left.
 pub async fn serve(listener: BoundListener, door: Door, stop: CancellationToken) {
-    let door = Arc::new(door);
+    let entrance = Arc::new(Entrance { gauges: Gauges::of(door.kind), door });
+    let door = &entrance.door;
     let gate = Arc::new(Gate::default());
     let mut tasks = JoinSet::new();
     let mut pause = Pause::default();
@@ -54,7 +62,7 @@ pub async fn serve(listener: BoundListener, door: Door, stop: CancellationToken)
         match accepted {
             Ok((permit, stream, addr)) => {
                 pause = Pause::default();
-                admit(permit, stream, addr, &door, limits, &stop, &mut tasks);
+                admit(permit, stream, addr, &entrance, limits, &stop, &mut tasks);
             }
             Err(error) => {
                 let wait = pause.after(&error, door.kind, Duration::from_millis(limits.accept_pause_ms));
@@ -83,19 +91,19 @@ fn admit(
     mut permit: Permit,
     stream: Stream,
     addr: SocketAddr,
-    door: &Arc<Door>,
+    entrance: &Arc<Entrance>,
     limits: Limits,
     stop: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) {
-    let counted = door.kind != ListenerKind::Control;
+    let counted = entrance.door.kind != ListenerKind::Control;
     if counted && !permit.admit(addr.ip(), limits.peer_connections_max_count) {
         tracing::warn!(peer = %addr, "closed: this peer has its {} connections (limits.peer_connections_max_count)", limits.peer_connections_max_count);
         return;
     }
-    let (door, stop) = (Arc::clone(door), stop.clone());
+    let (entrance, stop) = (Arc::clone(entrance), stop.clone());
     tasks.spawn(async move {
-        Box::pin(connection::run(stream, addr, door, stop)).await;
+        Box::pin(connection::run(stream, addr, entrance, stop)).await;
         drop(permit);
     });
 }

@@ -12,14 +12,13 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{HeaderMap, Request, Response, StatusCode, Version, header};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use super::accept::Door;
-use super::gauges::Open;
+use super::accept::Entrance;
 use super::handshake;
 use super::limits::Limits;
 use super::listener::Stream;
@@ -27,20 +26,22 @@ use super::watched::{Answer, Phase, Watched};
 use crate::http::{ListenerKind, Peer, Reply, Service, Session, Talk, Wire};
 
 /// Serves one connection until it ends or the stop lets it end.
-pub(super) async fn run(stream: Stream, addr: SocketAddr, door: Arc<Door>, stop: CancellationToken) {
+pub(super) async fn run(stream: Stream, addr: SocketAddr, entrance: Arc<Entrance>, stop: CancellationToken) {
+    let door = &entrance.door;
     let limits = **door.limits.load();
-    let _open = Open::on(door.kind);
+    let _open = entrance.gauges.open();
     let peer = Peer { addr, listener: door.kind, tls: None };
+    let phase = Phase::default();
     match (stream, &door.tls) {
-        (Stream::Unix(socket), _) => http(socket, peer, &door.service, &limits, &stop).await,
-        (Stream::Tcp(socket), None) => http(socket, peer, &door.service, &limits, &stop).await,
+        (Stream::Unix(socket), _) => http(socket, phase, peer, &door.service, &limits, &stop).await,
+        (Stream::Tcp(socket), None) => http(socket, phase, peer, &door.service, &limits, &stop).await,
         (Stream::Tcp(socket), Some(tls)) => {
             // Nothing has been asked yet, so a stop may end it here.
-            let opening = Box::pin(handshake::open(socket, addr, &door, tls, &limits));
+            let opening = Box::pin(handshake::open(socket, addr, &entrance, tls, &phase, &limits));
             let opened = stop.run_until_cancelled(opening).await;
             if let Some(Some((socket, facts))) = opened {
                 let peer = Peer { tls: Some(Arc::new(facts)), ..peer };
-                http(socket, peer, &door.service, &limits, &stop).await;
+                http(socket, phase, peer, &door.service, &limits, &stop).await;
             }
         }
     }
@@ -48,9 +49,15 @@ pub(super) async fn run(stream: Stream, addr: SocketAddr, door: Arc<Door>, stop:
 
 /// Serves requests. hyper is there only while something is asked: its buffers would be most of what a connection that
 /// rests holds.
-async fn http<T: Wire>(socket: T, peer: Peer, service: &Service, limits: &Limits, stop: &CancellationToken) {
+async fn http<T: Wire>(
+    socket: T,
+    phase: Phase,
+    peer: Peer,
+    service: &Service,
+    limits: &Limits,
+    stop: &CancellationToken,
+) {
     let addr = peer.addr;
-    let phase = Phase::default();
     let mut socket = Watched::new(socket, phase.clone(), limits);
     loop {
         match stop.run_until_cancelled(rest(&mut socket)).await {
@@ -115,6 +122,7 @@ async fn active<T: Wire>(
         phase.busy();
         request.extensions_mut().insert(peer.clone());
         let long = request_line(&request) > line_max;
+        let last = asks_for_end(request.version(), request.headers());
         let answer = (!long).then(|| service(request));
         let (phase, switched) = (phase.clone(), &switched);
         async move {
@@ -125,7 +133,8 @@ async fn active<T: Wire>(
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 *switched.lock().unwrap_or_else(PoisonError::into_inner) = Session::of(&mut response);
             }
-            Ok::<_, Infallible>(response.map(|body| Answer::new(body, phase)))
+            let last = last || closes(response.headers());
+            Ok::<_, Infallible>(response.map(|body| Answer::new(body, phase, last)))
         }
     });
     let builder = builder(limits, tolerates(peer.listener));
@@ -152,6 +161,7 @@ async fn active<T: Wire>(
                     break None;
                 }
                 rested = turns;
+                looks.reset_after(if turns.is_some() { REST_AFTER } else { LOOK_WHEN_BUSY });
             }
         }
     };
@@ -165,15 +175,21 @@ async fn active<T: Wire>(
     })
 }
 
-/// HTTP/1.x with our limits. hyper's own header clock also runs while a connection rests, so it gets both limits
-/// together; the finer ones are kept by [`Watched`].
+/// Whether a request is surely the last one of its connection.
+fn asks_for_end(version: Version, headers: &HeaderMap) -> bool {
+    if headers.contains_key(header::CONNECTION) { closes(headers) } else { version <= Version::HTTP_10 }
+}
+
+fn closes(headers: &HeaderMap) -> bool {
+    headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
+}
+
+/// HTTP/1.x with our limits, but for those of time: [`Watched`] keeps them.
 fn builder(limits: &Limits, tolerant: bool) -> http1::Builder {
     let head_max = limits.request_line_max_bytes.saturating_add(limits.header_max_bytes);
-    let head_time = Duration::from_secs(limits.idle_time_s) + Duration::from_millis(limits.header_time_ms);
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_time)
+        .header_read_timeout(None)
         .half_close(true)
         .title_case_headers(true)
         .max_header_size(head_max)
@@ -223,7 +239,11 @@ fn cause(error: &hyper::Error) -> Option<io::ErrorKind> {
 
 const HYPER_HEADER_MAX_COUNT: usize = 100;
 const BUFFER_SPARE_BYTES: usize = 16_384;
-/// How long a connection rests before hyper is taken from it: seen at two looks that are so far apart.
-const REST_AFTER: Duration = Duration::from_secs(1);
+/// How long a connection rests before hyper is taken from it: seen at two looks that are so far apart. Memory that many
+/// hold at once does not all go back to the system, so this is short; a device that asks again within it is served
+/// without making hyper anew.
+const REST_AFTER: Duration = Duration::from_millis(100);
+/// When to look again at a connection that did not rest.
+const LOOK_WHEN_BUSY: Duration = Duration::from_secs(1);
 /// Most bytes read before hyper is there; it reads on. A heartbeat's request has about 1,000.
 const FIRST_READ_BYTES: usize = 2_048;

@@ -10,43 +10,44 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::accept::Door;
+use super::accept::Entrance;
 use super::blame::{self, HandshakeFailure, Reason};
-use super::gauges;
 use super::hello::Offer;
 use super::limits::Limits;
-use super::recorded::{Recorded, Seen};
+use super::raw::{Raw, Seen};
 use super::sniff::{self, Speaks};
 use super::tls::Tls;
+use super::watched::Phase;
 use crate::http::TlsFacts;
 
 /// A client that is in, and what was agreed on.
-type Opened = (TlsStream<Recorded<TcpStream>>, TlsFacts);
+type Opened = (TlsStream<Raw<TcpStream>>, TlsFacts);
 
 /// The handshake within its limit; `None` when there was none, of which the door has been told.
 pub(super) async fn open(
     socket: TcpStream,
     addr: SocketAddr,
-    door: &Door,
+    entrance: &Entrance,
     tls: &Tls,
+    phase: &Phase,
     limits: &Limits,
 ) -> Option<Opened> {
     let limit = Duration::from_millis(limits.handshake_time_ms);
     let seen = Seen::default();
-    let shaken = timeout(limit, Box::pin(shake(socket, addr, tls, seen.clone(), limit))).await;
-    let seen = seen.bytes();
+    let shaking = shake(socket, addr, tls, seen.clone(), phase.clone(), limit);
+    let shaken = timeout(limit, Box::pin(shaking)).await;
     let why = match shaken {
         Ok(Ok(opened)) => {
-            gauges::shaken(&opened.1);
+            entrance.gauges.shaken(&opened.1);
             return Some(opened);
         }
         Ok(Err(why)) => why,
-        Err(_) if seen.is_empty() => Nothing::Silence,
+        Err(_) if seen.bytes().is_empty() => Nothing::Silence,
         Err(_) => {
             Nothing::Because(Reason::TooSlow, format!("not done within {limit:?} (limits.handshake_time_ms)"))
         }
     };
-    let offer = Offer::read(&seen);
+    let offer = Offer::read(&seen.bytes());
     let (reason, detail) = match why {
         Nothing::Silence => {
             tracing::debug!(peer = %addr, "connected to the TLS port and said nothing");
@@ -62,9 +63,9 @@ pub(super) async fn open(
     if let Some(offer) = &offer {
         tracing::debug!(peer = %addr, "the client offered {offer}");
     }
-    gauges::not_shaken(reason.code());
-    let failure = HandshakeFailure { peer: addr, listener: door.kind, reason, detail, offer };
-    (door.told)(&failure);
+    entrance.gauges.not_shaken(reason.code());
+    let failure = HandshakeFailure { peer: addr, listener: entrance.door.kind, reason, detail, offer };
+    (entrance.door.told)(&failure);
     None
 }
 
@@ -89,28 +90,43 @@ async fn shake(
     addr: SocketAddr,
     tls: &Tls,
     seen: Seen,
+    phase: Phase,
     limit: Duration,
 ) -> Result<Opened, Nothing> {
-    match sniff::first_bytes(&socket).await? {
-        Speaks::Tls => {}
-        Speaks::Nothing => return Err(Nothing::Silence),
+    let accepting = TlsAcceptor::from(Arc::clone(&tls.config)).accept(Raw::new(socket, seen.clone(), phase));
+    match accepting.into_fallible().await {
+        Ok(mut opened) => {
+            opened.get_mut().0.shaken();
+            let facts = tls.facts(opened.get_ref().1);
+            Ok((opened, facts))
+        }
+        Err((error, raw)) => Err(refused(error, raw.into_socket(), addr, &seen, limit).await),
+    }
+}
+
+/// Why rustls, or the socket under it, went no further.
+async fn refused(
+    error: io::Error,
+    socket: TcpStream,
+    addr: SocketAddr,
+    seen: &Seen,
+    limit: Duration,
+) -> Nothing {
+    let first = seen.bytes();
+    match Speaks::of(&first) {
+        Speaks::Tls => Nothing::Error(error),
+        Speaks::Nothing => Nothing::Silence,
         Speaks::PlainHttp => {
-            if let Err(cause) = sniff::refuse_plain(socket, limit / 2).await {
+            if let Err(cause) = sniff::refuse_plain(socket, first, limit / 2).await {
                 tracing::debug!(peer = %addr, "the pointer to https:// was not taken: {cause}");
             }
             let detail = "plain HTTP on the TLS port, answered with a pointer to https://".to_owned();
-            return Err(Nothing::Because(Reason::PlainHttp, detail));
+            Nothing::Because(Reason::PlainHttp, detail)
         }
-        Speaks::Ssl2 => {
-            return Err(Nothing::Because(Reason::OldVersion, "a hello in the form of SSL 2.0".to_owned()));
-        }
+        Speaks::Ssl2 => Nothing::Because(Reason::OldVersion, "a hello in the form of SSL 2.0".to_owned()),
         Speaks::Garbage(byte) => {
             let detail = format!("the first byte is 0x{byte:02x}, which is not TLS");
-            return Err(Nothing::Because(Reason::NotTls, detail));
+            Nothing::Because(Reason::NotTls, detail)
         }
     }
-    let mut opened = TlsAcceptor::from(Arc::clone(&tls.config)).accept(Recorded::new(socket, seen)).await?;
-    opened.get_mut().0.enough();
-    let facts = tls.facts(opened.get_ref().1);
-    Ok((opened, facts))
 }

@@ -13,7 +13,7 @@ mod handshake;
 mod hello;
 mod limits;
 mod listener;
-mod recorded;
+mod raw;
 mod sessions;
 mod sniff;
 mod suites;

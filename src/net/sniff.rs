@@ -15,23 +15,28 @@ pub(super) enum Speaks {
     Garbage(u8),
 }
 
-/// Looks at the first bytes without taking them.
-pub(super) async fn first_bytes(stream: &TcpStream) -> std::io::Result<Speaks> {
-    let mut first = [0; 3];
-    let read = stream.peek(&mut first).await?;
-    Ok(match (read, first) {
-        (0, _) => Speaks::Nothing,
-        (_, [22, ..]) => Speaks::Tls, // content type "handshake"
-        (_, [byte, ..]) if byte.is_ascii_alphabetic() => Speaks::PlainHttp,
-        (_, [length, _, 1]) if length & 0x80 != 0 => Speaks::Ssl2, // two bytes of length, then "client hello"
-        (_, [byte, ..]) => Speaks::Garbage(byte),
-    })
+impl Speaks {
+    /// Judges the first bytes of a connection.
+    pub(super) fn of(first: &[u8]) -> Self {
+        match first {
+            [] => Self::Nothing,
+            [22, ..] => Self::Tls, // content type "handshake"
+            [byte, ..] if byte.is_ascii_alphabetic() => Self::PlainHttp,
+            [length, _, 1, ..] if length & 0x80 != 0 => Self::Ssl2, // two bytes of length, then "client hello"
+            [byte, ..] => Self::Garbage(*byte),
+        }
+    }
 }
 
-/// Reads one request's header block, within a limit, and answers 400.
-pub(super) async fn refuse_plain(mut stream: TcpStream, limit: Duration) -> std::io::Result<()> {
+/// Reads the rest of a request's header block, within a limit, and answers 400.
+pub(super) async fn refuse_plain(
+    mut stream: TcpStream,
+    begun: Vec<u8>,
+    limit: Duration,
+) -> std::io::Result<()> {
     let local = stream.local_addr()?;
-    let head = tokio::time::timeout(limit, head(&mut stream)).await.unwrap_or_else(|_| Ok(Vec::new()))?;
+    let head = head(&mut stream, begun);
+    let head = tokio::time::timeout(limit, head).await.unwrap_or_else(|_| Ok(Vec::new()))?;
     let host = host(&head).unwrap_or_else(|| local.to_string());
     let sentence = format!("This port speaks HTTPS only: use https://{host}/ instead of http://{host}/.\n");
     let answer = format!(
@@ -42,8 +47,8 @@ pub(super) async fn refuse_plain(mut stream: TcpStream, limit: Duration) -> std:
     stream.shutdown().await
 }
 
-async fn head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
-    let mut head = Vec::new();
+async fn head(stream: &mut TcpStream, begun: Vec<u8>) -> std::io::Result<Vec<u8>> {
+    let mut head = begun;
     let mut part = [0; 1024];
     while head.len() < HEAD_MAX_BYTES && !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let read = stream.read(&mut part).await?;

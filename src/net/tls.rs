@@ -74,8 +74,8 @@ impl Tls {
         let suite = connection.negotiated_cipher_suite();
         let shown = self.clients.as_ref().zip(connection.peer_certificates());
         TlsFacts {
-            version: connection.protocol_version().map(version).unwrap_or_default(),
-            suite: suite.map(|suite| format!("{:?}", suite.suite())).unwrap_or_default(),
+            version: connection.protocol_version().and_then(known_version).unwrap_or_default(),
+            suite: suite.and_then(|suite| suite.suite().as_str()).unwrap_or_default(),
             sni: connection.server_name().map(str::to_owned),
             client_cert: shown.map(|(clients, chain)| clients.judge(chain)),
         }
@@ -84,15 +84,19 @@ impl Tls {
 
 /// A protocol version as people write it.
 pub(super) fn version(version: ProtocolVersion) -> String {
-    match version {
-        ProtocolVersion::SSLv2 => "SSL 2.0".to_owned(),
-        ProtocolVersion::SSLv3 => "SSL 3.0".to_owned(),
-        ProtocolVersion::TLSv1_0 => "TLS 1.0".to_owned(),
-        ProtocolVersion::TLSv1_1 => "TLS 1.1".to_owned(),
-        ProtocolVersion::TLSv1_2 => "TLS 1.2".to_owned(),
-        ProtocolVersion::TLSv1_3 => "TLS 1.3".to_owned(),
-        other => format!("{other:?}"),
-    }
+    known_version(version).map_or_else(|| format!("{version:?}"), str::to_owned)
+}
+
+const fn known_version(version: ProtocolVersion) -> Option<&'static str> {
+    Some(match version {
+        ProtocolVersion::SSLv2 => "SSL 2.0",
+        ProtocolVersion::SSLv3 => "SSL 3.0",
+        ProtocolVersion::TLSv1_0 => "TLS 1.0",
+        ProtocolVersion::TLSv1_1 => "TLS 1.1",
+        ProtocolVersion::TLSv1_2 => "TLS 1.2",
+        ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        _ => return None, // rustls's list may grow
+    })
 }
 
 const RECORD_HEADER_BYTES: usize = 5;

@@ -27,6 +27,8 @@ struct State {
     unflushed: AtomicBool,
     /// How many requests there were.
     turns: AtomicU32,
+    /// Whether the last answer of the connection is on its way, with nothing more to be added to it.
+    ends: AtomicBool,
 }
 
 impl Phase {
@@ -34,6 +36,17 @@ impl Phase {
     pub(super) fn busy(&self) {
         self.set(BUSY);
         self.0.turns.fetch_add(1, Ordering::Relaxed);
+        self.0.ends.store(false, Ordering::Relaxed);
+    }
+
+    /// hyper has all of the connection's last answer.
+    pub(super) fn end(&self) {
+        self.0.ends.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether hyper has all of the connection's last answer, so that the end follows.
+    pub(super) fn ends(&self) -> bool {
+        self.0.ends.load(Ordering::Relaxed)
     }
 
     /// How many requests there were so far, if the connection rests: everything that was asked is answered to the
@@ -190,16 +203,21 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 pub(super) struct Answer {
     body: Body,
     phase: Phase,
+    last: bool,
 }
 
 impl Answer {
-    pub(super) const fn new(body: Body, phase: Phase) -> Self {
-        Self { body, phase }
+    /// `last` when the connection surely ends after it.
+    pub(super) const fn new(body: Body, phase: Phase, last: bool) -> Self {
+        Self { body, phase, last }
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
+        if self.last {
+            self.phase.end();
+        }
         self.phase.set(IDLE);
     }
 }
