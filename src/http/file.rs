@@ -1,47 +1,67 @@
-//! Bytes of a file on their way out: read in pieces, one ahead of the connection, so that a file of any size takes
-//! the same memory.
+//! Bytes of a file on their way out, piece by piece, so that a file of any size takes the same memory.
 
 use std::fs::File;
 use std::future::Future as _;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
 /// A part of a file as a body. Its length is known from the start and kept: a file that turns out shorter ends the
 /// connection, so that nobody takes half of it for the whole.
+///
+/// What the kernel has in memory is read at once, since that takes less than waking a thread for it. For the rest a
+/// thread waits, which also makes the kernel read ahead.
 #[derive(Debug)]
 pub struct FileBody {
     file: Arc<File>,
-    /// Not yet read.
-    ahead: Range<u64>,
     /// Not yet given away.
-    left: u64,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    left: Range<u64>,
+    reading: Option<JoinHandle<io::Result<BytesMut>>>,
+    /// The piece given away last: its memory is used again as soon as it has been sent.
+    given: Bytes,
 }
 
 impl FileBody {
-    /// `part` of an open file, which nobody else reads from: its position is moved.
+    /// `part` of an open file.
     pub const fn new(file: Arc<File>, part: Range<u64>) -> Self {
-        let left = part.end.saturating_sub(part.start);
-        Self { file, ahead: part, left, reading: None }
+        Self { file, left: part, reading: None, given: Bytes::new() }
     }
 
-    /// Begins to read the next piece, if there is one.
-    fn read_on(&mut self) {
-        let at = self.ahead.start;
-        let length = self.ahead.end.saturating_sub(at).min(PIECE_BYTES);
-        if length == 0 {
-            return;
+    /// Room for the next piece.
+    fn room(&mut self) -> BytesMut {
+        let length = self.left.end.saturating_sub(self.left.start).min(PIECE_BYTES);
+        let mut room = std::mem::take(&mut self.given).try_into_mut().unwrap_or_default();
+        room.resize(usize::try_from(length).unwrap_or_default(), 0);
+        room
+    }
+
+    /// The next piece, or as much of it as takes no waiting. Begins to wait for it if there is nothing.
+    fn read(&mut self) -> Option<BytesMut> {
+        let (mut room, at) = (self.room(), self.left.start);
+        if let Some(length) = in_memory(&self.file, &mut room, at) {
+            room.truncate(length);
+            return Some(room);
         }
-        self.ahead.start += length;
         let file = Arc::clone(&self.file);
-        self.reading = Some(tokio::task::spawn_blocking(move || piece(&file, at, length)));
+        self.reading = Some(tokio::task::spawn_blocking(move || {
+            file.read_exact_at(&mut room, at)?;
+            Ok(room)
+        }));
+        None
+    }
+
+    fn give(&mut self, piece: BytesMut) -> Frame<Bytes> {
+        self.left.start += piece.len() as u64;
+        let piece = piece.freeze();
+        self.given = piece.clone();
+        Frame::data(piece)
     }
 }
 
@@ -53,47 +73,50 @@ impl Body for FileBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        if self.reading.is_none() {
-            self.read_on();
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        if self.reading.is_none()
+            && let Some(piece) = self.read()
+        {
+            return Poll::Ready(Some(Ok(self.give(piece))));
         }
         let Some(reading) = self.reading.as_mut() else { return Poll::Ready(None) };
         let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other).flatten();
         self.reading = None;
-        match read {
-            Ok(bytes) => {
-                self.left = self.left.saturating_sub(bytes.len() as u64);
-                self.read_on();
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
-            }
+        Poll::Ready(Some(match read {
+            Ok(piece) => Ok(self.give(piece)),
             Err(error) => {
                 tracing::error!(%error, "a file could not be read to its end; the download is cut");
-                self.ahead.end = self.ahead.start;
-                Poll::Ready(Some(Err(error)))
+                self.left.start = self.left.end;
+                Err(error)
             }
-        }
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.left.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(self.left.end.saturating_sub(self.left.start))
     }
 }
 
-fn piece(mut file: &File, at: u64, length: u64) -> io::Result<Bytes> {
-    let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
-    file.seek(SeekFrom::Start(at))?;
-    file.take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == length {
-        Ok(bytes.into())
-    } else {
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was"))
-    }
+/// Reads what the kernel has in memory, as far as it has it; `None` when it has nothing of it or cannot say.
+#[cfg(target_os = "linux")]
+fn in_memory(file: &File, room: &mut [u8], at: u64) -> Option<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    let read = preadv2(file, &mut [io::IoSliceMut::new(room)], at, ReadWriteFlags::NOWAIT);
+    read.ok().filter(|length| *length > 0)
 }
 
-/// What is read at a time; a download holds two of these at most.
+#[cfg(not(target_os = "linux"))]
+fn in_memory(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
+    None
+}
+
+/// What is read at a time, and all that a download holds of its file.
 const PIECE_BYTES: u64 = 64 * 1024;
 
 #[cfg(test)]
@@ -121,11 +144,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_memory_of_a_piece_that_was_sent_is_used_again() {
+        let mut body = FileBody::new(file(&[7; 200_000]), 0..200_000);
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        let place = first.as_ptr();
+        let second = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_ne!(second.as_ptr(), place, "the first one is still held");
+        drop((first, second));
+        let third = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        let place = third.as_ptr();
+        drop(third);
+        let last = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!((last.as_ptr(), last.len()), (place, 200_000 - 3 * 65_536));
+        assert_eq!(last, vec![7; last.len()]);
+        assert!(body.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn what_a_thread_has_read_is_the_same() {
+        let mut body = FileBody::new(file(&[7; 100_000]), 0..100_000);
+        let mut room = body.room();
+        let source = Arc::clone(&body.file);
+        body.reading = Some(tokio::task::spawn_blocking(move || {
+            source.read_exact_at(&mut room, 0)?;
+            Ok(room)
+        }));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), vec![7; 100_000]);
+    }
+
+    #[tokio::test]
     async fn a_file_cut_short_is_an_error_and_not_an_end() {
         let mut body = FileBody::new(file(&vec![7; 100_000]), 0..150_000);
-        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
-        assert_eq!(first.len(), 65_536);
-        assert!(body.frame().await.unwrap().is_err());
+        let mut read = 0;
+        let error = loop {
+            match body.frame().await.unwrap() {
+                Ok(frame) => read += frame.into_data().unwrap().len(),
+                Err(error) => break error,
+            }
+        };
+        assert!(read <= 100_000, "{read}");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         assert!(body.frame().await.is_none());
     }
 }
