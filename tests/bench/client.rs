@@ -6,17 +6,20 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// One connection.
 pub(crate) struct Client {
-    stream: TlsStream<TcpStream>,
+    stream: Box<dyn Stream>,
+    resumed: bool,
     buffer: Vec<u8>,
     part: Vec<u8>,
 }
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// An answer.
 pub(crate) struct Answer {
@@ -28,17 +31,27 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    pub(crate) async fn open(addr: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Self> {
+    /// Without a configuration of TLS it speaks plain HTTP.
+    pub(crate) async fn open(addr: SocketAddr, config: Option<&Arc<ClientConfig>>) -> io::Result<Self> {
         let socket = TcpStream::connect(addr).await?;
         socket.set_nodelay(true)?;
+        let Some(config) = config else {
+            return Ok(Self {
+                stream: Box::new(socket),
+                resumed: false,
+                buffer: Vec::new(),
+                part: Vec::new(),
+            });
+        };
         let name = ServerName::try_from("push.homeport.test").expect("a name");
         let stream = TlsConnector::from(Arc::clone(config)).connect(name, socket).await?;
-        Ok(Self { stream, buffer: Vec::new(), part: Vec::new() })
+        let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        Ok(Self { stream: Box::new(stream), resumed, buffer: Vec::new(), part: Vec::new() })
     }
 
     /// Whether the handshake took up an earlier session.
-    pub(crate) fn resumed(&self) -> bool {
-        self.stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+    pub(crate) const fn resumed(&self) -> bool {
+        self.resumed
     }
 
     /// Sends a request and reads the answer. Of a body only the first kilobyte is kept.

@@ -43,7 +43,7 @@ impl Floor {
                 committed.await.ok();
             }
         };
-        crate::runtime().block_on(bare::serve(self.certs.clone(), store));
+        crate::runtime().block_on(bare::serve(Some(self.certs.clone()), store));
     }
 }
 

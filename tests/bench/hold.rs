@@ -37,7 +37,7 @@ impl Hold {
             let place = Arc::clone(&turnstile).acquire_owned().await.expect("it is never closed");
             let (config, hold) = (Arc::clone(&config), self.clone());
             opening.spawn(async move {
-                let mut client = Client::open(hold.addr, &config).await?;
+                let mut client = Client::open(hold.addr, Some(&config)).await?;
                 if hold.used {
                     client.ask(&Heart::new(hold.first + number).request(false)).await?;
                 }

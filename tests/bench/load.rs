@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::bed::Bed;
 use crate::client::Client;
 use crate::heartbeat::Heart;
 use crate::tls::{self, Key, Version};
@@ -47,6 +48,9 @@ pub(crate) struct Load {
     /// Download this path instead of sending heartbeats.
     #[arg(long)]
     get: Option<String>,
+    /// Push five rows of a bed sensor over plain HTTP instead of a heartbeat over TLS.
+    #[arg(long)]
+    bed: bool,
     #[arg(long, value_enum, default_value = "tls13")]
     version: Version,
     #[arg(long, value_enum, default_value = "ecdsa")]
@@ -88,7 +92,31 @@ struct Shared {
     took_us: Mutex<Vec<u64>>,
 }
 
+/// What a client pretends to be.
+enum Device {
+    Heart(Heart),
+    Bed(Bed),
+}
+
+impl Device {
+    fn request(&mut self, close: bool) -> Vec<u8> {
+        match self {
+            Self::Heart(heart) => heart.request(close),
+            Self::Bed(bed) => bed.request(close),
+        }
+    }
+}
+
 impl Load {
+    fn device(&self, number: usize) -> Device {
+        if self.bed { Device::Bed(Bed::new(number)) } else { Device::Heart(Heart::new(number)) }
+    }
+
+    /// How an answer begins that confirms a push.
+    const fn taken(&self) -> &'static str {
+        if self.bed { "done" } else { r#"{"push":true"# }
+    }
+
     pub(crate) fn run(&self) {
         crate::runtime().block_on(self.clone().drive());
     }
@@ -182,7 +210,7 @@ impl Shared {
             Ok(answer) if answer.status == 200 => {
                 if self.load.get.is_some() {
                     self.bytes.fetch_add(answer.size as u64, Ordering::Relaxed);
-                } else if !answer.body.starts_with(TAKEN.as_bytes()) {
+                } else if !answer.body.starts_with(self.load.taken().as_bytes()) {
                     self.failed(&String::from_utf8_lossy(&answer.body));
                     return false;
                 }
@@ -199,15 +227,15 @@ impl Shared {
         }
     }
 
-    fn request(&self, heart: &mut Heart) -> Vec<u8> {
+    fn request(&self, device: &mut Device) -> Vec<u8> {
         match &self.load.get {
             Some(path) => format!("GET {path} HTTP/1.1\r\nHost: push.homeport.test\r\n\r\n").into_bytes(),
-            None => heart.request(self.load.fresh),
+            None => device.request(self.load.fresh),
         }
     }
 
     async fn open(&self, config: &Arc<ClientConfig>) -> Option<Client> {
-        match Client::open(self.load.addr, config).await {
+        match Client::open(self.load.addr, (!self.load.bed).then_some(config)).await {
             Ok(client) => {
                 self.resumed.fetch_add(u64::from(client.resumed()), Ordering::Relaxed);
                 Some(client)
@@ -225,12 +253,13 @@ async fn work(shared: Arc<Shared>, number: usize) {
     let load = &shared.load;
     let config = tls::client(load.version, load.key, load.resume);
     let first = load.first + number * load.devices_each;
-    let mut hearts: Vec<Heart> = (first..first + load.devices_each).map(Heart::new).collect();
+    let mut devices: Vec<Device> =
+        (first..first + load.devices_each).map(|number| load.device(number)).collect();
     let (mut took, mut kept) = (Vec::new(), None);
     let mut asked = 0_u64;
     while !shared.over.load(Ordering::Relaxed) && load.requests_each.is_none_or(|most| asked < most) {
-        let turn = usize::try_from(asked).unwrap_or_default() % hearts.len();
-        let request = hearts.get_mut(turn).map(|heart| shared.request(heart)).unwrap_or_default();
+        let turn = usize::try_from(asked).unwrap_or_default() % devices.len();
+        let request = devices.get_mut(turn).map(|device| shared.request(device)).unwrap_or_default();
         let since = Instant::now();
         if kept.is_none() {
             kept = shared.open(&config).await;
@@ -289,7 +318,5 @@ fn say(line: &str) {
     std::io::stdout().flush().ok();
 }
 
-/// How an answer begins that confirms a heartbeat.
-const TAKEN: &str = r#"{"push":true"#;
 /// Requests of each client before the time begins: with the second one a session can be taken up.
 const WARM_AFTER: u64 = 2;

@@ -9,7 +9,7 @@
 //! | `load` | the load generator, a process of its own |
 //! | `history` | days of values through the real engine: bytes, and CPU of plots |
 //! | `hold` | many connections that rest, a process of its own |
-//! | `client`, `heartbeat`, `tls` | what the load is made of |
+//! | `client`, `heartbeat`, `bed`, `tls` | what the load is made of |
 //! | `machine` | what the kernel says of a process, the disk and the others on this machine |
 
 #![expect(
@@ -24,6 +24,7 @@
 )]
 
 mod bare;
+mod bed;
 mod client;
 mod floor;
 mod heartbeat;

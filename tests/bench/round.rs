@@ -77,7 +77,7 @@ pub(crate) fn compare(ours: &Side, theirs: &Side, load: &[String], rounds: usize
 /// One load against one side.
 pub(crate) fn measure(side: &Side, load: &[String]) -> Cost {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
-        .args(["load", "--addr", &side.addr.to_string()])
+        .args(["load", "--addr", &side.addr_for(load).to_string()])
         .args(load)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

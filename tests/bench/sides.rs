@@ -13,6 +13,8 @@ use crate::machine::Cpu;
 pub(crate) struct Side {
     pub(crate) name: &'static str,
     pub(crate) addr: SocketAddr,
+    /// Where it speaks plain HTTP beside TLS.
+    plain: Option<SocketAddr>,
     child: Child,
 }
 
@@ -27,21 +29,26 @@ impl Side {
         }
         command.arg("serve").current_dir(folder).envs([
             ("HOMEPORT_HTTPS", "127.0.0.1:0"),
-            ("HOMEPORT_HTTP", "off"),
+            ("HOMEPORT_HTTP", "127.0.0.1:0"),
             ("HOMEPORT_WS", "off"),
             ("HOMEPORT_HOSTS", "localhost,push.homeport.test,127.0.0.1"),
             ("HOMEPORT_DEVICES_UNKNOWN", "accept"),
             ("HOMEPORT_LIMITS_CONNECTIONS_MAX_COUNT", "20000"),
             ("HOMEPORT_LIMITS_PEER_CONNECTIONS_MAX_COUNT", "20000"),
         ]);
-        Self::start("homeport", command, &folder.join("homeport.log"))
+        Self::start("homeport", command, &folder.join("homeport.log"), &["https", "http"])
     }
 
     /// The yardstick that answers a constant.
     pub(crate) fn bare(certs: &Path, folder: &Path) -> Self {
         let mut command = Self::yardstick("bare");
         command.arg("--certs").arg(certs);
-        Self::start("bare", command, &folder.join("bare.log"))
+        Self::start("bare", command, &folder.join("bare.log"), &["https"])
+    }
+
+    /// The same over plain HTTP.
+    pub(crate) fn bare_plain(folder: &Path) -> Self {
+        Self::start("bare", Self::yardstick("bare"), &folder.join("bare-plain.log"), &["http"])
     }
 
     /// The yardstick that commits a row first.
@@ -49,7 +56,7 @@ impl Side {
         let mut command = Self::yardstick("floor");
         command.arg("--certs").arg(certs).arg("--database").arg(folder.join("floor.db"));
         command.arg("--company-ms").arg(company_ms.to_string());
-        Self::start("floor", command, &folder.join("floor.log"))
+        Self::start("floor", command, &folder.join("floor.log"), &["https"])
     }
 
     /// NGINX with homeport's ECDSA pair and one folder of files; `None` when it is not installed.
@@ -79,7 +86,7 @@ impl Side {
             }
             std::thread::yield_now();
         }
-        Some(Self { name: "nginx", addr, child })
+        Some(Self { name: "nginx", addr, plain: None, child })
     }
 
     fn yardstick(which: &str) -> Command {
@@ -88,8 +95,8 @@ impl Side {
         command
     }
 
-    /// Starts a server and reads from its output where it listens.
-    fn start(name: &'static str, mut command: Command, log: &Path) -> Self {
+    /// Starts a server and reads from its output where it listens: one address for each scheme, in their order there.
+    fn start(name: &'static str, mut command: Command, log: &Path, schemes: &[&str]) -> Self {
         let log = fs::File::create(log).expect("a log");
         let mut child = command
             .stdin(Stdio::null())
@@ -98,18 +105,28 @@ impl Side {
             .spawn()
             .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let addr = loop {
+        let mut address = |scheme: &str| loop {
             let line = lines.next().unwrap_or_else(|| panic!("{name} ended; see its log")).expect("text");
             let found = line.split_whitespace().find_map(|word| {
-                word.strip_prefix("https://")?.trim_end_matches(['/', '.', ',']).parse::<SocketAddr>().ok()
+                let rest = word.strip_prefix(scheme)?.strip_prefix("://")?;
+                rest.trim_end_matches(['/', '.', ',']).parse::<SocketAddr>().ok()
             });
             if let Some(addr) = found {
                 break addr;
             }
         };
+        let mut found = schemes.iter().map(|scheme| address(scheme));
+        let (addr, plain) = (found.next().expect("a scheme"), found.next());
+        drop(found);
         // Read on, so that it never waits for a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { name, addr, child }
+        Self { name, addr, plain, child }
+    }
+
+    /// Where this load goes.
+    pub(crate) fn addr_for(&self, load: &[String]) -> SocketAddr {
+        let plain = load.iter().any(|word| word == "--bed");
+        self.plain.filter(|_| plain).unwrap_or(self.addr)
     }
 
     pub(crate) fn pid(&self) -> u32 {
