@@ -145,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_memory_of_a_piece_that_was_sent_is_used_again() {
-        let mut body = FileBody::new(file(&[7; 200_000]), 0..200_000);
+        let mut body = FileBody::new(file(&vec![7; 200_000]), 0..200_000);
         let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
         let place = first.as_ptr();
         let second = body.frame().await.unwrap().unwrap().into_data().unwrap();
@@ -162,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_thread_has_read_is_the_same() {
-        let mut body = FileBody::new(file(&[7; 100_000]), 0..100_000);
+        let mut body = FileBody::new(file(&vec![7; 100_000]), 0..100_000);
         let mut room = body.room();
         let source = Arc::clone(&body.file);
         body.reading = Some(tokio::task::spawn_blocking(move || {

@@ -12,7 +12,7 @@ fn raw() -> (Raw<DuplexStream>, DuplexStream, Seen, Phase) {
 
 /// What has come out so far.
 async fn out(far: &mut DuplexStream) -> Vec<u8> {
-    let mut part = [0; 9000];
+    let mut part = vec![0; 9000];
     tokio::select! {
         biased;
         read = far.read(&mut part) => part[..read.unwrap()].to_vec(),
