@@ -102,6 +102,9 @@ impl<T> Watched<T> {
 
     /// Lets these bytes be read once more, before any others.
     pub(super) fn put_back(&mut self, early: Bytes) {
+        if early.is_empty() {
+            return; // and lets go of the buffer that it may be the empty rest of
+        }
         let behind = std::mem::replace(&mut self.early, early);
         if !behind.is_empty() {
             self.early = [&self.early[..], &behind[..]].concat().into();
