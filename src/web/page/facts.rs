@@ -60,7 +60,9 @@ fn text(fact: &Json) -> String {
             Some(at) => brief(at),
             None => text.clone(),
         },
-        Json::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        // Pairs, such as the headers of a request.
+        Json::Array(items) if items.iter().any(Json::is_array) => joined(items, "; "),
+        Json::Array(items) => joined(items, ", "),
         Json::Object(members) => {
             let member = |(name, fact): (&String, &Json)| {
                 Some(text(fact))
@@ -76,12 +78,20 @@ fn text(fact: &Json) -> String {
     }
 }
 
+fn joined(items: &[Json], between: &str) -> String {
+    let item = |item: &Json| match item {
+        Json::Array(pair) => joined(pair, " "),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => text(item),
+    };
+    items.iter().map(item).collect::<Vec<_>>().join(between)
+}
+
 fn spaced(name: &str) -> String {
     name.replace('_', " ")
 }
 
 /// Levels of objects that become lines; what is deeper stands in one line.
-const DEPTH_MAX: usize = 2;
+const DEPTH_MAX: usize = 1;
 /// Items of a list that are shown.
 const ITEMS_MAX: usize = 20;
 const LINES_MAX: usize = 200;
@@ -100,6 +110,7 @@ mod tests {
             "settings": { "force_close": true, "time_offset_s": 3600, "nothing": null },
             "reported": { "pars": "7000,270,5000,0,1400,7", "at": "2026-11-21T10:20:30.123456Z" },
             "history": [{ "at": "2026-11-21T10:20:30Z", "pars": "1,2" }, { "at": "2026-11-20T10:20:30Z", "gap": null }],
+            "first": { "push": { "method": "POST", "headers": [["host", "a"], ["x-b", "c, d"]], "sizes": [1, 2] } },
             "none": [],
             "conflict": false,
         });
@@ -116,6 +127,7 @@ mod tests {
             ("reported, pars", vec!["7000,270,5000,0,1400,7"]),
             ("reported, at", vec!["2026-11-21 10:20:30"]),
             ("history", vec!["at 2026-11-21 10:20:30; pars 1,2", "at 2026-11-20 10:20:30"]),
+            ("first, push", vec!["method POST; headers host a; x-b c, d; sizes 1, 2"]),
             ("conflict", vec!["no"]),
         ];
         for line in &expected {
