@@ -145,6 +145,31 @@ fn a_wrong_password_and_a_wrong_address_are_said() {
     assert!(said.contains(&program.https().to_string()), "{said}");
 }
 
+#[test]
+fn parameters_are_checked_and_set_at_once() {
+    let (program, node) = (Program::new(), Node::start(Quirks { loses: 20, ..Quirks::default() }));
+    let address = node.address();
+    let told =
+        json(&program.done(&["sca11h", "configure", &address, "--pars", "7000,270,5000,0,1400,7", "--json"]));
+    assert_eq!(told["/bcg/pars"]["pars"], "7000,270,5000,0,1400,7");
+    assert_eq!(node.asked("POST", "/bcg/pars")[0].1, r#"{"pars":"7000,270,5000,0,1400,7"}"#);
+    // Nothing else was touched.
+    assert_eq!(node.asked("POST", "/sys/comm"), []);
+    // The five fields of the node's own page.
+    program.done(&["sca11h", "configure", &address, "--pars", "6000,300,4000,1500,7"]);
+    assert_eq!(node.setting("/bcg/pars")["pars"], "6000,300,4000,0,1500,7");
+    for (typed, words) in [
+        ("999,270,5000,0,1400,7", "var_level_1 is 999: a node takes 1000 to 30000"),
+        ("7000,7000,5000,0,1400,7", "below var_level_1"),
+        ("many", "--pars"),
+    ] {
+        let (code, said) = failed(&program, &["configure", &address, "--pars", typed]);
+        assert_eq!(code, Some(2), "{typed}: {said}");
+        assert!(said.contains(words), "{typed}: {said}");
+    }
+    assert_eq!(node.setting("/bcg/pars")["pars"], "6000,300,4000,0,1500,7");
+}
+
 fn calibrated(program: &Program, address: &str, more: &[&str], typed: &str) -> Output {
     let mut command = program.command_line(&["sca11h", "calibrate", address, "--every", "0.01"]);
     let mut child = command

@@ -40,6 +40,12 @@ fn calls<'a>(printed: &'a Value, purpose: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no {purpose}: {printed}"))
 }
 
+/// A member of that name, however deep.
+fn find<'a>(json: &'a Value, name: &str) -> Option<&'a Value> {
+    let members = json.as_object()?;
+    members.get(name).or_else(|| members.values().find_map(|inner| find(inner, name)))
+}
+
 #[test]
 fn with_every_spelling_and_every_fault_in_turn_nothing_is_missing() {
     let mut program = Program::new().set("HOMEPORT_DEVICES_UNKNOWN", "hold");
@@ -72,6 +78,14 @@ fn with_every_spelling_and_every_fault_in_turn_nothing_is_missing() {
         assert_ne!(some["items"], json!([]), "{verdict}");
     }
     program.done(&["audit"]);
+    // What people see of an order that a node carried out.
+    let changed = program.all(&token, "/api/v1/devices?family=sca11h").into_iter().any(|device| {
+        let shown =
+            program.api(&token, &format!("/api/v1/devices/{}", device["id"].as_str().expect("an id")));
+        let change = find(&shown, "change");
+        change.is_some_and(|change| change["state"] == "confirmed")
+    });
+    assert!(changed);
     // Once more over what is there already: nothing of it counts for the new run.
     sound(&program, &["--count", "5", "--span", "20m", "--fault", "clock-skew,duplicate"]);
 }
