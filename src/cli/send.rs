@@ -148,7 +148,7 @@ impl Send {
         } else {
             output::table(
                 &items,
-                &[("DEVICE", "address"), ("RESULT", "result"), ("COMMAND", "command"), ("", "message")],
+                &[("DEVICE", "address"), ("RESULT", "result"), ("COMMAND", "command"), ("WHY", "message")],
             )?;
         }
         let failed = |item: &Value| matches!(text(item, "result"), "no such device" | "refused");

@@ -89,7 +89,7 @@ impl Talking {
                 break end;
             }
         };
-        self.part(end).await;
+        Box::pin(self.part(end)).await;
     }
 
     async fn turn(&mut self, stop: &CancellationToken) -> Result<(), End> {
@@ -106,8 +106,9 @@ impl Talking {
                 Err(End::TooLarge(max_size))
             }
             Next::Came(Some(Err(error))) => Err(End::Broken(Box::new(error))),
-            Next::Came(Some(Ok(message))) => self.message(message).await,
-            Next::Woken => self.deliver_all().await,
+            // Boxed, because most connections rest and need not hold what a message needs.
+            Next::Came(Some(Ok(message))) => Box::pin(self.message(message)).await,
+            Next::Woken => Box::pin(self.deliver_all()).await,
             // The clock of the server may have been set meanwhile.
             Next::Silent if self.session.patience(self.hub.now()).is_zero() => Err(End::Silent),
             Next::Silent => Ok(()),

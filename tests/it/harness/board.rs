@@ -111,7 +111,7 @@ pub(crate) fn frame(first: u8, payload: &[u8], mask: Mask) -> Vec<u8> {
         Ok(length) if length < 126 => frame.push(bit | length),
         _ => {
             let length = u16::try_from(payload.len()).expect("a test's message is short");
-            frame.push(bit | 126);
+            frame.push(bit | 0x7E);
             frame.extend(length.to_be_bytes());
         }
     }

@@ -35,9 +35,10 @@ impl Bench {
 
     /// The device of a board, once it has said so much.
     pub(crate) fn device(&self, number: u32) -> Value {
+        let address = number.to_string();
         let found = settled(|| {
             let devices = self.program.all(&self.token, "/api/v1/devices?family=mcu");
-            devices.into_iter().find(|device| device["address"] == number.to_string())
+            devices.into_iter().find(|device| device["address"] == address)
         });
         let id = found.expect("the board is known")["id"].as_str().expect("a device has an id").to_owned();
         self.program.api(&self.token, &format!("/api/v1/devices/{id}"))
