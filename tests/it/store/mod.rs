@@ -65,7 +65,7 @@ macro_rules! battery {
                 not_taken_comes_back_at_once_with_the_same_bytes, silence_brings_it_back_later_then_fails_it,
                 commands_expire, illegal_changes_are_refused, held_devices_are_adopted_blocked_ones_refuse,
                 replies_find_their_command, numbers_skip_open_commands, a_full_queue_takes_no_more,
-                what_is_never_acknowledged_rests, a_draft_that_cannot_be_encoded,
+                what_is_never_acknowledged_rests, what_goes_out_is_written_down, a_draft_that_cannot_be_encoded,
                 a_panic_is_contained, restart_with_commands_in_every_state;
             people: users_are_unique_whatever_the_letter_case, sessions_open_and_end, tokens_are_kept_as_hashes,
                 the_last_administrator_stays;

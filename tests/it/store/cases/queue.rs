@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use homeport::model::{
-    CommandId, CommandRecord, CommandState, Device, DeviceState, Direction, EncodeError, Priority, Seq,
+    CommandId, CommandRecord, CommandState, Device, DeviceState, Direction, Dress, EncodeError, Priority, Seq,
 };
 use homeport::model::{Draft, Timestamp, WireId};
 use homeport::store::{
-    Acknowledgement, CommandFilter, Enqueued, Leased, Outcome, Prune, Reply, Store, StoreError, Write,
+    Acknowledgement, CommandFilter, Enqueued, Leased, MessageFilter, Outcome, Prune, Reply, Store,
+    StoreError, Write,
 };
 
 use super::{at, device, draft, make, report, store_report};
@@ -304,6 +306,38 @@ pub(crate) async fn a_full_queue_takes_no_more(base: Base) {
     );
     lease(&store, &cwm, at(1)).await.lease.unwrap();
     store.write(Write::Enqueue(Box::new(one_more("c")))).await.unwrap();
+    store.close().await;
+}
+
+pub(crate) async fn what_goes_out_is_written_down(base: Base) {
+    let store = base.open().await;
+    let bed = device("n", "001122334455");
+    make(&store, &[&bed]).await;
+    enqueue(&store, "a", &bed, &bed, at(0)).await;
+    let dressed = Write::Lease {
+        via: bed.names.id.clone(),
+        last: Acknowledgement::NotTaken,
+        at: at(1),
+        until: Some(at(60)),
+        attempts_max: ATTEMPTS_MAX,
+        peer: "192.0.2.7".to_owned(),
+        dress: Some(Dress(Arc::new(|bytes| Bytes::from([bytes, b" and more".as_slice()].concat())))),
+    };
+    let Outcome::Leased(leased) = store.write(dressed).await.unwrap() else { panic!("no lease") };
+    let bytes = leased.lease.unwrap().bytes;
+    assert!(bytes.starts_with(b"command ") && bytes.ends_with(b" and more"));
+    let own = command(&store, "a").await.bytes;
+    assert_eq!(bytes, [own.as_ref(), b" and more"].concat(), "the command itself stays as it is");
+    let raw = Bytes::from_static(b"no command");
+    let said =
+        Write::Said { device: bed.names.clone(), at: at(2), peer: "192.0.2.8".to_owned(), raw: raw.clone() };
+    assert!(matches!(store.write(said).await, Ok(Outcome::Done)));
+    let filter = MessageFilter { limit: 9, ..MessageFilter::default() };
+    let found = store.read().messages(filter).await.unwrap();
+    let shown: Vec<_> =
+        found.iter().map(|entry| (entry.direction, &entry.raw, entry.peer.as_str())).collect();
+    assert_eq!(shown, [(Direction::Out, &raw, "192.0.2.8"), (Direction::Out, &bytes, "192.0.2.7")]);
+    assert!(found.iter().all(|entry| entry.device.as_ref() == Some(&bed.names)));
     store.close().await;
 }
 
