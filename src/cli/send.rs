@@ -16,7 +16,7 @@ use crate::server;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(
-    after_help = "Examples:\n  homeport send 0002010203040506 --cmd wr --payload '{\"oke\":{\"port\":\"232\",\"baud\":115200}}' --wait\n  homeport send 0002010203040506 --cmd rd --payload '{\"_ping\":true}' --dry-run\n  homeport send 5 7 12 --family mcu --cmd LED --payload 1\n  homeport send --all --family mcu --cmd LED --payload 0"
+    after_help = "Examples:\n  homeport send 0002010203040506 --cmd wr --payload '{\"oke\":{\"port\":\"232\",\"baud\":115200}}' --wait\n  homeport send 0002010203040506 --cmd rd --payload '{\"_ping\":true}' --dry-run\n  homeport send 5 7 12 --family mcu --cmd LED --payload 1\n  homeport send --all --family mcu --cmd LED --payload 0\n  homeport send 00:11:22:33:44:55 --family sca11h --cmd pars --payload '\"7000,270,5000,0,1400,7\"'"
 )]
 pub(super) struct Send {
     /// The device's id, address or name. One alone whose address nobody has heard of is taken on by this. For several,

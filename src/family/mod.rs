@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::{Hub, HubError, Order, Silence};
 use crate::http::{BoxFuture, RouteError, Routes};
-use crate::model::{Device, Encoder, FamilyName, Priority, Timestamp};
+use crate::model::{CommandRecord, Device, Encoder, FamilyName, Priority, Timestamp};
 
 /// One dialect. Object-safe: the server keeps a list.
 pub trait Family: Send + Sync + 'static {
@@ -44,6 +44,12 @@ pub trait Family: Send + Sync + 'static {
     /// # Errors
     /// [`Invalid`] names the field at fault and the way to put it right.
     fn draft(&self, text: &CommandText) -> Result<DraftText, Invalid>;
+
+    /// Where a command stands in the dialect's own words, when those are more than its state says.
+    fn delivery(&self, command: &CommandRecord) -> Option<&'static str> {
+        let _ = command;
+        None
+    }
 
     /// Checks that a file can be sent to a device piece by piece. Gives the length of a piece in bytes.
     ///

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::App;
 use super::api::secrets::{IssuedShape, KeyShape};
 use crate::core::{CertificateNote, Hub};
 use crate::dictionary::{Chosen, Explained};
@@ -161,6 +162,8 @@ pub(crate) struct CommandShape {
     attempts: u32,
     created: Timestamp,
     expires: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'static str>,
     #[serde(flatten)]
     exact: Exact,
 }
@@ -180,8 +183,18 @@ impl From<CommandRecord> for CommandShape {
             attempts: command.attempts,
             created: command.created,
             expires: command.expires,
+            delivery: None,
             exact: Exact::new(&command.bytes),
         }
+    }
+}
+
+impl CommandShape {
+    /// Adds where it stands in its dialect's own words.
+    pub(crate) fn new(app: &App, command: CommandRecord) -> Self {
+        let family = app.family(&command.device.family);
+        let delivery = family.and_then(|family| family.delivery(&command));
+        Self { delivery, ..command.into() }
     }
 }
 

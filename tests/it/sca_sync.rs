@@ -299,6 +299,63 @@ async fn one_node_has_one_address_however_it_is_spelled() {
 }
 
 #[tokio::test]
+async fn who_does_not_prove_itself_hears_nothing() {
+    let house = House::usual().await;
+    house.queue(NEW).await;
+    let wish = json!({ "user": "bed", "password": "secret" });
+    house.sca.wish(&house.hub, &house.device(), "credentials", &wish).await.unwrap();
+    let path = format!("/firmware/device/{MAC}/");
+    for (method, body) in [(Method::POST, "{\"pars\":\"1\"}"), (Method::POST, "{"), (Method::GET, "")] {
+        let (status, reply) = house.ask(method, &path, body).await;
+        assert_eq!(status, 403, "{body}");
+        assert!(!reply.contains("7000"), "{reply}");
+    }
+    assert_eq!((house.states().await, house.ledger().await), (vec!["queued 0".to_owned()], vec![]));
+}
+
+#[tokio::test]
+async fn a_blocked_node_is_refused_and_an_impossible_one_is_kept() {
+    let house = House::usual().await;
+    house.sync(OLD).await;
+    house.hub.block(&house.device().names.id).await.unwrap();
+    let path = format!("/firmware/device/{MAC}/");
+    assert_eq!(house.ask(Method::POST, &path, "{}").await.0, 403);
+    let long = format!("/firmware/device/{}/", "x".repeat(65));
+    assert_eq!(house.ask(Method::POST, &long, "{}").await, (200, "{}".into()));
+    let last = house.ledger().await.pop().unwrap();
+    assert_eq!((last.1, last.2.as_str()), (Verdict::Malformed, "{}"));
+}
+
+#[tokio::test]
+async fn syncs_at_the_same_time_hand_a_change_out_once() {
+    let house = House::usual().await;
+    house.queue(NEW).await;
+    let body = "{}";
+    let path = format!("/firmware/device/{MAC}/");
+    let asks = (0..8).map(|_| house.ask(Method::POST, &path, body));
+    let replies = futures_of(asks).await;
+    assert_eq!(replies.iter().filter(|(_, reply)| reply.contains(NEW)).count(), 1);
+    assert_eq!(house.states().await, ["sent 1"]);
+}
+
+/// Waits for all of them, which are under way at the same time.
+async fn futures_of<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|cx| {
+        let mut open = false;
+        for (one, done) in waiting.iter_mut().filter(|(_, done)| done.is_none()) {
+            match one.as_mut().poll(cx) {
+                std::task::Poll::Ready(output) => *done = Some(output),
+                std::task::Poll::Pending => open = true,
+            }
+        }
+        if open { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, done)| done).collect()
+}
+
+#[tokio::test]
 async fn versions_are_shown_with_those_before() {
     let house = House::usual().await;
     let path = format!("/firmware/device/{MAC}/");
@@ -342,4 +399,19 @@ async fn a_change_waits_for_several_days_and_not_for_ever() {
     assert_eq!(house.states().await, ["expired 0"]);
     house.sync(OLD).await;
     assert_eq!(house.change().await, "expired");
+}
+
+#[tokio::test]
+async fn what_was_sent_and_given_up_is_no_drift_when_it_comes_after_all() {
+    let house = House::usual().await;
+    house.queue(NEW).await;
+    assert_eq!(house.sync(OLD).await, reply(NEW));
+    for _ in 0..15 {
+        house.a_day_later().await;
+    }
+    assert_eq!(house.states().await, ["expired 1"]);
+    house.sync(NEW).await;
+    assert_eq!(house.parameters().await["drift"], Json::Null);
+    house.sync(OLD).await;
+    assert_eq!(house.parameters().await["drift"]["to"], OLD, "and back again it is");
 }

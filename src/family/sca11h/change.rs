@@ -55,9 +55,9 @@ pub(super) fn pars_of(command: &CommandRecord) -> Option<Pars> {
     (command.cmd == CMD).then(|| Written::typed(&command.payload).ok()).flatten().map(|written| written.pars)
 }
 
-/// Where a change stands, in the words of the page (§5.3), and what else people want to know of it.
-pub(super) fn shown(command: &CommandRecord, pars: Pars) -> Json {
-    let state = match (command.state, command.attempts) {
+/// Where a change stands, in the words of the page (§5.3).
+pub(super) const fn delivery(command: &CommandRecord) -> &'static str {
+    match (command.state, command.attempts) {
         (CommandState::Queued, 0) => "pending",
         (CommandState::Sent | CommandState::Accepted, ..=1) => "sent",
         // The node came back with other values than it was sent: it gets them again, until it is given up.
@@ -67,11 +67,15 @@ pub(super) fn shown(command: &CommandRecord, pars: Pars) -> Json {
         (CommandState::Answered, _) => "confirmed",
         (CommandState::Expired, _) => "expired",
         (CommandState::Cancelled, _) => "cancelled",
-    };
+    }
+}
+
+/// The same with what else people want to know of it.
+pub(super) fn shown(command: &CommandRecord, pars: Pars) -> Json {
     let sent = command.transitions.iter().rfind(|step| step.state == CommandState::Sent);
     let last = command.transitions.last();
     json!({
-        "state": state,
+        "state": delivery(command),
         "pars": pars.to_string(),
         "command": command.id,
         "queued": command.created,

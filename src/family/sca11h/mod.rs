@@ -89,7 +89,7 @@ use crate::core::{Hub, HubError, Silence};
 use crate::http::{
     BoxFuture, Exchange, Handler, ListenerKind, Owner, Reject, Reply, RouteError, Routes, Takes, handler,
 };
-use crate::model::{Device, DeviceId, FamilyName};
+use crate::model::{CommandRecord, Device, DeviceId, FamilyName};
 
 /// The dialect.
 pub struct Sca11h {
@@ -228,6 +228,10 @@ impl Family for Sca11h {
 
     fn templates(&self) -> Vec<Template> {
         change::templates()
+    }
+
+    fn delivery(&self, command: &CommandRecord) -> Option<&'static str> {
+        change::pars_of(command).map(|_| change::delivery(command))
     }
 
     fn calibrate<'a>(

@@ -20,7 +20,7 @@ use super::{Sca11h, change, firmware};
 use crate::core::{Acknowledgement, Claim, CommandFilter, Event, Hub, HubError, Known, Report, Terms};
 use crate::http::query::{self, Plus};
 use crate::http::{Exchange, Reply};
-use crate::model::{CommandRecord, CommandState, Device, DeviceState, Dress, Timestamp, Verdict};
+use crate::model::{CommandRecord, CommandState, Device, DeviceId, DeviceState, Dress, Timestamp, Verdict};
 
 /// Syncs of one node wait for each other, where their addresses share a turn.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ async fn hear(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>, said: &Said) -> Result<H
         return Ok(Heard::Unproven);
     }
     let mut open = Open::of(hub, &known.device).await?;
-    let asked_for = open.wants(said);
+    let asked_for = open.wants(said) || is_sent_last(hub, &id, said).await?;
     let made = open.take_confirmed(said);
     let report = sync.report(Some(known), Verdict::Ok, made.as_ref().map(settling));
     hub.accept(report).await?;
@@ -276,6 +276,15 @@ impl Open {
     fn wants(&self, said: &Said) -> bool {
         said.written().is_some_and(|written| self.0.iter().any(|(_, pars)| written.shows(*pars)))
     }
+}
+
+/// Whether a node has what it was sent last, although that was given up meanwhile: it took its time.
+async fn is_sent_last(hub: &Hub, device: &DeviceId, said: &Said) -> Result<bool, HubError> {
+    let Some(written) = said.written() else { return Ok(false) };
+    let filter = CommandFilter { device: Some(device.clone()), limit: OPEN_MAX, ..CommandFilter::default() };
+    let newest = hub.commands(filter).await?;
+    let sent = newest.iter().filter(|command| command.attempts > 0).find_map(change::pars_of);
+    Ok(sent.is_some_and(|pars| written.shows(pars)))
 }
 
 fn settling(command: &CommandRecord) -> Event {

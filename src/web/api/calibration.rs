@@ -70,7 +70,8 @@ pub(crate) async fn calibrate(
     let text = commands::text_for(&app, Some(&device), found.cmd, found.payload, None);
     let draft = commands::draft(&app, &device.names.family, &text)?;
     calibrated.warning.clone_from(&draft.warning);
-    calibrated.command = Some(app.hub.enqueue(draft.into_order(caller.by())).await?.into());
+    let command = app.hub.enqueue(draft.into_order(caller.by())).await?;
+    calibrated.command = Some(CommandShape::new(&app, command));
     calibrated.queued = true;
     Ok((StatusCode::CREATED, Json(calibrated)).into_response())
 }

@@ -78,7 +78,7 @@ pub(crate) async fn list(
         })
         .await?;
     let cursor = |command: &crate::model::CommandRecord| command.id.as_str().to_owned();
-    Ok(Json(Listed::page(commands, limit, cursor, CommandShape::from)))
+    Ok(Json(Listed::page(commands, limit, cursor, |command| CommandShape::new(&app, command))))
 }
 
 pub(crate) async fn queue(
@@ -105,17 +105,18 @@ pub(crate) async fn queue(
         let exact = Exact::new(&bytes);
         return Ok(Json(Rehearsal { dry_run: true, size: bytes.len(), warning, exact }).into_response());
     }
-    let command = CommandShape::from(app.hub.enqueue(order).await?);
+    let command = CommandShape::new(&app, app.hub.enqueue(order).await?);
     Ok((StatusCode::CREATED, Json(Queued { command, warning })).into_response())
 }
 
 pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<CommandShape> {
     let command = app.hub.command(&CommandId::new(&id)).await?;
-    Ok(Json(command.ok_or(WebError::NotFound("command"))?.into()))
+    Ok(Json(CommandShape::new(&app, command.ok_or(WebError::NotFound("command"))?)))
 }
 
 pub(crate) async fn cancel(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<CommandShape> {
-    Ok(Json(app.hub.cancel(&CommandId::new(&id), &caller.by()).await?.into()))
+    let command = app.hub.cancel(&CommandId::new(&id), &caller.by()).await?;
+    Ok(Json(CommandShape::new(&app, command)))
 }
 
 /// An operator's words for a device, known or named in `dst` alone.

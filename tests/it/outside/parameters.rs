@@ -74,6 +74,9 @@ fn a_change_reaches_the_node_byte_for_byte_and_turns_confirmed() {
     let device = device(&program, &token);
     assert_eq!(device["parameters"]["change"]["state"], "confirmed");
     assert_eq!(device["address"], "001122334455");
+    let commands = format!("/api/v1/devices/{}/commands", device["id"].as_str().unwrap());
+    let command = &program.all(&token, &commands)[0];
+    assert_eq!((&command["state"], &command["delivery"]), (&json!("answered"), &json!("confirmed")));
     assert_eq!(device["versions"]["fw_ver"], "1.0");
     let out = program.all(&token, "/api/v1/messages?direction=out");
     assert_eq!(out.len(), 1);
