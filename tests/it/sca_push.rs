@@ -328,6 +328,9 @@ async fn credentials_are_asked_of_those_who_were_given_some() {
         house.wish("credentials", json!({ "user": "bed", "password": "secret" })).await.unwrap();
         let refused = house.ask("/data/push/", NODE, HeaderMap::new(), moved(5)).await;
         assert_eq!(refused.status, if challenge { 401 } else { 403 });
+        let silent = A.replace("120,", "").replace("\r\n12", "\r\n").replace(',', "");
+        let silent = house.ask("/data/push/", NODE, HeaderMap::new(), silent).await;
+        assert_eq!(silent.status, refused.status, "nor is its silence believed");
         let mut headers = HeaderMap::new();
         let pair = base64::engine::general_purpose::STANDARD.encode("bed:secret");
         headers.insert("authorization", format!("Basic {pair}").parse().unwrap());
@@ -371,6 +374,21 @@ async fn node_id_and_mac_are_one_device() {
     let devices: Vec<_> = house.ledger().await.into_iter().map(|(_, address)| address).collect();
     assert_eq!(devices.iter().filter(|address| *address == ADDRESS).count(), 4);
     assert_eq!(devices.iter().filter(|address| *address == "bed 2").count(), 3);
+}
+
+#[tokio::test]
+async fn a_stranger_gives_no_node_another_name() {
+    let (house, _folder) = House::usual().await;
+    house.push(A).await;
+    house.wish("credentials", json!({ "user": "bed", "password": "secret" })).await.unwrap();
+    let sync = json!({ "name": "elsewhere" }).to_string();
+    house.ask("/firmware/device/00:11:22:33:44:55/", [192, 0, 2, 66], HeaderMap::new(), sync).await;
+    let heard = house.ask("/firmware/device/00:11:22:33:44:55/", NODE, HeaderMap::new(), "{}").await;
+    assert_eq!(heard.status, 403, "a sync shows them, too");
+    assert_eq!(house.facts(ADDRESS).await["macs"], json!([ADDRESS]));
+    assert_eq!(house.facts("elsewhere").await["macs"], json!([]));
+    let heard = house.ask("/data/push/", NODE, HeaderMap::new(), moved(5)).await;
+    assert_eq!(heard.status, 403, "the node is still the one that must show its credentials");
 }
 
 #[tokio::test]

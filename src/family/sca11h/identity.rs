@@ -19,6 +19,7 @@ struct Link {
 
 impl Kept for Link {
     const KIND: &'static str = "sca11h_link";
+    const KEEP_MAX: Option<u32> = Some(LINKS_MAX);
 
     fn key(&self) -> String {
         self.mac.clone()
@@ -37,7 +38,7 @@ impl Identities {
     }
 
     /// The address of the device that syncs: `segment` is the part of the path, percent-decoded, and `name` the node id
-    /// in the body. Ties the two together when both are there.
+    /// in the body.
     pub(super) async fn of_sync(
         &self,
         hub: &Hub,
@@ -46,26 +47,27 @@ impl Identities {
     ) -> Result<String, HubError> {
         let mac = canonical(segment);
         let before = self.linked(hub, &mac).await?;
-        let Some(name) = name.map(canonical).filter(|name| !name.is_empty()) else {
-            return Ok(before.unwrap_or(mac));
+        Ok(name.map(canonical).filter(|name| !name.is_empty()).or(before).unwrap_or(mac))
+    }
+
+    /// Ties the two of a sync together when both are there. Only for one that was let in and stored.
+    pub(super) async fn tie(&self, hub: &Hub, segment: &str, name: Option<&str>) -> Result<(), HubError> {
+        let mac = canonical(segment);
+        let Some(name) = name.map(canonical).filter(|name| !name.is_empty() && !mac.is_empty()) else {
+            return Ok(());
         };
-        if mac.is_empty() {
-            return Ok(name);
-        }
+        let before = self.linked(hub, &mac).await?;
         if name.eq_ignore_ascii_case(&mac) {
             if before.is_some() {
                 hub.forget_kept::<Link>(&mac).await?;
                 self.change(|links| links.remove(&mac));
             }
-            return Ok(mac);
-        }
-        if before.as_ref() != Some(&name) {
-            let link = Link { mac: mac.clone(), address: name.clone() };
-            hub.keep(&link).await?;
+        } else if before.as_ref() != Some(&name) {
+            hub.keep(&Link { mac: mac.clone(), address: name.clone() }).await?;
             tracing::info!(%mac, address = %name, "node id and MAC belong together");
-            self.change(|links| links.insert(mac, name.clone()));
+            self.change(|links| links.insert(mac, name));
         }
-        Ok(name)
+        Ok(())
     }
 
     /// The MACs that were heard to be a device's, beside an address that is one itself.
@@ -135,6 +137,8 @@ pub(super) fn mac_of(text: &str) -> Option<String> {
 }
 
 const PAGE: u32 = 500;
+/// More than anybody has beds; a stranger who makes names up fills no disk.
+const LINKS_MAX: u32 = 10_000;
 
 #[cfg(test)]
 mod tests {

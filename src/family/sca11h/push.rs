@@ -70,7 +70,6 @@ async fn take(sca: &Sca11h, hub: &Hub, exchange: &Exchange) -> Result<Taken, Hub
     if !nodes.iter().any(Said::has_rows) {
         return unread(sca, hub, exchange, nodes, at).await;
     }
-    let authorization = exchange.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let mut speakers = Vec::with_capacity(nodes.len());
     for said in nodes {
         let address = match &said.node {
@@ -86,7 +85,7 @@ async fn take(sca: &Sca11h, hub: &Hub, exchange: &Exchange) -> Result<Taken, Hub
             }
             Err(error) => return Err(error),
         };
-        if !sca.wishes.proves(hub, &known.names().id, authorization).await? {
+        if !sca.wishes.proves(hub, &known.names().id, authorization(exchange)).await? {
             return Ok(Taken::Unproven);
         }
         speakers.push(Speaker { known, said });
@@ -121,6 +120,11 @@ async fn unread(
                 Err(error) => return Err(error),
             };
         }
+    }
+    if let Some(known) = &known
+        && !sca.wishes.proves(hub, &known.names().id, authorization(exchange)).await?
+    {
+        return Ok(Taken::Unproven);
     }
     let verdict = if sound && known.is_some() { Verdict::Ok } else { Verdict::Malformed };
     accept(hub, Report { verdict, ..unusable(exchange, at, known) }).await?;
@@ -202,6 +206,10 @@ async fn beside(
             tracing::warn!(address, %error, "the conflict was not kept");
         }
     }
+}
+
+fn authorization(exchange: &Exchange) -> Option<&str> {
+    exchange.header(AUTHORIZATION.as_str())
 }
 
 fn unusable(exchange: &Exchange, at: Timestamp, known: Option<Known>) -> Report {

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::asked::{Asked, Said};
 use super::first::FirstRequest;
 use super::habits::Habits;
+use super::identity::canonical;
 use super::logs::SyncLine;
 use super::names::{NoChangeReply, ReplyFraming};
 use super::parameters::Parameters;
@@ -126,6 +127,7 @@ async fn hear(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>, said: &Said) -> Result<H
     let report = sync.report(Some(known), Verdict::Ok, made.as_ref().map(settling));
     hub.accept(report).await?;
     hub.keep_new(&FirstRequest::of(&id, "sync", sync.exchange, sync.at)).await?;
+    tie(sca, hub, sync, said.name.as_deref()).await?;
     let habits = sca.habits(hub, &id).await?;
     let Some(device) = hub.device(&id) else { return Ok(Heard::Told(NOTHING, habits)) };
     let mut added = None;
@@ -166,6 +168,16 @@ async fn unread(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>, why: &str) -> Result<H
     let (peer, mac) = (&sync.peer, &sync.segment);
     tracing::warn!(%peer, %mac, "a sync is kept and not used: {why}");
     Ok(Heard::Told(NOTHING, habits))
+}
+
+/// Ties the node's names together. Who shows no proof where the MAC's own device wants one takes its name from nobody.
+async fn tie(sca: &Sca11h, hub: &Hub, sync: &Sync<'_>, name: Option<&str>) -> Result<(), HubError> {
+    let shown = sync.exchange.header("authorization");
+    let proven = match hub.device_by_address(&sca.name, &canonical(&sync.segment)) {
+        Some(own) => sca.wishes.proves(hub, &own.names.id, shown).await?,
+        None => true,
+    };
+    if proven { sca.identities.tie(hub, &sync.segment, name).await } else { Ok(()) }
 }
 
 /// Answers a GET without a body, whose meaning nobody knows (§5.2): with what a sync would hear, and without a trace.
