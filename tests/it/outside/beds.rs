@@ -1,6 +1,8 @@
 //! Bed sensors and those who pass as one, on the plain-HTTP port of the real program.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,38 +20,55 @@ fn body(node: &str, seconds: usize) -> String {
     })
 }
 
+/// Rows with these indexes.
+fn rows(indexes: Range<usize>) -> String {
+    indexes.fold(String::new(), |mut text, index| {
+        write!(text, "{index},61,14,55,31,912,1,978,1004,0\r\n").unwrap();
+        text
+    })
+}
+
 fn push(client: &mut Client, body: &str) -> Option<String> {
     let answer = client.try_post("/data/push/", body.as_bytes()).ok()?;
     assert_eq!(answer.status, 200, "{}", answer.text());
     Some(answer.text())
 }
 
+/// What nodes said: what they tried to say, and what was answered `done`.
+type Said = Mutex<(BTreeSet<String>, BTreeSet<String>)>;
+
+fn push_until_the_end(mut client: Client, node: &str, done: &AtomicUsize, said: &Said) {
+    for message in 0.. {
+        let text = body(node, message * 5);
+        said.lock().unwrap().0.insert(text.clone());
+        if push(&mut client, &text).is_none() {
+            return;
+        }
+        said.lock().unwrap().1.insert(text);
+        done.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn what_was_answered_done_survives_kill_9() {
     let mut program = Program::new();
-    let said = Arc::new(Mutex::new((BTreeSet::new(), BTreeSet::new())));
+    let said = Arc::new(Said::default());
     for round in 0..3_usize {
         program.start();
         let done = Arc::new(AtomicUsize::new(0));
         let nodes: Vec<_> = (0..4)
             .map(|number| {
-                let (said, done, mut client) = (Arc::clone(&said), Arc::clone(&done), program.plain_client());
+                let (said, done, client) = (Arc::clone(&said), Arc::clone(&done), program.plain_client());
                 thread::spawn(move || {
-                    for message in 0.. {
-                        let text = body(&format!("bed {round} {number}"), message * 5);
-                        said.lock().unwrap().0.insert(text.clone());
-                        if push(&mut client, &text).is_none() {
-                            return;
-                        }
-                        said.lock().unwrap().1.insert(text);
-                        done.fetch_add(1, Ordering::SeqCst);
-                    }
+                    push_until_the_end(client, &format!("bed {round} {number}"), &done, &said)
                 })
             })
             .collect();
         settled(|| (done.load(Ordering::SeqCst) >= 5 + round * 20).then_some(())).expect("pushes are taken");
         program.kill();
-        nodes.into_iter().for_each(|node| node.join().expect("a node ends when its server does"));
+        for node in nodes {
+            node.join().expect("a node ends when its server does");
+        }
     }
     program.done(&["audit"]);
     program.start();
@@ -70,8 +89,7 @@ fn what_was_answered_done_survives_kill_9() {
     let path = format!("/api/v1/devices/{}/data?sensor=status&limit=1000", device["id"].as_str().unwrap());
     let before = program.all(&token, &path).len();
     assert_eq!(before % 5, 0);
-    let more: String =
-        (0..3).map(|more| format!("{},60,13,54,33,905,1,0,0,0\r\n", 120 + before + more)).collect();
+    let more = rows(120 + before..123 + before);
     let last = body("bed 0 0", before - 5).replace("</Values>", &format!("{more}</Values>"));
     push(&mut program.plain_client(), &last).expect("it is taken");
     assert_eq!(program.all(&token, &path).len(), before + 3, "five of the eight seconds were there");
@@ -99,7 +117,7 @@ fn bodies_that_are_too_large_are_refused() {
 fn a_large_night_is_stored_whole() {
     let program = Program::started();
     // An hour of seconds: more than any node sends at once, and less than the cap.
-    let rows: String = (0..3600).map(|index| format!("{index},61,14,55,31,912,1,978,1004,0\r\n")).collect();
+    let rows = rows(0..3600);
     let (head, _) = A.split_once("120,").unwrap();
     let text = format!("{head}{rows}</Values></Measurement></Sensor></Node></Network></Data>");
     assert_eq!(program.plain_client().post("/data/push/", text.as_bytes()).body, DONE);
@@ -115,12 +133,11 @@ fn a_large_night_is_stored_whole() {
 #[test]
 fn hostile_bodies_end_nothing() {
     let program = Program::started();
-    let laughs = format!(
-        "<?xml version=\"1.0\"?><!DOCTYPE l [<!ENTITY a0 \"ha\">{}]><Data>&a9;</Data>",
-        (1..10)
-            .map(|n| format!("<!ENTITY a{n} \"{}\">", format!("&a{};", n - 1).repeat(10)))
-            .collect::<String>()
-    );
+    let mut laughs = "<?xml version=\"1.0\"?><!DOCTYPE l [<!ENTITY a0 \"ha\">".to_owned();
+    for n in 1..10 {
+        write!(laughs, "<!ENTITY a{n} \"{}\">", format!("&a{};", n - 1).repeat(10)).unwrap();
+    }
+    laughs.push_str("]><Data>&a9;</Data>");
     let bodies: Vec<Vec<u8>> = vec![
         laughs.into(),
         "<a>".repeat(80_000).into(),
@@ -158,7 +175,9 @@ fn nodes_that_call_as_one_are_taken_in_turn() {
             })
         })
         .collect();
-    pushers.into_iter().for_each(|pusher| pusher.join().expect("all are answered"));
+    for pusher in pushers {
+        pusher.join().expect("all are answered");
+    }
     let token = program.token();
     let device = &program.api(&token, "/api/v1/devices")["items"][0];
     let path = format!("/api/v1/devices/{}/data?sensor=status&limit=1000", device["id"].as_str().unwrap());
