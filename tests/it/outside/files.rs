@@ -302,7 +302,7 @@ fn published_files_survive_a_kill_and_a_damaged_one_is_not_served() {
     fs::remove_file(&content).unwrap();
     symlink(program.folder().join("data/initial-password"), &content).unwrap();
     assert_eq!(program.client().get("/files/a.bin").status, 404);
-    assert!(program.log().contains("cannot be opened"), "the operator can read why");
+    assert!(program.says("cannot be opened"), "the operator can read why");
     let listed = program.run(&["files", "list"]);
     assert!(String::from_utf8_lossy(&listed.stderr).contains("a.bin is not there"), "{listed:?}");
     program.stop();
