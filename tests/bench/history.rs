@@ -140,7 +140,7 @@ fn report(device: &Device, names: &[SensorName], message: i64) -> ReportWrite {
     let mut readings = Vec::with_capacity(names.len() * ROWS as usize);
     for row in 0..ROWS {
         let second = message * ROWS + row;
-        let noise = |span: i64, salt: i64| ((second + salt) * 2_654_435_761 >> 7).rem_euclid(span);
+        let noise = |span: i64, salt: i64| (((second + salt) * 2_654_435_761) >> 7).rem_euclid(span);
         let slow = |period: i64, span: i64| (second % period * span) / period;
         let values = [
             55 + slow(3000, 12) + noise(4, 1),
