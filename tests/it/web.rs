@@ -360,9 +360,8 @@ async fn values_are_listed_and_exported_whole() {
     let data = |query: &str| format!("/api/v1/devices/{id}/data?{query}");
     let year = "bucket_s=31622400&from=1970-01-01T00:00:00Z";
     let buckets = desk.call("GET", &data(&format!("{year}&sensor=act_temp.0")), Value::Null).await.json();
-    let numbers =
-        ["count", "min", "max", "avg", "last"].map(|name| buckets["items"][0][name].as_f64().unwrap());
-    assert_eq!(numbers, [5.0, 0.0, 4.0, 2.0, 4.0], "{buckets}");
+    let numbers = ["count", "min", "max", "avg", "last"].map(|name| buckets["items"][0][name].to_string());
+    assert_eq!(numbers, ["5", "0.0", "4.0", "2.0", "4.0"], "{buckets}");
     assert_eq!(buckets["items"].as_array().unwrap().len(), 1);
     let some = desk.call("GET", &data(&format!("{year}&agg=min,count")), Value::Null).await.json();
     let names: BTreeSet<_> = some["items"][0].as_object().unwrap().keys().map(String::as_str).collect();

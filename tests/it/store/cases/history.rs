@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use homeport::model::{Datum, DeviceId, Gap, Reading, Seq, Value};
+use homeport::model::{Datum, DeviceId, Gap, Reading, Seq, Timestamp, Value};
 use homeport::store::{After, BucketFilter, Bulk, DataFilter, Outcome, Prune, Store, Write, audit};
 
 use super::{at, device, report, store_report};
@@ -115,7 +115,7 @@ impl Book {
                 continue;
             }
             let received = datum.time_received.micros();
-            let created = datum.time_created.map(|created| created.micros());
+            let created = datum.time_created.map(Timestamp::micros);
             let time =
                 created.filter(|created| created.abs_diff(received) <= 600_000_000).unwrap_or(received);
             let start = time.div_euclid(length * 1_000_000) * length * 1_000_000;
