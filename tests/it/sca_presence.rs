@@ -109,7 +109,7 @@ impl House {
     async fn push(&mut self, rows: &[&str]) {
         let mut text = String::new();
         for row in rows {
-            text += &format!("{},{row}\r\n", self.index);
+            text.extend([self.index.to_string().as_str(), ",", row, "\r\n"]);
             self.index += 1;
             self.passes(1);
         }

@@ -60,7 +60,7 @@ fn what_was_answered_done_survives_kill_9() {
             .map(|number| {
                 let (said, done, client) = (Arc::clone(&said), Arc::clone(&done), program.plain_client());
                 thread::spawn(move || {
-                    push_until_the_end(client, &format!("bed {round} {number}"), &done, &said)
+                    push_until_the_end(client, &format!("bed {round} {number}"), &done, &said);
                 })
             })
             .collect();
