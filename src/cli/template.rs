@@ -1,5 +1,6 @@
 //! `homeport template`: commands that people start from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -34,12 +35,12 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Put a list of your own in place of the one before.
+    /// Put a list of your own in place of the one before; families that it does not name keep theirs.
     #[command(after_help = "Example:\n  homeport template set mine.json")]
     Set {
-        /// A JSON list of {"name":…,"cmd":…,"payload":…}.
+        /// A JSON list of {"name":…,"cmd":…,"payload":…}, each with its "family" if it is not that of --family.
         file: PathBuf,
-        /// The family they are for.
+        /// The family of those that name none.
         #[arg(long, default_value = "cwm")]
         family: String,
     },
@@ -59,9 +60,12 @@ impl TemplateCommand {
             What::List { family, json } => list(&client, family.as_deref(), *json).await,
             What::Set { file, family } => {
                 let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
-                let items: Value =
-                    serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
-                put(&client, family, items, "kept").await
+                let items: Vec<Value> = serde_json::from_str(&text)
+                    .with_context(|| format!("{} is no JSON list", file.display()))?;
+                for (family, items) in by_family(items, family) {
+                    put(&client, &family, items.into(), "kept").await?;
+                }
+                Ok(())
             }
             What::Reset { family } => put(&client, family, Value::Null, "back to the settings'").await,
         }
@@ -77,6 +81,19 @@ async fn list(client: &Client, family: Option<&str>, json: bool) -> Done {
     let columns =
         [("FAMILY", "family"), ("NAME", "name"), ("CMD", "cmd"), ("PAYLOAD", "payload"), ("OWN", "own")];
     Ok(output::table(&templates, &columns)?)
+}
+
+/// The templates of each family, in their order. Without any, an empty list for the family of those that name none.
+fn by_family(items: Vec<Value>, usual: &str) -> BTreeMap<String, Vec<Value>> {
+    let mut lists = BTreeMap::new();
+    if items.is_empty() {
+        lists.insert(usual.to_owned(), Vec::new());
+    }
+    for item in items {
+        let family = item.get("family").and_then(Value::as_str).unwrap_or(usual).to_owned();
+        lists.entry(family).or_default().push(item);
+    }
+    lists
 }
 
 async fn put(client: &Client, family: &str, items: Value, done: &str) -> Done {

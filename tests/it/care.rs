@@ -205,15 +205,21 @@ fn an_owners_templates_take_the_place_of_the_settings() {
     assert_eq!(after.len(), 2);
     assert_eq!((&after[0]["payload"], &after[0]["own"]), (&json!("{\"reset\":1}"), &json!(true)));
     assert_eq!(after[1]["payload"], "{\"_ping\":true}");
-    // What `list --json` prints, `set` takes.
-    fs::write(&file, program.done(&["template", "list", "--json"])).unwrap();
+    // What `list --json` prints, `set` takes, of every family.
+    let listed = program.done(&["template", "list", "--json"]);
+    fs::write(&file, &listed).unwrap();
     program.done(&["template", "set", file.to_str().unwrap()]);
+    let same = program.done(&["template", "list", "--json"]);
+    assert_eq!(
+        same.replace("\"own\": true", "\"own\": false"),
+        listed.replace("\"own\": true", "\"own\": false")
+    );
 
     fs::write(&file, r#"[{"name":"Bad","cmd":"w r","payload":{}}]"#).unwrap();
     let refused = program.run(&["template", "set", file.to_str().unwrap()]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("`Bad`"), "it names the one");
-    assert_eq!(program.all(&token, "/api/v1/templates").len(), 2, "nothing changed");
+    assert_eq!(program.all(&token, "/api/v1/templates?family=cwm").len(), 2, "nothing changed");
     program.done(&["template", "reset"]);
     assert_eq!(program.all(&token, "/api/v1/templates").len(), before.len());
 }
