@@ -66,6 +66,20 @@ impl Hub {
         found.iter().map(|record| Ok((record.at, read(record)?))).collect()
     }
 
+    /// Hands over every item of a kind, newest first, as many at a time as a page has.
+    pub async fn kept_each<T: Kept>(&self, mut take: impl FnMut(T) + Send) -> Result<(), HubError> {
+        let mut before = None;
+        loop {
+            let page = self.kept_all::<T>(None, before, PAGE).await?;
+            let full = u32::try_from(page.len()).is_ok_and(|count| count >= PAGE);
+            before = page.last().filter(|_| full).map(|(at, item)| (*at, item.key()));
+            page.into_iter().for_each(|(_, item)| take(item));
+            if before.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Removes the item with a key, if there is one.
     pub async fn forget_kept<T: Kept>(&self, key: &str) -> Result<(), HubError> {
         let write = RecordWrite {
@@ -81,6 +95,9 @@ impl Hub {
         Ok(())
     }
 }
+
+/// Items read at a time when all are looked through.
+const PAGE: u32 = 500;
 
 fn kept<T: Kept>(item: &T, at: Timestamp, only_new: bool) -> Result<Write, HubError> {
     let body = serde_json::to_string(item).map_err(|error| {

@@ -30,19 +30,10 @@ impl Kept for Learned {
 impl Hub {
     /// Takes over what was learned before this start.
     pub(super) async fn rhythms_restore(&self) -> Result<(), HubError> {
-        let mut before = None;
-        loop {
-            let page = self.kept_all::<Learned>(None, before, PAGE).await?;
-            for (_, learned) in &page {
-                self.0.registry.rhythm_learned(&learned.device, Duration::from_millis(learned.interval_ms));
-            }
-            match page.last() {
-                Some((at, learned)) if page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) => {
-                    before = Some((*at, learned.key()));
-                }
-                Some(_) | None => return Ok(()),
-            }
-        }
+        self.kept_each(|Learned { device, interval_ms }| {
+            self.0.registry.rhythm_learned(&device, Duration::from_millis(interval_ms));
+        })
+        .await
     }
 
     /// Keeps what changed, if the last time is long enough ago.
@@ -65,4 +56,3 @@ impl Hub {
 const KEPT_EVERY: Duration = Duration::from_mins(5);
 /// Writes at a time; the rest waits for the next time.
 const KEPT_AT_ONCE: usize = 200;
-const PAGE: u32 = 1000;

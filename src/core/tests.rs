@@ -406,3 +406,31 @@ async fn small_documents_are_kept_and_come_back() {
     hub.forget_kept::<Remark>("c").await.unwrap();
     assert!(hub.keep_new(&remark("c", "five")).await.unwrap());
 }
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Leaf(u32);
+
+impl Kept for Leaf {
+    const KIND: &'static str = "leaf";
+
+    fn key(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+#[tokio::test]
+async fn each_small_document_is_handed_over_once_whatever_a_page_holds() {
+    let bench = Bench::new(HubSettings::default()).await;
+    // As many at once as the store's queue takes.
+    for some in (0..1001).collect::<Vec<u32>>().chunks(16) {
+        let keeping = some.iter().map(|&number| {
+            let hub = bench.hub.clone();
+            async move { hub.keep(&Leaf(number)).await.unwrap() }
+        });
+        keeping.collect::<tokio::task::JoinSet<_>>().join_all().await;
+    }
+    let mut found = Vec::new();
+    bench.hub.kept_each(|Leaf(number)| found.push(number)).await.unwrap();
+    found.sort_unstable();
+    assert_eq!(found, (0..1001).collect::<Vec<_>>());
+}

@@ -90,16 +90,7 @@ impl Wishes {
     /// Reads all wishes again; another server may have changed some.
     pub(super) async fn read(&self, hub: &Hub) -> Result<(), HubError> {
         let mut all = HashMap::new();
-        let mut before = None;
-        loop {
-            let page = hub.kept_all::<WantedPort>(None, before, PAGE).await?;
-            let full = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
-            before = page.last().filter(|_| full).map(|(at, wanted)| (*at, wanted.key()));
-            all.extend(page.into_iter().map(|(_, wanted)| (wanted.device.clone(), wanted)));
-            if before.is_none() {
-                break;
-            }
-        }
+        hub.kept_each(|wanted: WantedPort| drop(all.insert(wanted.device.clone(), wanted))).await?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
         Ok(())
     }
@@ -213,7 +204,6 @@ const BAUD: u32 = 115_200;
 /// §9.1: 9600 to 230400; more is possible for files.
 const BAUDS: std::ops::RangeInclusive<u32> = 1200..=4_000_000;
 const ASKED_EVERY: Duration = Duration::from_mins(10);
-const PAGE: u32 = 1000;
 
 #[cfg(test)]
 mod tests {

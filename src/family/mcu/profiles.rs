@@ -114,20 +114,13 @@ impl Profiles {
     /// Reads what was chosen, here or by way of another server on the same store.
     pub(super) async fn read(&self, hub: &Hub) -> Result<(), HubError> {
         let mut chosen = HashMap::new();
-        let mut before = None;
-        loop {
-            let page = hub.kept_all::<Choice>(None, before, PAGE).await?;
-            for (_, choice) in &page {
-                // A profile that the settings no longer have is passed over, and counts again when they have it.
-                if let Some(ready) = self.named(&choice.profile) {
-                    chosen.insert(choice.address.clone(), ready);
-                }
+        hub.kept_each(|choice: Choice| {
+            // A profile that the settings no longer have is passed over, and counts again when they have it.
+            if let Some(ready) = self.named(&choice.profile) {
+                chosen.insert(choice.address, ready);
             }
-            before = page.last().map(|(at, choice)| (*at, choice.key()));
-            if page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
-                break;
-            }
-        }
+        })
+        .await?;
         *self.chosen.write().unwrap_or_else(PoisonError::into_inner) = chosen;
         Ok(())
     }
@@ -144,8 +137,6 @@ impl Profiles {
         };
     }
 }
-
-const PAGE: u32 = 1000;
 
 #[cfg(test)]
 mod tests {

@@ -214,16 +214,7 @@ impl WishTable {
     /// Reads all again; another server may have changed some.
     pub(super) async fn read(&self, hub: &Hub) -> Result<(), HubError> {
         let mut all = HashMap::new();
-        let mut before = None;
-        loop {
-            let page = hub.kept_all::<Wishes>(None, before, PAGE).await?;
-            let full = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
-            before = page.last().filter(|_| full).map(|(at, wishes)| (*at, wishes.key()));
-            all.extend(page.into_iter().map(|(_, wishes)| (wishes.device.clone(), Arc::new(wishes))));
-            if before.is_none() {
-                break;
-            }
-        }
+        hub.kept_each(|wishes: Wishes| drop(all.insert(wishes.device.clone(), Arc::new(wishes)))).await?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(all);
         Ok(())
     }
@@ -248,7 +239,6 @@ fn digest(salt: &str, pair: &str) -> String {
     STANDARD.encode(sum)
 }
 
-const PAGE: u32 = 500;
 /// A day and a bit: no zone is further off.
 const OFFSET_MAX_S: u64 = 100_000;
 

@@ -84,16 +84,7 @@ impl Identities {
     /// Reads all links again; another server may have changed some.
     pub(super) async fn read(&self, hub: &Hub) -> Result<(), HubError> {
         let mut all = HashMap::new();
-        let mut before = None;
-        loop {
-            let page = hub.kept_all::<Link>(None, before, PAGE).await?;
-            let full = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
-            before = page.last().filter(|_| full).map(|(at, link)| (*at, link.key()));
-            all.extend(page.into_iter().map(|(_, link)| (link.mac, link.address)));
-            if before.is_none() {
-                break;
-            }
-        }
+        hub.kept_each(|link: Link| drop(all.insert(link.mac, link.address))).await?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(all);
         Ok(())
     }
@@ -136,7 +127,6 @@ pub(super) fn mac_of(text: &str) -> Option<String> {
     (mac.len() == 12 && text.starts_with(edges) && text.ends_with(edges)).then_some(mac)
 }
 
-const PAGE: u32 = 500;
 /// More than anybody has beds; a stranger who makes names up fills no disk.
 const LINKS_MAX: u32 = 10_000;
 
