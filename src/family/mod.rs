@@ -6,10 +6,12 @@ pub mod cwm;
 mod download;
 mod issuer;
 pub mod mcu;
+mod network;
 pub mod sca11h;
 pub mod schedules;
 pub mod simulator;
 pub mod templates;
+mod turns;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 pub use calibrate::{CalibrateFrom, Calibration, Period};
 pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
+pub use network::Network;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::{Hub, HubError, Order, Silence};

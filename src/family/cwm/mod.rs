@@ -55,13 +55,12 @@ pub mod truths;
 mod wanted;
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::MutexGuard;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +72,7 @@ use self::care::Care;
 use self::courier::Courier;
 use super::capture::captured;
 use super::simulator::{Role, Simulator};
+use super::turns::Turns;
 use super::{Chore, CommandText, Delivery, DraftText, Facts, Family, Invalid, Issuer, NoIssuer, Template};
 use crate::core::{Hub, HubError};
 use crate::http::{BoxFuture, Exchange, Handler, ListenerKind, Reply, Rest, RouteError, Routes, handler};
@@ -84,7 +84,7 @@ pub struct Cwm {
     settings: Arc<CwmSettings>,
     issuer: Arc<dyn Issuer>,
     /// Devices that are being given certificates wait for each other, where their addresses share a turn.
-    turns: [Mutex<()>; TURNS],
+    turns: Turns,
     courier: Courier,
     care: Care,
 }
@@ -98,7 +98,7 @@ impl Cwm {
             care: Care::default(),
             settings: Arc::new(settings),
             issuer: Arc::new(NoIssuer),
-            turns: std::array::from_fn(|_| Mutex::new(())),
+            turns: Turns::default(),
         }
     }
 
@@ -110,11 +110,7 @@ impl Cwm {
 
     /// The turn of a device; `None` when that would take too long.
     async fn turn(&self, address: &str) -> Option<MutexGuard<'_, ()>> {
-        let [first, rest @ ..] = &self.turns;
-        let mut hasher = DefaultHasher::new();
-        address.to_ascii_lowercase().hash(&mut hasher);
-        let turn = usize::try_from(hasher.finish() % TURNS as u64).ok().and_then(|at| rest.get(at));
-        timeout(TURN_WITHIN, turn.unwrap_or(first).lock()).await.ok()
+        timeout(TURN_WITHIN, self.turns.of(address)).await.ok()
     }
 
     /// Writes a call to the capture log, if the owner wants such calls there.
@@ -258,7 +254,5 @@ impl fmt::Debug for Cwm {
 
 /// The dialect's name.
 const NAME: &str = "cwm";
-/// More than certificates are made at once.
-const TURNS: usize = 16;
 /// A module waits at least 20 s for its answer (`cwm-oke.md §2`), and making a key takes its time too.
 const TURN_WITHIN: Duration = Duration::from_secs(6);

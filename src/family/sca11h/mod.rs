@@ -84,6 +84,7 @@ use self::logs::Logs;
 use self::nodes::Nodes;
 use self::peers::Conflict;
 use super::simulator::{Role, Simulator};
+use super::turns::Turns;
 use super::{CalibrateFrom, Calibration, Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
 use crate::core::{Hub, HubError, Silence};
 use crate::http::{
@@ -98,7 +99,8 @@ pub struct Sca11h {
     allowed: Allowed,
     identities: Identities,
     wishes: WishTable,
-    syncs: sync::Turns,
+    /// Syncs of one node wait for each other.
+    syncs: Turns,
     nodes: Nodes,
     /// Set when the server starts, if the owner wants them.
     logs: OnceLock<Logs>,
@@ -113,7 +115,7 @@ impl Sca11h {
             allowed: Allowed::parse(&settings.allow_peers).unwrap_or_default(),
             identities: Identities::default(),
             wishes: WishTable::default(),
-            syncs: sync::Turns::default(),
+            syncs: Turns::default(),
             nodes: Nodes::default(),
             logs: OnceLock::new(),
             settings: Arc::new(settings),

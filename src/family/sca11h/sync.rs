@@ -1,12 +1,10 @@
 //! `/firmware/device/<mac>/`: a node says which parameters it has and hears which it shall have (`sca11h.md §5`).
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::asked::{Asked, Said};
 use super::first::FirstRequest;
@@ -22,26 +20,6 @@ use crate::core::{Acknowledgement, Claim, CommandFilter, Event, Hub, HubError, K
 use crate::http::query::{self, Plus};
 use crate::http::{Exchange, Reply};
 use crate::model::{CommandRecord, CommandState, Device, DeviceId, DeviceState, Dress, Timestamp, Verdict};
-
-/// Syncs of one node wait for each other, where their addresses share a turn.
-#[derive(Debug)]
-pub(super) struct Turns([Mutex<()>; TURNS]);
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::new(())))
-    }
-}
-
-impl Turns {
-    async fn of(&self, address: &str) -> MutexGuard<'_, ()> {
-        let [first, rest @ ..] = &self.0;
-        let mut hasher = DefaultHasher::new();
-        address.to_ascii_lowercase().hash(&mut hasher);
-        let turn = usize::try_from(hasher.finish() % TURNS as u64).ok().and_then(|at| rest.get(at));
-        turn.unwrap_or(first).lock().await
-    }
-}
 
 /// A request that was read.
 struct Sync<'a> {
@@ -344,4 +322,3 @@ const NOTHING: Bytes = Bytes::from_static(b"{}");
 const SYNCS_MAX: u32 = 3;
 /// More changes than anybody queues for one node.
 const OPEN_MAX: u32 = 100;
-const TURNS: usize = 16;
