@@ -3,7 +3,6 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | `names` | settings: what the page leaves unknown, with its defaults |
-//! | `networks` | from where boards may call |
 //! | `handshake` | the opening handshake, byte for byte, and the rule about origins |
 //! | `sample` | a message → a board's number and its values |
 //! | `series` | what a send counter tells: losses, restarts, repeats |
@@ -22,7 +21,6 @@ mod entry;
 mod handshake;
 mod intake;
 mod names;
-mod networks;
 mod profile;
 mod profiles;
 mod sample;
@@ -39,7 +37,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use names::{Access, McuSettings, Pair, PathKey};
-pub use networks::Network;
 pub use profile::{Action, Column, Decimal, Profile, Takes};
 
 use self::boards::Boards;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::draft::address_of;
-use super::networks::{self, Network};
 use super::profile::Profile;
+use crate::family::network::{self, Network};
 
 /// What an owner may set right without a new build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ impl Default for McuSettings {
             access: Access::Open,
             key: PathKey::default(),
             known: Vec::new(),
-            networks: networks::private(),
+            networks: network::private(),
             origins: vec![
                 "https://github.com/gilmaimon/ArduinoWebsockets".to_owned(),
                 "https://github.com/gilmaimon/TinyWebsockets".to_owned(),

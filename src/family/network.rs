@@ -1,4 +1,5 @@
-//! Networks in CIDR notation: from where boards may call (`websocket-mcu.md §1`). Pure.
+//! Networks in CIDR notation: from where devices without credentials may call (`websocket-mcu.md §1`,
+//! `sca11h.md §8`). Pure.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
