@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::blame::HandshakeFailure;
 use super::connection;
 use super::gate::{Gate, Permit};
-use super::gauges::Gauges;
+use super::gauges::{Count, Gauges};
 use super::limits::Limits;
 use super::listener::{BoundListener, Stream};
 use super::tls::Tls;
@@ -33,6 +33,8 @@ pub struct Door {
     pub service: Service,
     /// Read anew for each connection.
     pub limits: Arc<ArcSwap<Limits>>,
+    /// Counts what is open.
+    pub count: Count,
 }
 
 /// A door, and the counters that were looked up for it.
@@ -43,7 +45,7 @@ pub(super) struct Entrance {
 
 /// Accepts until stopped, then lets what is running finish within `drain_time_ms`. Returns when no connection is left.
 pub async fn serve(listener: BoundListener, door: Door, stop: CancellationToken) {
-    let entrance = Arc::new(Entrance { gauges: Gauges::of(door.kind), door });
+    let entrance = Arc::new(Entrance { gauges: Gauges::of(door.kind, door.count.clone()), door });
     let door = &entrance.door;
     let gate = Arc::new(Gate::default());
     let mut tasks = JoinSet::new();

@@ -1,14 +1,27 @@
 //! What the metrics tell of connections and handshakes. A listener looks its counters up once: that takes as long as a
 //! small request.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::{Counter, Gauge};
 
 use crate::http::{ListenerKind, TlsFacts};
 
+/// How many connections of a listener are open.
+#[derive(Clone, Debug, Default)]
+pub struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    /// So many now.
+    pub fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The counters of one listener.
 pub(super) struct Gauges {
+    count: Count,
     all: Counter,
     open: Gauge,
     /// By version and suite. They are ours to choose from, so there are few.
@@ -16,8 +29,9 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    pub(super) fn of(listener: ListenerKind) -> Self {
+    pub(super) fn of(listener: ListenerKind, count: Count) -> Self {
         Self {
+            count,
             all: metrics::counter!("homeport_connections_total", "listener" => listener.name()),
             open: metrics::gauge!("homeport_connections", "listener" => listener.name()),
             shaken: Mutex::default(),
@@ -28,7 +42,8 @@ impl Gauges {
     pub(super) fn open(&self) -> Open {
         self.all.increment(1);
         self.open.increment(1);
-        Open(self.open.clone())
+        self.count.0.fetch_add(1, Ordering::Relaxed);
+        Open(self.open.clone(), self.count.clone())
     }
 
     /// A handshake succeeded.
@@ -56,10 +71,11 @@ fn handshakes(version: &'static str, suite: &'static str, result: &'static str) 
 }
 
 /// An open connection: counted until its drop.
-pub(super) struct Open(Gauge);
+pub(super) struct Open(Gauge, Count);
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.decrement(1);
+        self.1.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -5,7 +5,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::NetError;
@@ -69,6 +71,20 @@ impl BoundListener {
             .map_err(|cause| NetError::open("the socket handed over", cause))
     }
 
+    /// Lets the system ask long silent clients whether they are still there, so that one which lost its power gives its
+    /// connection back: the first time after 30 s, then every 10 s, and after three questions without an answer the
+    /// connection ends (`websocket-mcu.md §6`). Every connection that is accepted has it from the listening socket.
+    pub fn keep_alive(&self) -> Result<(), NetError> {
+        let Self::Tcp(listener) = self else { return Ok(()) };
+        let set = || {
+            sockopt::set_socket_keepalive(listener, true)?;
+            sockopt::set_tcp_keepidle(listener, KEEPALIVE_AFTER)?;
+            sockopt::set_tcp_keepintvl(listener, KEEPALIVE_EVERY)?;
+            sockopt::set_tcp_keepcnt(listener, KEEPALIVE_TRIES)
+        };
+        set().map_err(|error: rustix::io::Errno| NetError::open("TCP keepalive", error.into()))
+    }
+
     /// The address, with the port that was chosen; `None` for a Unix socket.
     pub fn addr(&self) -> Option<SocketAddr> {
         match self {
@@ -99,4 +115,30 @@ impl BoundListener {
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+const KEEPALIVE_TRIES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_connections_are_asked_whether_they_are_there() {
+        let plain = BoundListener::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let asking = BoundListener::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        asking.keep_alive().unwrap();
+        for (listener, asks) in [(plain, false), (asking, true)] {
+            let _client = TcpStream::connect(listener.addr().unwrap()).await.unwrap();
+            let (Stream::Tcp(accepted), _) = listener.accept().await.unwrap() else { panic!("TCP") };
+            assert_eq!(sockopt::socket_keepalive(&accepted).unwrap(), asks);
+            if asks {
+                assert_eq!(sockopt::tcp_keepidle(&accepted).unwrap(), KEEPALIVE_AFTER);
+                assert_eq!(sockopt::tcp_keepintvl(&accepted).unwrap(), KEEPALIVE_EVERY);
+                assert_eq!(sockopt::tcp_keepcnt(&accepted).unwrap(), KEEPALIVE_TRIES);
+            }
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod watched;
 pub use accept::{Door, Told, serve};
 pub use blame::{HandshakeFailure, Reason};
 pub use error::NetError;
+pub use gauges::Count;
 pub use hello::Offer;
 pub use limits::Limits;
 pub use listener::BoundListener;

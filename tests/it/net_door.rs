@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use homeport::http::{Dispatch, ListenerKind, Reply, Routes, handler};
 use homeport::model::Clock;
-use homeport::net::{BoundListener, Door, Limits, Tls, serve};
+use homeport::net::{BoundListener, Count, Door, Limits, Tls, serve};
 use homeport::pki::{Resolver, Source};
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -67,7 +67,7 @@ async fn start_with(limits: Limits, certs: Option<&std::path::Path>, record_byte
     let addr = listener.addr().unwrap();
     let stop = CancellationToken::new();
     let limits = Arc::new(ArcSwap::from_pointee(limits));
-    let door = Door { kind, tls, told: Arc::new(|_| {}), service, limits };
+    let door = Door { kind, tls, told: Arc::new(|_| {}), service, limits, count: Count::default() };
     let task = tokio::spawn(serve(listener, door, stop.clone()));
     Running { addr, stop, task, slow }
 }
@@ -312,7 +312,14 @@ async fn a_control_socket_is_the_owners_and_is_not_taken_from_a_living_server() 
     let limits = Arc::new(ArcSwap::from_pointee(Limits::default()));
     let listener = BoundListener::unix(&path).unwrap();
     let stop = CancellationToken::new();
-    let door = Door { kind: ListenerKind::Control, tls: None, told: Arc::new(|_| {}), service, limits };
+    let door = Door {
+        kind: ListenerKind::Control,
+        tls: None,
+        told: Arc::new(|_| {}),
+        service,
+        limits,
+        count: Count::default(),
+    };
     let task = tokio::spawn(serve(listener, door, stop.clone()));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(BoundListener::unix(&path).unwrap_err().to_string().contains("in use"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use homeport::http::{Dispatch, ListenerKind, Owner, Reply, Routes, Takes, Wire, handler};
-use homeport::net::{BoundListener, Door, Limits, serve};
+use homeport::net::{BoundListener, Count, Door, Limits, serve};
 use hyper::StatusCode;
 use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -47,7 +47,7 @@ async fn start(limits: Limits) -> Running {
     let addr = listener.addr().unwrap();
     let stop = CancellationToken::new();
     let limits = Arc::new(ArcSwap::from_pointee(limits));
-    let door = Door { kind, tls: None, told: Arc::new(|_| {}), service, limits };
+    let door = Door { kind, tls: None, told: Arc::new(|_| {}), service, limits, count: Count::default() };
     let task = tokio::spawn(serve(listener, door, stop.clone()));
     Running { addr, stop, task }
 }
