@@ -4,40 +4,48 @@ use std::fmt;
 
 use crate::model::DeviceRef;
 
-/// The devices a dictionary is for: one family or any, and addresses of which one must fit.
+/// The devices a dictionary is for: one family or any, one profile or any, and addresses of which one must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Match {
     /// The dialect; `None` is every one.
     pub(super) family: Option<String>,
+    /// The profile that the device has in its dialect; `None` is any, and none.
+    pub(super) profile: Option<String>,
     /// Patterns in lower case: `*` is any text, `?` one character. None at all is every address.
     pub(super) addresses: Vec<String>,
 }
 
-/// How closely a dictionary fits a device: the pattern's plain characters, a whole address above all.
+/// How closely a dictionary fits a device: the pattern's plain characters, the profile above them, a whole address
+/// above all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     whole: bool,
+    profile: bool,
     plain: usize,
     family: bool,
 }
 
 impl Match {
     /// How closely a device fits; `None` when it does not. Letter case does not count.
-    pub(super) fn rank(&self, names: &DeviceRef) -> Option<Rank> {
+    pub(super) fn rank(&self, names: &DeviceRef, profile: Option<&str>) -> Option<Rank> {
         let family = match &self.family {
             Some(family) if family.eq_ignore_ascii_case(names.family.as_str()) => true,
             Some(_) => return None,
             None => false,
         };
+        if self.profile.is_some() && self.profile.as_deref() != profile {
+            return None;
+        }
+        let profile = self.profile.is_some();
         if self.addresses.is_empty() {
-            return Some(Rank { whole: false, plain: 0, family });
+            return Some(Rank { whole: false, profile, plain: 0, family });
         }
         let address = names.address.to_lowercase();
         let fitting = self.addresses.iter().filter(|pattern| text_fits(pattern, &address));
         fitting
             .map(|pattern| {
                 let wild = pattern.chars().filter(|letter| matches!(letter, '*' | '?')).count();
-                Rank { whole: wild == 0, plain: pattern.chars().count() - wild, family }
+                Rank { whole: wild == 0, profile, plain: pattern.chars().count() - wild, family }
             })
             .max()
     }
@@ -45,7 +53,11 @@ impl Match {
 
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = self.family.as_deref().unwrap_or("every family");
+        let mut family = self.family.clone().unwrap_or_else(|| "every family".to_owned());
+        if let Some(profile) = &self.profile {
+            family.push_str(", profile ");
+            family.push_str(profile);
+        }
         match self.addresses.as_slice() {
             [] => write!(f, "{family}"),
             addresses => write!(f, "{family} {}", addresses.join(" ")),
@@ -111,7 +123,7 @@ mod tests {
 
     fn fits(addresses: &[&str]) -> Match {
         let addresses = addresses.iter().map(|pattern| (*pattern).to_owned()).collect();
-        Match { family: Some("cwm".to_owned()), addresses }
+        Match { family: Some("cwm".to_owned()), profile: None, addresses }
     }
 
     #[test]
@@ -134,11 +146,14 @@ mod tests {
     fn the_closest_pattern_counts_and_a_whole_address_most() {
         let names = device("036334D0B8DF1F05");
         let [any, model, prefix, whole] = [&[][..], &["0363*"], &["0363*", "036334*"], &["036334d0b8df1f05"]]
-            .map(|list| fits(list).rank(&names));
+            .map(|list| fits(list).rank(&names, None));
         assert!(any < model && model < prefix && prefix < whole, "{any:?} {model:?} {prefix:?} {whole:?}");
-        assert_eq!(fits(&["0364*"]).rank(&names), None);
-        let other = Match { family: Some("sca11h".to_owned()), addresses: Vec::new() };
-        assert_eq!(other.rank(&names), None);
+        assert_eq!(fits(&["0364*"]).rank(&names, None), None);
+        let other = Match { family: Some("sca11h".to_owned()), ..Match::default() };
+        assert_eq!(other.rank(&names, None), None);
+        let kind = Match { profile: Some("kiln".to_owned()), ..Match::default() };
+        assert!(kind.rank(&names, Some("kiln")) > prefix && kind.rank(&names, Some("kiln")) < whole);
+        assert_eq!((kind.rank(&names, None), kind.rank(&names, Some("oven"))), (None, None));
     }
 
     #[test]

@@ -129,6 +129,6 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-fn rank(dictionary: &Dictionary, names: &DeviceRef) -> Option<Rank> {
-    dictionary.fits.rank(names)
+fn rank(dictionary: &Dictionary, names: &DeviceRef, profile: Option<&str>) -> Option<Rank> {
+    dictionary.fits.rank(names, profile)
 }

@@ -63,6 +63,8 @@ struct RawFile {
 #[serde(deny_unknown_fields)]
 struct RawMatch {
     family: Option<String>,
+    /// What the dialect calls the device's kind, where it has a word for that.
+    profile: Option<String>,
     /// Patterns of addresses.
     #[serde(default)]
     addresses: Vec<String>,
@@ -125,7 +127,7 @@ impl RawMatch {
     fn compile(self) -> Match {
         let models = self.models.iter().map(|model| format!("{}*", model.to_lowercase()));
         let addresses = self.addresses.iter().map(|address| address.to_lowercase());
-        Match { family: self.family, addresses: addresses.chain(models).collect() }
+        Match { family: self.family, profile: self.profile, addresses: addresses.chain(models).collect() }
     }
 }
 

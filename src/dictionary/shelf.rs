@@ -42,13 +42,15 @@ impl Dictionaries {
         read
     }
 
-    /// The dictionaries for one device: the closest first, the owner's before those built in.
-    pub fn choose(&self, names: &DeviceRef) -> Chosen {
-        let mut fitting: Vec<_> =
-            self.list.iter().filter_map(|dictionary| Some((rank(dictionary, names)?, dictionary))).collect();
+    /// The dictionaries for one device, with the profile that it has in its dialect: the closest first, the owner's before those built in.
+    pub fn choose(&self, names: &DeviceRef, profile: Option<&str>) -> Chosen {
+        let fits = |dictionary: &'_ Arc<Dictionary>| {
+            Some((rank(dictionary, names, profile)?, Arc::clone(dictionary)))
+        };
+        let mut fitting: Vec<_> = self.list.iter().filter_map(fits).collect();
         // A stable sort: among equals the order of the list stays.
         fitting.sort_by_key(|(rank, dictionary)| (dictionary.file.is_none(), std::cmp::Reverse(*rank)));
-        Chosen(fitting.into_iter().map(|(_, dictionary)| Arc::clone(dictionary)).collect())
+        Chosen(fitting.into_iter().map(|(_, dictionary)| dictionary).collect())
     }
 
     fn take(&mut self, read: Result<Dictionary, Problem>) {
@@ -79,9 +81,9 @@ impl Shelf {
         self.0.store(Arc::new(dictionaries));
     }
 
-    /// The dictionaries for one device.
-    pub fn choose(&self, names: &DeviceRef) -> Chosen {
-        self.0.load().choose(names)
+    /// The dictionaries for one device, with the profile that it has in its dialect.
+    pub fn choose(&self, names: &DeviceRef, profile: Option<&str>) -> Chosen {
+        self.0.load().choose(names, profile)
     }
 }
 

@@ -165,8 +165,8 @@ fn a_bad_file_keeps_no_other_from_being_used() {
     assert_eq!(read.list.len(), 2);
     assert_eq!(read.problems.len(), 1, "{:?}", read.problems);
     assert!(read.problems[0].to_string().contains("a.toml:1: "), "{}", read.problems[0]);
-    assert_eq!(read.choose(&names("0363aa")).names(), ["Fryer FX", "built in"]);
-    assert_eq!(read.choose(&names("0364aa")).names(), ["built in"]);
+    assert_eq!(read.choose(&names("0363aa"), None).names(), ["Fryer FX", "built in"]);
+    assert_eq!(read.choose(&names("0364aa"), None).names(), ["built in"]);
     assert!(Dictionaries::read(Some(&folder.path().join("none")), &[""; 0]).problems.is_empty());
 }
 
@@ -176,7 +176,7 @@ fn the_closest_dictionary_speaks_and_the_next_fills_in() {
     let close =
         parse("[match]\naddresses = [\"0363*\"]\n[keys.a]\nlabel = \"close\"\n", Some("z.toml".as_ref()));
     let list = [general, close].map(|read| Arc::new(read.unwrap())).to_vec();
-    let chosen = Dictionaries { list, problems: Vec::new() }.choose(&names("036300"));
+    let chosen = Dictionaries { list, problems: Vec::new() }.choose(&names("036300"), None);
     assert_eq!(chosen.explain("a", &Value::Integer(1)).unwrap().label, "close");
     assert_eq!(chosen.explain("b", &Value::Integer(1)).unwrap().label, "b");
 }

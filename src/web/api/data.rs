@@ -26,7 +26,7 @@ pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params)
         return Ok(Json(Measured::Buckets(buckets::list(&app, device.names.id, &params).await?)));
     }
     let limit = params.limit()?;
-    let chosen = app.dictionaries.choose(&device.names);
+    let chosen = app.meanings(&device.names);
     let after = params.cursor::<(Seq, String, u32)>()?;
     let after = after.map(|(seq, sensor, count)| After { seq, sensor, count });
     let data = app
@@ -55,7 +55,7 @@ pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params)
 /// What a device measures: every sensor with its newest value.
 pub(crate) async fn series(State(app): State<App>, Name(id): Name) -> Answer<Listed<DatumShape>> {
     let device = device(&app, &id)?;
-    let chosen = app.dictionaries.choose(&device.names);
+    let chosen = app.meanings(&device.names);
     let latest = app.hub.latest(&device.names.id).await?;
     Ok(Json(Listed::whole(latest.into_iter().map(|datum| DatumShape::new(&chosen, datum)).collect())))
 }

@@ -190,7 +190,7 @@ async fn page(app: App, filter: DataFilter, form: Form) -> Result<(Vec<u8>, Opti
 fn names_of(app: &App, id: &DeviceId) -> (String, Chosen) {
     match app.hub.device(id) {
         Some(device) => {
-            let chosen = app.dictionaries.choose(&device.names);
+            let chosen = app.meanings(&device.names);
             (device.names.name, chosen)
         }
         None => (id.to_string(), Chosen::default()),

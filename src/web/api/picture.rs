@@ -35,7 +35,7 @@ struct Raised {
 
 pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<Picture> {
     let device = device(&app, &id)?;
-    let chosen = app.dictionaries.choose(&device.names);
+    let chosen = app.meanings(&device.names);
     let latest = picture(app.hub.latest(&device.names.id).await?);
     let mut alarms = Vec::new();
     for datum in &latest {

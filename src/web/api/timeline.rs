@@ -69,7 +69,7 @@ type ChangePlace = (Timestamp, String, usize);
 
 pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params) -> Answer<Listed<Item>> {
     let device = device(&app, &id)?;
-    let chosen = app.dictionaries.choose(&device.names);
+    let chosen = app.meanings(&device.names);
     let place = params.cursor::<Place>()?.unwrap_or_default();
     let limit = params.limit()?;
     let span = (params.time("from")?, params.time("to")?);
