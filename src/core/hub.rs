@@ -16,6 +16,7 @@ use super::certificates::Shown;
 use super::credentials::Credentials;
 use super::feed::{Feed, FeedEvent, Teller};
 use super::files::Shelf;
+use super::recording::Recordings;
 use super::registry::Registry;
 use super::secrets::Passwords;
 use super::tally::Tally;
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     /// How many devices this server has forgotten.
     pub(super) forgets: AtomicU64,
     pub(super) porters: Porters,
+    pub(super) recordings: Recordings,
     /// When learned rhythms were kept last, in microseconds.
     pub(super) rhythms_kept: AtomicI64,
     tasks: TaskTracker,
@@ -77,6 +79,7 @@ impl Hub {
             tried: Tried::default(),
             forgets: AtomicU64::new(0),
             porters: Porters::default(),
+            recordings: Recordings::default(),
             tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
             credentials: Credentials::default(),
@@ -84,6 +87,7 @@ impl Hub {
         }));
         hub.load_credentials().await?;
         hub.rhythms_restore().await?;
+        hub.recordings_read().await?;
         Ok(hub)
     }
 

@@ -73,7 +73,9 @@ impl Hub {
             let page = self.kept_all::<T>(None, before, PAGE).await?;
             let full = u32::try_from(page.len()).is_ok_and(|count| count >= PAGE);
             before = page.last().filter(|_| full).map(|(at, item)| (*at, item.key()));
-            page.into_iter().for_each(|(_, item)| take(item));
+            for (_, item) in page {
+                take(item);
+            }
             if before.is_none() {
                 return Ok(());
             }

@@ -15,6 +15,7 @@ pub(super) struct Tally(RwLock<Vec<(FamilyName, Family)>>);
 struct Family {
     received: [Counter; Verdict::ALL.len()],
     sent: Counter,
+    passed_over: Counter,
     commands: [Counter; CommandState::ALL.len()],
 }
 
@@ -30,6 +31,11 @@ impl Tally {
     /// A message was handed to a device.
     pub(super) fn sent(&self, family: &FamilyName) {
         self.with(family, |counters| counters.sent.increment(1));
+    }
+
+    /// A message was not kept, because recording is paused.
+    pub(super) fn passed_over(&self, family: &FamilyName) {
+        self.with(family, |counters| counters.passed_over.increment(1));
     }
 
     /// A command went to a state.
@@ -81,6 +87,9 @@ impl Family {
         Self {
             received: Verdict::ALL.map(|verdict| message(Direction::In, verdict)),
             sent: message(Direction::Out, Verdict::None),
+            passed_over: metrics::counter!(
+                "homeport_messages_passed_over_total", "family" => family.as_str().to_owned(),
+            ),
             commands: CommandState::ALL.map(command),
         }
     }
