@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::{Hub, HubError, Order, Silence};
 use crate::http::{BoxFuture, RouteError, Routes};
-use crate::model::{CommandRecord, Device, Encoder, FamilyName, Priority, Timestamp};
+use crate::model::{CommandRecord, Device, DeviceRef, Encoder, FamilyName, Priority, Timestamp};
 
 /// One dialect. Object-safe: the server keeps a list.
 pub trait Family: Send + Sync + 'static {
@@ -65,6 +65,13 @@ pub trait Family: Send + Sync + 'static {
 
     /// Commands an operator may start from.
     fn templates(&self) -> Vec<Template> {
+        Vec::new()
+    }
+
+    /// What people may set at one device, or at any of the dialect's, each with the control that it needs. Empty in a
+    /// dialect whose commands have no fixed form.
+    fn controls(&self, device: Option<&Device>) -> Vec<Control> {
+        let _ = device;
         Vec::new()
     }
 
@@ -112,11 +119,24 @@ pub trait Family: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What a device's values mean may depend on what it is: the profile that it has, by the settings or by a person's
+    /// choice. Dictionaries may be for one profile alone.
+    fn profile(&self, device: &DeviceRef) -> Option<String> {
+        let _ = device;
+        None
+    }
+
     /// Whether a command would reach a device at once, on a connection that is open; `None` in a dialect whose devices
     /// come and fetch.
     fn reachable(&self, device: &Device) -> Option<bool> {
         let _ = device;
         None
+    }
+
+    /// Whether a person may pause the keeping of what its devices say: only where they are told of nothing that it was
+    /// stored.
+    fn may_pause(&self) -> bool {
+        false
     }
 
     /// A pretend device to rehearse with; `None` when the dialect has none.
@@ -237,6 +257,33 @@ impl Invalid {
     pub fn new(field: &'static str, message: impl Into<String>) -> Self {
         Self { field, message: message.into() }
     }
+}
+
+/// A command with one value of a known kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Control {
+    /// The verb.
+    pub name: String,
+    /// What it is given.
+    pub kind: ControlKind,
+    /// Whether a person is asked again before it goes out.
+    pub confirm: bool,
+    /// The devices' profiles that have it.
+    pub profiles: Vec<String>,
+}
+
+/// What a control gives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ControlKind {
+    /// On, sent as `1`, or off, sent as `0`.
+    Switch,
+    /// A number within bounds.
+    Number {
+        /// The least.
+        min: Option<f64>,
+        /// The most.
+        max: Option<f64>,
+    },
 }
 
 /// A command an operator may start from.

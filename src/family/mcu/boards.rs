@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -46,6 +47,13 @@ struct Board {
     heard: Timestamp,
     twin: Option<Twin>,
     noticed: Noticed,
+    /// Messages stored since the start of the server, and the losses before it.
+    stored: i64,
+    lost_before: i64,
+    /// What came while recording was paused, until something is kept again.
+    unrecorded: Option<Box<Unrecorded>>,
+    /// Its connections that ended, the newest last.
+    past: Vec<Past>,
 }
 
 /// Another board with the same number (§6).
@@ -62,6 +70,23 @@ struct Noticed {
     malformed: u64,
     dropped: u64,
     last: Option<(Timestamp, String)>,
+}
+
+/// What was heard of a board while recording was paused, for people to see; it is nowhere else.
+#[derive(Clone, Debug)]
+struct Unrecorded {
+    messages: u64,
+    last: String,
+    at: Timestamp,
+}
+
+/// A connection that ended.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Past {
+    peer: IpAddr,
+    since: Timestamp,
+    until: Timestamp,
+    end: &'static str,
 }
 
 /// Something that is to be noticed.
@@ -113,6 +138,30 @@ impl Boards {
     pub(super) fn stored(&self, board: u32, series: Series) {
         if let Some(known) = self.lock().get_mut(&board) {
             known.series = series;
+            known.stored += 1;
+            known.unrecorded = None;
+        }
+    }
+
+    /// A message came while recording is paused. Its counter counts, so that what was passed over is no loss later.
+    pub(super) fn passed_over(&self, board: u32, series: Series, raw: &[u8], now: Timestamp) {
+        let mut boards = self.lock();
+        let Some(known) = boards.get_mut(&board) else { return };
+        known.series = series;
+        let messages = known.unrecorded.as_ref().map_or(0, |unrecorded| unrecorded.messages) + 1;
+        let last = String::from_utf8_lossy(raw).trim_end().to_owned();
+        known.unrecorded = Some(Box::new(Unrecorded { messages, last, at: now }));
+    }
+
+    /// A connection ended; these boards spoke on it.
+    pub(super) fn ended(&self, link: &Link, boards: &[u32], end: &'static str, now: Timestamp) {
+        let mut known = self.lock();
+        for board in boards {
+            let Some(known) = known.get_mut(board) else { continue };
+            if known.past.len() >= PAST_MAX {
+                known.past.remove(0);
+            }
+            known.past.push(Past { peer: link.peer, since: link.since, until: now, end });
         }
     }
 
@@ -167,6 +216,9 @@ impl Boards {
         facts.insert("lost".to_owned(), totals.lost.into());
         facts.insert("restarts".to_owned(), totals.restarts.into());
         facts.insert("repeats".to_owned(), totals.repeats.into());
+        if let Some(percent) = known.lost_percent() {
+            facts.insert("lost_percent".to_owned(), percent.into());
+        }
         if let Some(twin) = known.twin.filter(|twin| twin.seen.plus(TWIN_TOLD) >= now) {
             let warning = "two boards use this number: give one of them another";
             let twin = json!({ "warning": warning, "peers": twin.peers, "seen": twin.seen });
@@ -178,6 +230,14 @@ impl Boards {
                 "bad_fields": bad_fields, "malformed": malformed, "dropped": dropped, "last": text, "last_at": at,
             });
             facts.insert("noticed".to_owned(), noticed);
+        }
+        if let Some(Unrecorded { messages, last, at }) = known.unrecorded.as_deref() {
+            let unrecorded = json!({ "messages": messages, "last": last, "last_at": at });
+            facts.insert("unrecorded".to_owned(), unrecorded);
+        }
+        if !known.past.is_empty() {
+            let newest_first: Vec<&Past> = known.past.iter().rev().collect();
+            facts.insert("connections_before".to_owned(), json!(newest_first));
         }
         facts
     }
@@ -200,7 +260,19 @@ impl Board {
             heard: now,
             twin: None,
             noticed: Noticed::default(),
+            stored: 0,
+            lost_before: series.totals.lost,
+            unrecorded: None,
+            past: Vec::new(),
         }
+    }
+
+    /// How many of its messages since the start of the server never came, in percent with one decimal.
+    #[expect(clippy::cast_precision_loss, reason = "counts of messages are far below 2^52")]
+    fn lost_percent(&self) -> Option<f64> {
+        let lost = self.series.totals.lost.saturating_sub(self.lost_before);
+        let all = self.stored.saturating_add(lost);
+        (all > 0).then(|| (lost as f64 * 1000.0 / all as f64).round() / 10.0)
     }
 
     /// Moves to the connection it spoke on last. Says whether there may be two of it: it came back to a connection
@@ -225,6 +297,8 @@ impl Board {
 
 /// Two peers that both spoke within this time are two boards (§6).
 const TWIN_WITHIN: Duration = Duration::from_secs(10);
+/// So many ended connections of a board are told.
+const PAST_MAX: usize = 8;
 /// So long after it was seen last people are told of it.
 const TWIN_TOLD: Duration = Duration::from_mins(1);
 
@@ -295,6 +369,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_and_ended_connections_are_told() {
+        let boards = Boards::default();
+        let only = link(1, "192.0.2.1");
+        says(&boards, &only, 0);
+        let series = Series { last: Some(9), ..Series::default() };
+        boards.passed_over(5, series, b"5,8,20", at(1));
+        boards.passed_over(5, series, b"5,9,21\r\n", at(2));
+        assert_eq!(
+            boards.facts(5, at(2))["unrecorded"],
+            json!({"messages": 2, "last": "5,9,21", "last_at": at(2)})
+        );
+        boards.stored(5, series);
+        assert!(!boards.facts(5, at(3)).contains_key("unrecorded"), "it is kept again");
+        (0..20).for_each(|second| boards.ended(&only, &[5, 6], "closed", at(second)));
+        let facts = boards.facts(5, at(30));
+        assert_eq!(facts["connections_before"].as_array().map(Vec::len), Some(PAST_MAX));
+        assert_eq!(facts["connections_before"][0]["until"], json!(at(19)));
+        assert!(!boards.facts(6, at(30)).contains_key("connections_before"), "it never spoke");
+    }
+
+    #[test]
     fn what_is_wrong_is_told_and_a_forgotten_device_begins_anew() {
         let boards = Boards::default();
         let link = link(1, "192.0.2.1");
@@ -308,6 +403,7 @@ mod tests {
         let facts = boards.facts(5, at(2));
         assert_eq!((&facts["lost"], &facts["noticed"]["bad_fields"]), (&json!(2), &json!(1)));
         assert_eq!(facts["noticed"]["dropped"], 1);
+        assert_eq!(facts["lost_percent"], 66.7, "two of three");
         assert!(boards.knows(5, &DeviceId::new("d")) && !boards.knows(5, &DeviceId::new("e")));
         let placed = boards.heard(5, &DeviceId::new("e"), &link, Series::default(), at(3));
         assert_eq!(placed, Placed { series: Series::default(), stranger: false });

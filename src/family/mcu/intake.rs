@@ -12,7 +12,7 @@ use super::profiles::Ready;
 use super::sample::{self, Field, Sample};
 use super::series::{Series, Totals};
 use crate::core::{Accepted, Claim, Event, Hub, HubError, Known, Report};
-use crate::model::{DeviceId, Gap, Reading, SensorName, Value, Verdict};
+use crate::model::{DeviceId, Gap, Reading, SensorName, Timestamp, Value, Verdict};
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Taken {
         /// Whether a command waits for the board.
         pending: bool,
     },
+    /// Recording is paused: it was heard and is not kept.
+    Passed(u32),
     /// It could not be read; it is on disk all the same.
     Unread,
     /// There was nothing in it.
@@ -75,6 +77,10 @@ async fn store(
     let ready = mcu.profiles.of(&address);
     let now = hub.now();
     let Placed { mut series, stranger } = mcu.boards.heard(sample.id, &known.names().id, link, resumed, now);
+    if !hub.is_recording(&mcu.name) {
+        pass_over(mcu, hub, &known, &raw, sample, series);
+        return Ok(Taken::Passed(sample.id));
+    }
     let before = series.totals;
     let mut read = readings(&ready, sample);
     series.hear(read.counter, stranger);
@@ -86,6 +92,14 @@ async fn store(
         mcu.boards.notice(sample.id, Fault::Fields(read.bad, read.fault), now);
     }
     Ok(Taken::Stored { board: sample.id, pending: accepted.pending })
+}
+
+/// Hears a message while recording is paused. The counter goes on, so that what was passed over is no loss afterwards.
+fn pass_over(mcu: &Mcu, hub: &Hub, known: &Known, raw: &[u8], sample: &Sample, series: Series) {
+    let ready = mcu.profiles.of(&known.names().address);
+    let last = readings(&ready, sample).counter.or(series.last);
+    mcu.boards.passed_over(sample.id, Series { last, ..series }, raw, hub.now());
+    hub.pass_over(&mcu.name, Some(&known.names().id));
 }
 
 /// Keeps a message that could not be read, for the board that spoke before it on this connection, if one did.
@@ -102,6 +116,10 @@ async fn unread(
         mcu.boards.notice(board, Fault::Malformed(fault.to_string()), hub.now());
         hub.claim(Claim { family: &mcu.name, address: &board.to_string(), parent: None }).ok()
     });
+    if !hub.is_recording(&mcu.name) {
+        hub.pass_over(&mcu.name, known.as_ref().map(|known| &known.names().id));
+        return Ok(Taken::Unread);
+    }
     patiently(hub, report(hub, link, known, raw, Verdict::Malformed, Vec::new())).await?;
     Ok(Taken::Unread)
 }
@@ -114,14 +132,22 @@ async fn resumed(mcu: &Mcu, hub: &Hub, board: u32, known: &Known) -> Result<Seri
     }
     let counter = mcu.profiles.of(&known.names().address);
     let counter = counter.counter.map(|column| counter.sensor(column));
-    recall(hub, device, counter).await
+    recall(hub, device, counter, hub.recording_turned(&mcu.name)).await
 }
 
-async fn recall(hub: &Hub, device: &DeviceId, counter: Option<SensorName>) -> Result<Series, HubError> {
+/// A counter from before recording was paused or resumed says nothing of losses: what came meanwhile was heard.
+async fn recall(
+    hub: &Hub,
+    device: &DeviceId,
+    counter: Option<SensorName>,
+    turned: Option<Timestamp>,
+) -> Result<Series, HubError> {
     let mut series = Series::default();
     for datum in hub.latest(device).await? {
         let Some(number) = whole(&datum.value) else { continue };
-        if counter.as_ref() == Some(&datum.sensor) {
+        if counter.as_ref() == Some(&datum.sensor)
+            && turned.is_none_or(|turned| turned <= datum.time_received)
+        {
             series.last = Some(number);
         }
         match datum.sensor.as_str() {

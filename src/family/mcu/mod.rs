@@ -41,10 +41,10 @@ pub use profile::{Action, Column, Decimal, Profile, Takes};
 
 use self::boards::Boards;
 use self::profiles::Profiles;
-use super::{Chore, CommandText, DraftText, Facts, Family, Invalid, Template};
+use super::{Chore, CommandText, Control, ControlKind, DraftText, Facts, Family, Invalid, Template};
 use crate::core::{Hub, HubError, Silence};
 use crate::http::{self, BoxFuture, ListenerKind, Owner, RouteError, Routes, handler};
-use crate::model::{Device, FamilyName};
+use crate::model::{Device, DeviceRef, FamilyName};
 
 /// The dialect.
 pub struct Mcu {
@@ -91,6 +91,9 @@ impl Mcu {
             if let Err(error) = self.profiles.read(&hub).await {
                 tracing::warn!(%error, "profiles of boards were not read; the next time tries again");
             }
+            if let Err(error) = hub.recordings_read().await {
+                tracing::warn!(%error, "whether to record was not read; the next time tries again");
+            }
         }
     }
 }
@@ -121,6 +124,17 @@ impl Family for Mcu {
         templates
     }
 
+    fn controls(&self, device: Option<&Device>) -> Vec<Control> {
+        match device {
+            Some(device) => controls([&*self.profiles.of(&device.names.address).profile]),
+            None => controls(self.profiles.all()),
+        }
+    }
+
+    fn profile(&self, device: &DeviceRef) -> Option<String> {
+        Some(self.profiles.of(&device.address).profile.name.clone())
+    }
+
     fn facts<'a>(&'a self, hub: &'a Hub, device: &'a Device) -> BoxFuture<'a, Result<Facts, HubError>> {
         Box::pin(async move {
             let address = &device.names.address;
@@ -128,6 +142,7 @@ impl Family for Mcu {
                 address.parse().map(|board| self.boards.facts(board, hub.now())).unwrap_or_default();
             let profile = &self.profiles.of(address).profile;
             facts.insert("profile".to_owned(), profile.name.clone().into());
+            facts.insert("recording".to_owned(), hub.is_recording(&self.name).into());
             Ok(facts)
         })
     }
@@ -159,6 +174,10 @@ impl Family for Mcu {
         Some(device.names.address.parse().is_ok_and(|board| self.boards.link(board).is_some()))
     }
 
+    fn may_pause(&self) -> bool {
+        true
+    }
+
     fn silence(&self) -> &'static Silence {
         &SILENCE
     }
@@ -169,6 +188,30 @@ impl Family for Mcu {
             Box::pin(self.follow(hub.clone(), stop.clone())),
         ]
     }
+}
+
+/// The commands of some profiles as controls; one that several have alike is there once.
+fn controls<'a>(profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<Control> {
+    let mut controls: Vec<Control> = Vec::new();
+    for profile in profiles {
+        for Action { name, takes, min, max, confirm, .. } in &profile.commands {
+            let kind = match takes {
+                Takes::Switch => ControlKind::Switch,
+                Takes::Number => {
+                    ControlKind::Number { min: min.map(Decimal::get), max: max.map(Decimal::get) }
+                }
+            };
+            let same = |known: &&mut Control| known.name.eq_ignore_ascii_case(name) && known.kind == kind;
+            if let Some(known) = controls.iter_mut().find(same) {
+                known.profiles.push(profile.name.clone());
+                known.confirm |= confirm;
+            } else {
+                let profiles = vec![profile.name.clone()];
+                controls.push(Control { name: name.clone(), kind, confirm: *confirm, profiles });
+            }
+        }
+    }
+    controls
 }
 
 /// What an operator may start from to give a command.

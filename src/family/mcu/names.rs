@@ -1,5 +1,6 @@
 //! Settings: what `websocket-mcu.md` marks unknown or leaves to the owner.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -77,6 +78,10 @@ impl McuSettings {
         }
         if !(16..=65_536).contains(&self.message_bytes_max) || !(1..=256).contains(&self.fields_max) {
             return Err("`message_bytes_max` is 16 to 65536, `fields_max` 1 to 256".to_owned());
+        }
+        let mut names = HashSet::new();
+        if let Some(twice) = self.profiles.iter().find(|profile| !names.insert(&profile.name)) {
+            return Err(format!("`profiles`: there are two of the name `{}`", twice.name));
         }
         self.profiles.iter().try_for_each(Profile::check)
     }

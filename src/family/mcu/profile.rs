@@ -63,6 +63,9 @@ pub struct Action {
     /// The most of a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<Decimal>,
+    /// Whether pages ask again before it goes out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
 }
 
 /// What a command is given.
@@ -152,14 +155,11 @@ impl Profile {
             .replace("{value}", value)
     }
 
-    /// What its columns mean: the text of a data dictionary.
+    /// What its columns mean: the text of a data dictionary for the boards that have this profile.
     pub(super) fn dictionary(&self) -> String {
         let quoted = |text: &str| toml::Value::from(text).to_string();
-        let boards: Vec<String> = self.boards.iter().map(|board| quoted(board)).collect();
-        let mut text = format!("name = {}\n[match]\nfamily = \"mcu\"\n", quoted(&self.name));
-        if !boards.is_empty() {
-            let _ = writeln!(text, "addresses = [{}]", boards.join(", "));
-        }
+        let name = quoted(&self.name);
+        let mut text = format!("name = {name}\n[match]\nfamily = \"mcu\"\nprofile = {name}\n");
         for column in &self.columns {
             let _ = writeln!(text, "[keys.{}]", quoted(&column.name));
             let texts = [("label", &column.label), ("unit", &column.unit)];
@@ -289,7 +289,7 @@ mod tests {
     fn its_dictionary_is_one() {
         let text = Profile { boards: vec!["5".to_owned()], ..Profile::default() }.dictionary();
         let read: toml::Table = toml::from_str(&text).unwrap();
-        assert_eq!(read["match"]["addresses"][0].as_str(), Some("5"));
+        assert_eq!(read["match"]["profile"].as_str(), Some("board"));
         assert_eq!(read["keys"]["TempSensor"]["min"].as_float(), Some(-40.0));
         assert_eq!(read["keys"]["TempSensor"]["unit"].as_str(), Some("°C"));
     }

@@ -82,9 +82,16 @@ impl Profiles {
         Arc::clone(found.unwrap_or(&self.usual))
     }
 
+    /// Those of the settings.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Profile> {
+        self.list.iter().map(|ready| &*ready.profile)
+    }
+
     /// What the columns mean: a data dictionary each.
     pub(super) fn dictionaries(&self) -> Vec<String> {
-        self.list.iter().map(|ready| ready.profile.dictionary()).collect()
+        let listed = self.list.iter().any(|ready| ready.profile.name == self.usual.profile.name);
+        let usual = Some(&self.usual).filter(|_| !listed);
+        self.list.iter().chain(usual).map(|ready| ready.profile.dictionary()).collect()
     }
 
     /// A person chooses a profile for a board; `null` goes back to the settings.

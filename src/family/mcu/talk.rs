@@ -55,6 +55,22 @@ enum End {
     Stop,
 }
 
+impl End {
+    /// In a word, for the board's history.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed by the board",
+            Self::Broken(_) => "broken off",
+            Self::Silent => "silent for too long",
+            Self::Flood => "too many messages",
+            Self::TooLarge(_) => "too large a message",
+            Self::Unproven => "no key",
+            Self::Unstored(_) => "a message could not be stored",
+            Self::Stop => "closed by the server",
+        }
+    }
+}
+
 /// What happens next on a connection.
 enum Next {
     Came(Option<Result<Message, Error>>),
@@ -138,6 +154,11 @@ impl Talking {
                 self.session.speaks_for(board);
                 if pending { self.deliver(board).await } else { Ok(()) }
             }
+            Taken::Passed(board) => {
+                self.session.speaks_for(board);
+                // Only a look tells whether something waits.
+                self.deliver(board).await
+            }
             Taken::Refused if !self.link.proven => Err(End::Unproven),
             Taken::Refused => {
                 if !std::mem::replace(&mut self.refused, true) {
@@ -193,6 +214,7 @@ impl Talking {
     /// Says why, where the other end may understand it, and lets go.
     async fn part(mut self, end: End) {
         let peer = self.link.peer;
+        self.mcu.boards.ended(&self.link, self.session.boards(), end.word(), self.hub.now());
         let code = match &end {
             End::Closed | End::Broken(_) => None,
             End::Silent | End::Stop => Some(CloseCode::Away),
