@@ -12,6 +12,7 @@ mod handshakes;
 mod hosts;
 mod issuer;
 mod life;
+mod listeners;
 mod logs;
 mod metrics;
 mod notify;
@@ -49,13 +50,14 @@ use crate::pki::ClientTrust;
 use crate::store::{self, Store, StoreError, Target};
 use crate::web::{self, WebSettings};
 use doors::Doors;
+use listeners::Listeners;
 use shelf::Bookcase;
 use sockets::Handed;
 
 /// A server that serves.
 pub struct Running {
     config: Config,
-    addrs: BTreeMap<ListenerKind, SocketAddr>,
+    listeners: Listeners,
     spoken: Vec<ListenerKind>,
     hosts: Vec<String>,
     first_admin: Option<(String, SecretString)>,
@@ -101,20 +103,10 @@ async fn compose(
     control: BoundListener,
     store: Store,
 ) -> Result<Running, ServerError> {
-    let listen = &config.listen;
-    let mut bound = vec![(ListenerKind::Control, control)];
-    for (kind, address) in [
-        (ListenerKind::Https, listen.https),
-        (ListenerKind::Http, listen.http),
-        (ListenerKind::Ws, listen.ws),
-        (ListenerKind::Admin, listen.admin),
-    ] {
-        bound.extend(handed.open(kind, address.0)?.map(|socket| (kind, socket)));
-    }
-    let addrs: BTreeMap<_, _> =
-        bound.iter().filter_map(|(kind, socket)| socket.addr().map(|addr| (*kind, addr))).collect();
+    let (stop, listening) = (CancellationToken::new(), TaskTracker::new());
+    let listeners = Listeners::bind(config, handed, clock.clone(), stop.clone(), listening.clone())?;
     let hosts = hosts::names(&config.hosts);
-    let doors = Doors::open(config, &hosts, &clock, addrs.keys().copied()).await?;
+    let doors = Doors::open(config, &hosts, &clock, listeners.kinds()).await?;
 
     let hub = Hub::start(store.clone(), clock.clone(), shares::hub(config)).await?;
     let first_admin = first::admin(&hub, &config.data_dir).await?;
@@ -123,14 +115,15 @@ async fn compose(
     let web = WebSettings {
         dictionaries: bookcase.shelf.clone(),
         metrics: Some(metrics::source(hub.clone(), clock.clone(), certificate_files(config))),
+        listeners: Some(Arc::new(listeners.clone())),
         ..WebSettings::default()
     };
-    let admin_apart = addrs.contains_key(&ListenerKind::Admin);
+    let admin_apart = listeners.kinds().any(|kind| kind == ListenerKind::Admin);
     let (service, spoken) = service(&hub, families.clone(), &limits, &doors, admin_apart, web)?;
 
     let running = Running {
         config: config.clone(),
-        addrs,
+        listeners,
         spoken,
         hosts,
         first_admin,
@@ -139,23 +132,26 @@ async fn compose(
         limits,
         doors,
         bookcase,
-        stop: CancellationToken::new(),
-        listening: TaskTracker::new(),
+        stop,
+        listening,
         chores: TaskTracker::new(),
     };
     running.start_chores(families);
     let (told, failures) = handshakes::channel(clock);
     running.chores.spawn(handshakes::keep(failures, running.hub.clone(), running.stop.clone()));
-    for (kind, socket) in bound {
-        let door = Door {
-            kind,
-            tls: running.doors.tls(kind),
-            told: Arc::clone(&told),
-            service: Arc::clone(&service),
-            limits: Arc::clone(&running.limits),
-        };
-        running.listening.spawn(net::serve(socket, door, running.stop.child_token()));
-    }
+    let tls: BTreeMap<_, _> = running.listeners.kinds().map(|kind| (kind, running.doors.tls(kind))).collect();
+    let limits = Arc::clone(&running.limits);
+    let door = move |kind, count| Door {
+        kind,
+        tls: tls.get(&kind).cloned().flatten(),
+        told: Arc::clone(&told),
+        service: Arc::clone(&service),
+        limits: Arc::clone(&limits),
+        count,
+    };
+    let behind_control = door(ListenerKind::Control, net::Count::default());
+    running.listening.spawn(net::serve(control, behind_control, running.stop.child_token()));
+    running.listeners.begin(Box::new(door));
     running.listening.close();
     Ok(running)
 }
@@ -195,19 +191,26 @@ fn service(
     let mut routes = Routes::new();
     for family in &families {
         hub.judge_silence(family.name(), family.silence());
+        if family.may_pause() {
+            hub.may_pause(family.name());
+        }
         Arc::clone(family).routes(hub.clone(), &mut routes)?;
     }
     hub.reserve_names(taken_names(&routes));
     let pages = http::pages(web::app(hub.clone(), families, web));
-    let pages_on: &[ListenerKind] = if admin_apart {
-        &[ListenerKind::Admin, ListenerKind::Control]
-    } else {
-        &[ListenerKind::Https, ListenerKind::Control]
-    };
+    let every = [
+        ListenerKind::Https,
+        ListenerKind::Http,
+        ListenerKind::Ws,
+        ListenerKind::Admin,
+        ListenerKind::Control,
+    ];
+    let pages_on: Vec<_> =
+        every.into_iter().filter(|kind| listeners::shows_pages(*kind, admin_apart)).collect();
     let limits = Arc::clone(limits);
     let spoken = routes.listeners();
     let mut dispatch = Dispatch::new(routes.into_table(), move || limits.load().body())
-        .with_pages(pages, pages_on)
+        .with_pages(pages, &pages_on)
         .with_uploads(web::UPLOADS);
     if let Some(gate) = doors.gate() {
         dispatch = dispatch.with_gate(gate);
@@ -225,9 +228,9 @@ fn taken_names(routes: &Routes) -> Vec<String> {
 }
 
 impl Running {
-    /// Where a listener listens, with the port that was chosen; `None` when it is off.
+    /// Where a listener listens, with the port that was chosen; `None` when it is off or closed.
     pub fn addr(&self, kind: ListenerKind) -> Option<SocketAddr> {
-        self.addrs.get(&kind).copied()
+        self.listeners.addr(kind)
     }
 
     /// The hub.

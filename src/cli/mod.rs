@@ -14,9 +14,11 @@ mod doctor;
 mod endpoint;
 mod export;
 mod files;
+mod listeners;
 mod man;
 mod output;
 mod probe;
+mod recording;
 mod restore;
 mod sca11h;
 mod schedule;
@@ -24,6 +26,7 @@ mod send;
 mod serve;
 mod settings;
 mod simulate;
+mod status;
 mod template;
 mod token;
 mod transfers;
@@ -63,6 +66,12 @@ enum Command {
     Template(template::TemplateCommand),
     /// The devices the server knows.
     Devices(devices::Devices),
+    /// Ports: which are open, and a switch on those without pages.
+    Listeners(listeners::Listeners),
+    /// Whether what devices say is kept.
+    Recording(recording::RecordingCommand),
+    /// What the server does, at a glance.
+    Status(status::Status),
     /// Files that devices may download.
     Files(files::Files),
     /// Requests of devices as they came, to learn what a device really says.
@@ -146,6 +155,9 @@ fn run(cli: Cli) -> Done {
         Command::Devices(command) => wait(command.run(&settings)),
         Command::Schedule(command) => wait(command.run(&settings)),
         Command::Template(command) => wait(command.run(&settings)),
+        Command::Listeners(command) => wait(command.run(&settings)),
+        Command::Recording(command) => wait(command.run(&settings)),
+        Command::Status(command) => wait(command.run(&settings)),
         Command::Files(command) => wait(command.run(&settings)),
         Command::Captures(command) => wait(command.run(&settings)),
         Command::User(command) => wait(command.run(&settings)),

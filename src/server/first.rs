@@ -74,6 +74,13 @@ pub(super) fn banner(running: &Running) -> String {
             let _ = writeln!(text, "  {:<12} {scheme}://{addr}", "Devices");
         }
     }
+    for (kind, by, at) in running.listeners.closed() {
+        let at = at.civil_seconds().replace('T', " ");
+        let _ = writeln!(
+            text,
+            "  Closed       {kind}, by {by} at {at} UTC: `homeport listeners open {kind}` opens it"
+        );
+    }
     if let Some(fingerprint) = running.doors.fingerprint() {
         let _ = writeln!(text, "  Certificate  SHA-256 {fingerprint}");
     }

@@ -83,6 +83,10 @@ async fn look_up(hub: &Hub) -> Result<(), HubError> {
             .set(count as f64);
     }
     metrics::gauge!("homeport_devices_online").set(online as f64);
+    for recording in hub.recordings() {
+        metrics::gauge!("homeport_recording", "family" => recording.family.to_string())
+            .set(f64::from(u8::from(recording.recording)));
+    }
     Ok(())
 }
 
@@ -103,6 +107,12 @@ fn describe() {
     use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
     gauge!("homeport_build_info", "1, with the version as a label");
     counter!("homeport_messages_total", "Messages stored, by family, direction and verdict");
+    counter!(
+        "homeport_messages_passed_over_total",
+        "Messages not kept while recording was paused, by family"
+    );
+    gauge!("homeport_recording", "1 while what devices of a family say is kept, 0 while that is paused");
+    gauge!("homeport_listener_open", "1 while a listener is open, 0 while it is closed");
     counter!("homeport_commands_total", "Changes of a command's state, by family and new state");
     gauge!("homeport_commands_open", "Commands that are not final, by state");
     gauge!("homeport_devices", "Devices, by family and state");

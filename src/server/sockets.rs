@@ -32,6 +32,11 @@ impl Handed {
         Self(sockets)
     }
 
+    /// Whether there is one for a listener.
+    pub(super) fn has(&self, kind: ListenerKind) -> bool {
+        self.0.contains_key(kind.name())
+    }
+
     /// The socket for a listener: handed over, else opened at `addr`, else none.
     pub(super) fn open(
         &mut self,
@@ -41,10 +46,16 @@ impl Handed {
         let socket = match (self.0.remove(kind.name()), addr) {
             (Some(socket), _) => socket,
             (None, None) => return Ok(None),
-            (None, Some(addr)) => TcpListener::bind(addr).map_err(|cause| refused(kind, addr, cause))?,
+            (None, Some(addr)) => return bind(kind, addr).map(Some),
         };
         BoundListener::from_std_tcp(socket).map(Some).map_err(ServerError::Net)
     }
+}
+
+/// Opens a socket for a listener.
+pub(super) fn bind(kind: ListenerKind, addr: SocketAddr) -> Result<BoundListener, ServerError> {
+    let socket = TcpListener::bind(addr).map_err(|cause| refused(kind, addr, cause))?;
+    BoundListener::from_std_tcp(socket).map_err(ServerError::Net)
 }
 
 fn refused(kind: ListenerKind, addr: SocketAddr, cause: io::Error) -> ServerError {

@@ -5,6 +5,7 @@
 mod api;
 mod auth;
 mod error;
+mod listeners;
 mod page;
 mod params;
 mod routes;
@@ -19,12 +20,13 @@ use http::{Method, Uri};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use self::error::WebError;
+pub use self::listeners::{ListenerNote, ListenerTurned, Listeners};
 pub use self::routes::Permit;
 use crate::core::{Hub, HubError};
-use crate::dictionary::Shelf;
+use crate::dictionary::{Chosen, Shelf};
 use crate::family::{Facts, Family, Template, templates};
 use crate::http::BoxFuture;
-use crate::model::{Device, FamilyName};
+use crate::model::{Device, DeviceRef, FamilyName};
 
 /// Below this path a body is taken piece by piece and may be as large as a file.
 pub const UPLOADS: &str = "/api/v1/files/";
@@ -38,6 +40,8 @@ pub struct WebSettings {
     pub dictionaries: Shelf,
     /// What answers `/metrics`; `None` serves none.
     pub metrics: Option<Metrics>,
+    /// The listeners, to look at, to open and to close.
+    pub listeners: Option<Arc<dyn Listeners>>,
 }
 
 /// Looks up what the metrics tell, in Prometheus' text form.
@@ -50,12 +54,19 @@ pub(crate) struct App {
     pub(crate) dictionaries: Shelf,
     families: Arc<[Arc<dyn Family>]>,
     metrics: Option<Metrics>,
+    listeners: Option<Arc<dyn Listeners>>,
 }
 
 impl App {
     /// The dialect with a name.
     pub(crate) fn family(&self, name: &FamilyName) -> Option<&Arc<dyn Family>> {
         self.families.iter().find(|family| family.name() == *name)
+    }
+
+    /// What a device's values mean.
+    pub(crate) fn meanings(&self, device: &DeviceRef) -> Chosen {
+        let profile = self.family(&device.family).and_then(|family| family.profile(device));
+        self.dictionaries.choose(device, profile.as_deref())
     }
 
     /// What a device's dialect knows of it beside its values.
@@ -88,6 +99,7 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
         families: families.into(),
         dictionaries: settings.dictionaries,
         metrics: settings.metrics,
+        listeners: settings.listeners,
     };
     let mut csrf = CsrfLayer::new();
     for origin in &settings.trusted_origins {

@@ -9,12 +9,12 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use super::App;
 use super::api::{
     backup, calibration, calls, captures, commands, data, devices, dictionaries, export, files, handshakes,
-    health, ledger, messages, metrics, people, picture, schedules, secrets, sign_in, templates, timeline,
-    transfers,
+    health, ledger, listeners, messages, metrics, people, picture, recording, schedules, secrets, sign_in,
+    templates, timeline, transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
-use super::page::{self, assets, login, pullform};
+use super::page::{self, assets, login, pullform, send, status};
 use crate::http::Peer;
 use crate::model::Role;
 
@@ -134,6 +134,12 @@ fn administration() -> Vec<Row> {
         api("DELETE", "/api/v1/tokens/{id}", admin, delete(people::revoke_token)),
         api("GET", "/api/v1/captures", operator, get(captures::list)),
         api("GET", "/api/v1/captures/{id}", operator, get(captures::show)),
+        api("GET", "/api/v1/listeners", viewer, get(listeners::list)),
+        api("POST", "/api/v1/listeners/{name}/open", admin, post(listeners::open)),
+        api("POST", "/api/v1/listeners/{name}/close", admin, post(listeners::close)),
+        api("GET", "/api/v1/recording", viewer, get(recording::list)),
+        api("POST", "/api/v1/recording/{family}/pause", operator, post(recording::pause)),
+        api("POST", "/api/v1/recording/{family}/resume", operator, post(recording::resume)),
         api("GET", "/api/v1/handshakes", viewer, get(handshakes::list)),
         api("GET", "/api/v1/backup", admin, get(backup::download)),
         api("GET", "/api/v1/ledger/check", admin, get(ledger::check)),
@@ -142,7 +148,7 @@ fn administration() -> Vec<Row> {
 
 /// What people look at.
 fn pages() -> Vec<Row> {
-    let Needs { open, viewer, operator, .. } = NEEDS;
+    let Needs { open, viewer, operator, admin } = NEEDS;
     vec![
         api("GET", "/assets/{name}", open, get(assets::serve)),
         page("GET", "/login", open, get(login::form)),
@@ -158,6 +164,13 @@ fn pages() -> Vec<Row> {
         page("POST", "/commands/{id}/cancel", operator, post(page::actions::cancel)),
         page("POST", "/devices/{id}/transfers", operator, post(page::transfers::send)),
         page("POST", "/transfers/{id}/abort", operator, post(page::transfers::abort)),
+        page("GET", "/send", operator, get(send::form)),
+        page("POST", "/send", operator, post(send::submit)),
+        page("GET", "/status", viewer, get(status::show)),
+        page("POST", "/status/recording/{family}/pause", operator, post(status::pause)),
+        page("POST", "/status/recording/{family}/resume", operator, post(status::resume)),
+        page("POST", "/status/listeners/{name}/open", admin, post(status::open)),
+        page("POST", "/status/listeners/{name}/close", admin, post(status::close)),
         page("GET", "/pullform", operator, get(pullform::form)),
         page("POST", "/pullform", operator, post(pullform::submit)),
     ]

@@ -1,0 +1,47 @@
+//! Whether what devices of a family say is kept: look, pause, resume.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use super::Answer;
+use crate::core::Recording;
+use crate::model::FamilyName;
+use crate::web::App;
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::params::{Listed, Name};
+
+/// What became of a wish to pause or resume.
+#[derive(Serialize)]
+pub(crate) struct Turned {
+    #[serde(flatten)]
+    pub(crate) recording: Recording,
+    /// Whether it was so already.
+    unchanged: bool,
+}
+
+pub(crate) async fn list(State(app): State<App>) -> Json<Listed<Recording>> {
+    Json(Listed::whole(app.hub.recordings()))
+}
+
+pub(crate) async fn pause(State(app): State<App>, Name(family): Name, By(caller): By) -> Answer<Turned> {
+    turn(&app, &family, false, &caller.by()).await.map(Json)
+}
+
+pub(crate) async fn resume(State(app): State<App>, Name(family): Name, By(caller): By) -> Answer<Turned> {
+    turn(&app, &family, true, &caller.by()).await.map(Json)
+}
+
+/// Pauses or resumes one family's recording.
+pub(crate) async fn turn(app: &App, family: &str, on: bool, by: &str) -> Result<Turned, WebError> {
+    let family = FamilyName::new(family);
+    if app.family(&family).is_some() && !app.hub.recordings().iter().any(|known| known.family == family) {
+        let message = format!(
+            "devices of the family {family} are told that their messages are stored: recording them cannot be paused"
+        );
+        return Err(WebError::Hub(crate::core::HubError::Conflict { field: "family", message }));
+    }
+    let (recording, changed) = app.hub.record(&family, on, by).await?;
+    Ok(Turned { recording, unchanged: !changed })
+}
