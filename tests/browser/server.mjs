@@ -1,13 +1,14 @@
 // Runs the real program in a folder of its own and speaks to it as a module would.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-export async function startServer() {
+export async function startServer(more = {}, settings = '') {
   const folder = mkdtempSync(join(tmpdir(), 'hpb'));
+  if (settings) writeFileSync(join(folder, 'homeport.toml'), settings);
   const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HOMEPORT_')));
   const child = spawn(process.env.HOMEPORT_BIN, ['serve'], {
     cwd: folder,
@@ -17,14 +18,15 @@ export async function startServer() {
       HOMEPORT_HTTP: '127.0.0.1:0',
       HOMEPORT_WS: '127.0.0.1:0',
       HOMEPORT_HOSTS: 'localhost,127.0.0.1',
+      ...more,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said = [];
-  const [port, plain] = await new Promise((resolve, reject) => {
+  const [port, plain, ws] = await new Promise((resolve, reject) => {
     const hear = (line) => {
       said.push(line);
-      const ports = ['https', 'http'].map((scheme) => said.map((line) => new RegExp(`${scheme}://127\\.0\\.0\\.1:(\\d+)`).exec(line)).find(Boolean)?.[1]);
+      const ports = ['https', 'http', 'ws'].map((scheme) => said.map((line) => new RegExp(`${scheme}://127\\.0\\.0\\.1:(\\d+)`).exec(line)).find(Boolean)?.[1]);
       if (ports.every(Boolean)) resolve(ports.map(Number));
     };
     createInterface(child.stdout).on('line', hear);
@@ -37,6 +39,8 @@ export async function startServer() {
     origin: `https://localhost:${port}`,
     // Where devices speak plain HTTP.
     plain: `http://127.0.0.1:${plain}`,
+    // The port of WebSocket devices.
+    ws: Number(ws),
     said,
     password: () => readFileSync(join(folder, 'data/initial-password'), 'utf8').trim(),
     // A device's request on a kept connection; gives the answer's exact text.

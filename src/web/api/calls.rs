@@ -34,15 +34,17 @@ pub(crate) struct Call {
 /// `all`, one device or several, each by its address, id or name.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum To {
+pub(crate) enum To {
+    /// One of them, or the word.
     One(String),
+    /// Several.
     Many(Vec<String>),
 }
 
 /// What is done for a device that is not connected now.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Offline {
+pub(crate) enum Offline {
     /// The command waits for it.
     Queue,
     /// Nothing.
@@ -58,20 +60,21 @@ pub(crate) struct Called {
 /// What became of it for one device.
 #[derive(Serialize)]
 pub(crate) struct Told {
-    address: String,
-    device: Option<DeviceId>,
-    result: Outcome,
+    pub(crate) address: String,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) result: Outcome,
     /// The command, if one was queued.
-    command: Option<CommandId>,
+    pub(crate) command: Option<CommandId>,
     /// Until when it waits, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<Timestamp>,
+    pub(crate) expires: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-enum Outcome {
+/// What became of it, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Outcome {
     #[serde(rename = "sent")]
     Sent,
     #[serde(rename = "queued")]
@@ -85,13 +88,26 @@ enum Outcome {
 }
 
 /// A call that was understood.
-struct Order {
-    cmd: String,
-    payload: String,
-    expires_in: Option<Duration>,
-    priority: Priority,
-    offline: Offline,
-    by: String,
+pub(crate) struct Order {
+    pub(crate) family: FamilyName,
+    pub(crate) to: To,
+    pub(crate) cmd: String,
+    pub(crate) payload: String,
+    pub(crate) expires_in: Option<Duration>,
+    pub(crate) priority: Priority,
+    /// `None`: nothing waits when all are meant, for whoever means everybody means those who are there.
+    pub(crate) offline: Option<Offline>,
+    pub(crate) by: String,
+}
+
+impl Order {
+    fn offline(&self) -> Offline {
+        self.offline.unwrap_or(if self.is_for_all() { Offline::Skip } else { Offline::Queue })
+    }
+
+    fn is_for_all(&self) -> bool {
+        matches!(&self.to, To::One(word) if word == "all")
+    }
 }
 
 pub(crate) async fn call(State(app): State<App>, By(caller): By, Body(call): Body<Call>) -> Answer<Called> {
@@ -99,42 +115,49 @@ pub(crate) async fn call(State(app): State<App>, By(caller): By, Body(call): Bod
     if app.family(&family).is_none() {
         return Err(WebError::field("family", format!("no dialect {family} is spoken here")));
     }
-    let to = call.to.ok_or_else(|| WebError::field("to", "name devices, or write \"all\""))?;
-    let all = matches!(&to, To::One(word) if word == "all");
     let order = Order {
+        to: call.to.ok_or_else(|| WebError::field("to", "name devices, or write \"all\""))?,
         cmd: call.cmd.ok_or_else(|| WebError::field("cmd", "cmd is missing"))?,
         payload: call.payload.map_or_else(|| "{}".to_owned(), |json| json.get().to_owned()),
         expires_in: call.expires_in_s.map(Duration::from_secs),
         priority: call.priority.unwrap_or_default(),
-        // Whoever means everybody means those who are there.
-        offline: call.offline.unwrap_or(if all { Offline::Skip } else { Offline::Queue }),
+        offline: call.offline,
         by: caller.by(),
+        family,
     };
-    let targets = match to {
-        To::One(_) if all => everybody(&app, &family).await?,
-        To::One(name) => vec![(name.clone(), named(&app, &family, &name).await?)],
+    Ok(Json(Called { items: carry_out(&app, &order).await? }))
+}
+
+/// Says it to everybody who is meant, and waits a moment for what becomes of it.
+pub(crate) async fn carry_out(app: &App, order: &Order) -> Result<Vec<Told>, WebError> {
+    let family = &order.family;
+    let targets = match &order.to {
+        To::One(_) if order.is_for_all() => everybody(app, family).await?,
+        To::One(name) => vec![(name.clone(), named(app, family, name).await?)],
         To::Many(names) => {
             if names.len() > TARGETS_MAX {
                 return Err(WebError::field("to", format!("at most {TARGETS_MAX} devices, or \"all\"")));
             }
             let mut targets = Vec::with_capacity(names.len());
             for name in names {
-                let device = named(&app, &family, &name).await?;
-                targets.push((name, device));
+                targets.push((name.clone(), named(app, family, name).await?));
             }
             targets
         }
     };
     // Before anything is queued, so that nothing that follows is missed.
     let mut feed = app.hub.watch();
-    let say = |(name, device)| say(&app, &order, name, device);
+    let say = |(name, device)| say(app, order, name, device);
     let mut items: Vec<Told> = stream::iter(targets).map(say).buffered(AT_ONCE).collect().await;
-    settle(&app, &mut feed, &mut items, &order).await?;
-    Ok(Json(Called { items }))
+    settle(app, &mut feed, &mut items, order).await?;
+    Ok(items)
 }
 
 /// Every active device of a dialect, by address.
-async fn everybody(app: &App, family: &FamilyName) -> Result<Vec<(String, Option<Device>)>, WebError> {
+pub(crate) async fn everybody(
+    app: &App,
+    family: &FamilyName,
+) -> Result<Vec<(String, Option<Device>)>, WebError> {
     let mut found = Vec::new();
     let mut after = None;
     loop {
@@ -192,7 +215,7 @@ async fn say(app: &App, order: &Order, name: String, device: Option<Device>) -> 
     told.device = Some(device.names.id.clone());
     let reached = app.family(&device.names.family).and_then(|family| family.reachable(&device));
     told.result = if reached == Some(false) { Outcome::Offline } else { Outcome::Queued };
-    if reached == Some(false) && order.offline == Offline::Skip {
+    if reached == Some(false) && order.offline() == Offline::Skip {
         return told;
     }
     match queue(app, order, &device).await {
@@ -247,7 +270,7 @@ async fn settle(app: &App, feed: &mut Feed, items: &mut [Told], order: &Order) -
     look(app, items, &mut open).await?;
     for (id, place) in open {
         // Its connection was about to end.
-        if order.offline == Offline::Skip && app.hub.cancel(&id, &order.by).await.is_ok() {
+        if order.offline() == Offline::Skip && app.hub.cancel(&id, &order.by).await.is_ok() {
             went(items, place, CommandState::Cancelled);
         }
     }
@@ -264,6 +287,19 @@ async fn look(app: &App, items: &mut [Told], open: &mut HashMap<CommandId, usize
         }
     }
     Ok(())
+}
+
+impl Outcome {
+    /// As it is told.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Queued => "queued",
+            Self::Offline => "offline",
+            Self::Unknown => "no such device",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 fn went(items: &mut [Told], place: usize, state: CommandState) {

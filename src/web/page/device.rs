@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 
+use super::controls::{self, ControlLine};
 use super::events::{self, EventLine};
 use super::facts::{self, FactLine};
 use super::summary::{self, SummaryLine};
@@ -43,6 +44,10 @@ struct DevicePage {
     events: Vec<EventLine>,
     summary: Vec<SummaryLine>,
     facts: Vec<FactLine>,
+    /// What is wrong, as its dialect says.
+    warnings: Vec<String>,
+    paused: bool,
+    controls: Vec<ControlLine>,
     commands: Vec<CommandLine>,
     transfers: Vec<TransferLine>,
     /// Names of files that may be sent.
@@ -98,13 +103,15 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     let messages = MessageFilter { device: Some(id.clone()), limit: SHOWN, ..MessageFilter::default() };
     let messages = app.hub.messages(messages).await?;
     let presence = app.hub.presence(&device);
-    let chosen = app.dictionaries.choose(&device.names);
+    let chosen = app.meanings(&device.names);
     let events = events::lines(&app, &id, &chosen, &values).await?;
     let mut lines = Vec::with_capacity(values.len());
     for datum in values {
         let before = before(&app, &id, &chosen, &datum).await?;
         lines.push(ValueLine { before, ..value_line(&chosen, datum) });
     }
+    let known = app.facts(&device).await?;
+    let family = app.family(&device.names.family);
     render(&DevicePage {
         frame: Frame::new(device.names.name.clone(), Some(&caller)),
         presence,
@@ -116,7 +123,10 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         values: lines,
         events,
         summary: summary::lines(&app, &id, &chosen).await?,
-        facts: facts::lines(&app.facts(&device).await?),
+        facts: facts::lines(&known),
+        warnings: facts::warnings(&known),
+        paused: !app.hub.is_recording(&device.names.family),
+        controls: controls::lines(family.map(|family| family.controls(Some(&device))).unwrap_or_default()),
         commands: commands.into_iter().map(command_line).collect(),
         transfers: transfers::lines(&app, &id).await?,
         files: transfers::files(&app).await?,

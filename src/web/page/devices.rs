@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 
-use super::{Frame, Page, brief_or_never, render};
+use super::{Frame, Page, brief_or_never, render, status};
 use crate::core::{DeviceFilter, HubError, Presence};
 use crate::model::{Device, DeviceId};
 use crate::web::App;
@@ -23,6 +23,7 @@ struct Line {
 #[template(path = "devices.html")]
 struct DevicesPage {
     frame: Frame,
+    notes: Vec<String>,
     q: String,
     state: String,
     lines: Vec<Line>,
@@ -45,5 +46,6 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     let [q, state] = ["q", "state"].map(|name| params.text(name).unwrap_or_default().to_owned());
     let more = next.map(|next| format!("/?q={}&state={}&cursor={next}", percent(&q), percent(&state)));
     let families = app.family_names().iter().map(ToString::to_string).collect();
-    render(&DevicesPage { frame: Frame::new("Devices", Some(&caller)), q, state, lines, more, families })
+    let (frame, notes) = (Frame::new("Devices", Some(&caller)), status::notes(&app));
+    render(&DevicesPage { frame, notes, q, state, lines, more, families })
 }

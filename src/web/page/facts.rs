@@ -25,6 +25,12 @@ pub(super) fn lines(facts: &Facts) -> Vec<FactLine> {
     lines
 }
 
+/// The texts of members called `warning`: what a person should see before all else.
+pub(super) fn warnings(facts: &Facts) -> Vec<String> {
+    let warning = |fact: &Json| fact.get("warning").and_then(Json::as_str).map(str::to_owned);
+    facts.values().filter_map(warning).collect()
+}
+
 fn walk(name: &str, fact: &Json, depth: usize, lines: &mut Vec<FactLine>) {
     let texts = match fact {
         Json::Object(members) if depth > 0 => {
@@ -113,6 +119,7 @@ mod tests {
             "first": { "push": { "method": "POST", "headers": [["host", "a"], ["x-b", "c, d"]], "sizes": [1, 2] } },
             "none": [],
             "conflict": false,
+            "twin": { "warning": "look here" },
         });
         let Json::Object(facts) = facts else { panic!("an object") };
         let lines = lines(&facts);
@@ -129,11 +136,13 @@ mod tests {
             ("history", vec!["at 2026-11-21 10:20:30; pars 1,2", "at 2026-11-20 10:20:30"]),
             ("first, push", vec!["method POST; headers host a; x-b c, d; sizes 1, 2"]),
             ("conflict", vec!["no"]),
+            ("twin, warning", vec!["look here"]),
         ];
         for line in &expected {
             assert!(found.contains(line), "{line:?} is not in {found:?}");
         }
         assert_eq!(found.len(), expected.len(), "{found:?}");
+        assert_eq!(warnings(&facts), ["look here"]);
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 pub(crate) mod actions;
 pub(crate) mod assets;
+mod controls;
 pub(crate) mod device;
 pub(crate) mod devices;
 mod events;
 mod facts;
 pub(crate) mod login;
 pub(crate) mod pullform;
+pub(crate) mod send;
+pub(crate) mod status;
 mod summary;
 pub(crate) mod transfers;
 
@@ -27,6 +30,7 @@ pub(crate) struct Frame {
     title: String,
     who: Option<String>,
     operator: bool,
+    admin: bool,
 }
 
 impl Frame {
@@ -35,6 +39,7 @@ impl Frame {
             title: title.into(),
             who: caller.map(|caller| caller.user.name.clone()),
             operator: caller.is_some_and(|caller| caller.role >= Role::Operator),
+            admin: caller.is_some_and(|caller| caller.role >= Role::Admin),
         }
     }
 }

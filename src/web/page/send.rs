@@ -1,0 +1,297 @@
+//! A command for several devices at once, with the control that its value needs, and what became of it for each.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use http::StatusCode;
+
+use super::controls::{self, ControlLine};
+use super::{Frame, Page, Sent, brief, render, render_with, status};
+use crate::core::{CommandFilter, DeviceFilter};
+use crate::model::{CommandRecord, Device, DeviceId, DeviceState, FamilyName, Priority};
+use crate::web::App;
+use crate::web::api::calls::{self, Offline, Order, Outcome, To, Told};
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::params::Params;
+
+#[derive(Template)]
+#[template(path = "send.html")]
+struct SendPage {
+    frame: Frame,
+    notes: Vec<String>,
+    /// Families that have controls.
+    families: Vec<String>,
+    family: String,
+    q: String,
+    controls: Vec<ControlLine>,
+    lines: Vec<Line>,
+    /// More devices fit than are shown.
+    more: bool,
+    fields: Fields,
+    error: Option<String>,
+    ask: Option<Ask>,
+    told: Option<Results>,
+    history: Vec<Past>,
+}
+
+/// A device that may be chosen.
+struct Line {
+    device: Device,
+    /// On a connection now, or heard of late where devices come and fetch.
+    here: bool,
+    word: &'static str,
+    chosen: bool,
+}
+
+/// A question before something goes out.
+struct Ask {
+    what: String,
+    whom: String,
+    /// The form again.
+    pairs: Vec<(String, String)>,
+}
+
+struct Results {
+    what: String,
+    sum: String,
+    lines: Vec<ToldLine>,
+    more: usize,
+}
+
+struct ToldLine {
+    told: Told,
+    tag: &'static str,
+    why: String,
+}
+
+struct Past {
+    command: CommandRecord,
+    at: String,
+    by: String,
+}
+
+/// What the form says.
+#[derive(Clone, Debug, Default)]
+struct Fields {
+    family: String,
+    all: bool,
+    to: Vec<String>,
+    wait: bool,
+    expires_in_s: String,
+    sure: bool,
+    /// The device on whose page a button was pressed.
+    of: String,
+    /// The button, and the numbers typed beside buttons.
+    set: String,
+    values: Vec<(String, String)>,
+}
+
+pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params) -> Page {
+    let to: Vec<String> = params.texts("to").map(str::to_owned).collect();
+    let family = params.text("family").unwrap_or_default().to_owned();
+    let fields = Fields { all: to.is_empty(), to, family, ..Fields::default() };
+    let q = params.text("q").unwrap_or_default().to_owned();
+    render(&page(&app, Frame::new("Send", Some(&caller)), fields, q).await?)
+}
+
+pub(crate) async fn submit(
+    State(app): State<App>,
+    By(caller): By,
+    Sent(pairs): Sent<Vec<(String, String)>>,
+) -> Page {
+    let fields = Fields::read(&pairs);
+    let q = pairs.iter().find(|(name, _)| name == "q").map(|(_, q)| q.clone()).unwrap_or_default();
+    let mut page = page(&app, Frame::new("Send", Some(&caller)), fields.clone(), q).await?;
+    // The controls of a device's page are those of that device alone.
+    let of = app
+        .hub
+        .device(&DeviceId::new(&fields.of))
+        .filter(|device| device.names.family.as_str() == page.family);
+    let of = of.and_then(|device| Some(app.family(&device.names.family)?.controls(Some(&device))));
+    let pressable = of.map_or_else(|| page.controls.clone(), controls::lines);
+    match fields.order(&pressable, &page.family, caller.by()) {
+        Ok((order, true)) if !fields.sure => {
+            page.ask = Some(Ask { what: what(&order), whom: fields.whom(), pairs });
+            render(&page)
+        }
+        Ok((order, _)) => match calls::carry_out(&app, &order).await {
+            Ok(told) => {
+                page.told = Some(results(&order, told));
+                page.history = history(&app, &order.family).await?;
+                render(&page)
+            }
+            Err(error) => page.refuse(&error),
+        },
+        Err(error) => page.refuse(&error),
+    }
+}
+
+impl SendPage {
+    /// The form stays filled in, whatever was wrong with it.
+    fn refuse(mut self, error: &WebError) -> Page {
+        let shown = error.shown();
+        self.error = Some(shown.message);
+        let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
+        render_with(status, &self)
+    }
+}
+
+impl Fields {
+    fn read(pairs: &[(String, String)]) -> Self {
+        let text = |wanted: &str| {
+            let found = pairs.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, text)| text.trim().to_owned()).unwrap_or_default()
+        };
+        let to = pairs.iter().filter(|(name, text)| name == "to" && !text.is_empty());
+        let values = pairs.iter().filter(|(name, _)| name.starts_with(controls::VALUE));
+        Self {
+            family: text("family"),
+            all: text("whom") == "all",
+            to: to.map(|(_, text)| text.clone()).collect(),
+            wait: text("wait") == "yes",
+            expires_in_s: text("expires_in_s"),
+            sure: text("sure") == "yes",
+            of: text("of"),
+            set: text("set"),
+            values: values.cloned().collect(),
+        }
+    }
+
+    /// What is meant, and whether it is asked about first.
+    fn order(&self, lines: &[ControlLine], family: &str, by: String) -> Result<(Order, bool), WebError> {
+        let (control, payload) = controls::pressed(lines, &self.set, &self.values)?;
+        if !self.all && self.to.is_empty() {
+            return Err(WebError::field("to", "choose devices, or all of them"));
+        }
+        let expires_in = match self.expires_in_s.as_str() {
+            "" => None,
+            text => Some(text.parse().map(Duration::from_secs).map_err(|_| {
+                WebError::field("expires_in_s", "the time to wait is a whole number of seconds")
+            })?),
+        };
+        let order = Order {
+            family: FamilyName::new(family),
+            to: if self.all { To::One("all".to_owned()) } else { To::Many(self.to.clone()) },
+            cmd: control.name.clone(),
+            payload,
+            expires_in,
+            priority: Priority::default(),
+            offline: Some(if self.wait { Offline::Queue } else { Offline::Skip }),
+            by,
+        };
+        Ok((order, control.confirm))
+    }
+
+    fn whom(&self) -> String {
+        match (self.all, self.to.len()) {
+            (true, _) => "all devices".to_owned(),
+            (false, 1) => "one device".to_owned(),
+            (false, count) => format!("{count} devices"),
+        }
+    }
+}
+
+async fn page(app: &App, frame: Frame, fields: Fields, q: String) -> Result<SendPage, WebError> {
+    let with_controls =
+        |name: &FamilyName| app.family(name).is_some_and(|family| !family.controls(None).is_empty());
+    let families: Vec<FamilyName> = app.family_names().into_iter().filter(with_controls).collect();
+    let asked = families.iter().find(|name| name.as_str() == fields.family);
+    let family = asked.or_else(|| families.first()).cloned().unwrap_or_else(|| FamilyName::new("none"));
+    let filter = DeviceFilter {
+        q: Some(q.clone()).filter(|q| !q.is_empty()),
+        family: Some(family.clone()),
+        state: Some(DeviceState::Active),
+        limit: SHOWN + 1,
+        ..DeviceFilter::default()
+    };
+    let mut devices = app.hub.devices(filter).await?;
+    let more = u32::try_from(devices.len()).is_ok_and(|count| count > SHOWN);
+    devices.truncate(SHOWN as usize);
+    // What a link or the form named stays chosen, although the search hides it.
+    for named in &fields.to {
+        let hidden = app.hub.device(&DeviceId::new(named)).filter(|device| device.names.family == family);
+        let shown = |device: &Device| devices.iter().any(|known| known.names.id == device.names.id);
+        if let Some(device) = hidden.filter(|device| !shown(device)) {
+            devices.push(device);
+        }
+    }
+    devices.sort_by_cached_key(|device| {
+        (device.names.address.parse::<u64>().ok(), device.names.address.clone())
+    });
+    let line = |device: Device| {
+        let reachable = app.family(&family).and_then(|family| family.reachable(&device));
+        Line {
+            here: reachable.unwrap_or_else(|| app.hub.online(&device)),
+            word: if reachable.is_some() { "connected" } else { "online" },
+            chosen: fields.to.iter().any(|to| to == device.names.id.as_str()),
+            device,
+        }
+    };
+    let controls = app.family(&family).map(|family| family.controls(None)).unwrap_or_default();
+    Ok(SendPage {
+        frame,
+        notes: status::notes(app),
+        families: families.iter().map(ToString::to_string).collect(),
+        history: history(app, &family).await?,
+        family: family.to_string(),
+        q,
+        controls: controls::lines(controls),
+        lines: devices.into_iter().map(line).collect(),
+        more,
+        fields,
+        error: None,
+        ask: None,
+        told: None,
+    })
+}
+
+/// The family's last commands, whoever gave them.
+async fn history(app: &App, family: &FamilyName) -> Result<Vec<Past>, WebError> {
+    let filter =
+        CommandFilter { least: Some(Priority::Normal), limit: LOOKED_THROUGH, ..CommandFilter::default() };
+    let commands = app.hub.commands(filter).await?;
+    let of_family = commands.into_iter().filter(|command| command.device.family == *family);
+    let past = |command: CommandRecord| Past {
+        at: brief(command.created),
+        by: command.transitions.first().map(|step| step.by.clone()).unwrap_or_default(),
+        command,
+    };
+    Ok(of_family.take(HISTORY_SHOWN).map(past).collect())
+}
+
+fn what(order: &Order) -> String {
+    format!("{} {}", order.cmd, order.payload)
+}
+
+fn results(order: &Order, told: Vec<Told>) -> Results {
+    let every = [Outcome::Sent, Outcome::Queued, Outcome::Offline, Outcome::Unknown, Outcome::Refused];
+    let count = |outcome: Outcome| told.iter().filter(|told| told.result == outcome).count();
+    let counts = every.into_iter().map(|outcome| (outcome, count(outcome))).filter(|(_, count)| *count > 0);
+    let sum: Vec<String> = counts.map(|(outcome, count)| format!("{count} {}", outcome.as_str())).collect();
+    let sum = if sum.is_empty() { "nobody is there to be told".to_owned() } else { sum.join(", ") };
+    let more = told.len().saturating_sub(RESULTS_SHOWN);
+    let line = |told: Told| ToldLine {
+        tag: match told.result {
+            Outcome::Sent => "ok",
+            Outcome::Queued => "held",
+            Outcome::Offline | Outcome::Unknown => "",
+            Outcome::Refused => "failed",
+        },
+        why: match (&told.message, told.expires) {
+            (Some(message), _) => message.clone(),
+            (None, Some(expires)) => format!("it waits until {}", brief(expires)),
+            (None, None) => String::new(),
+        },
+        told,
+    };
+    Results { what: what(order), sum, lines: told.into_iter().take(RESULTS_SHOWN).map(line).collect(), more }
+}
+
+/// Devices to choose from; a search finds the others.
+const SHOWN: u32 = 200;
+const RESULTS_SHOWN: usize = 500;
+const HISTORY_SHOWN: usize = 20;
+/// Newest commands of any family that are looked through for them.
+const LOOKED_THROUGH: u32 = 500;

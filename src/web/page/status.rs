@@ -1,0 +1,124 @@
+//! What the server does: its listeners and what it records, each with its switch.
+
+use askama::Template;
+use axum::extract::State;
+
+use super::{Frame, Page, brief, render, render_with};
+use crate::core::{Caller, Recording};
+use crate::web::api::{listeners, recording};
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::params::Name;
+use crate::web::{App, ListenerNote};
+
+#[derive(Template)]
+#[template(path = "status.html")]
+struct StatusPage {
+    frame: Frame,
+    error: Option<String>,
+    done: Option<String>,
+    listeners: Vec<ListenerLine>,
+    recordings: Vec<RecordingLine>,
+}
+
+struct ListenerLine {
+    note: ListenerNote,
+    turned: String,
+}
+
+struct RecordingLine {
+    recording: Recording,
+    turned: String,
+}
+
+pub(crate) async fn show(State(app): State<App>, By(caller): By) -> Page {
+    render(&page(&app, &caller))
+}
+
+pub(crate) async fn open(State(app): State<App>, Name(name): Name, By(caller): By) -> Page {
+    let turned = listeners::turn(&app, &name, true, &caller.by()).await;
+    let said = turned.map(|turned| {
+        if turned.unchanged {
+            format!("{name} was open already.")
+        } else {
+            format!("{name} is open at {}.", turned.note.address)
+        }
+    });
+    answer(&app, &caller, said)
+}
+
+pub(crate) async fn close(State(app): State<App>, Name(name): Name, By(caller): By) -> Page {
+    let turned = listeners::turn(&app, &name, false, &caller.by()).await;
+    let said = turned.map(|turned| {
+        if turned.unchanged {
+            format!("{name} was closed already.")
+        } else {
+            format!("{name} is closed. Connections closed with it: {}.", turned.closed)
+        }
+    });
+    answer(&app, &caller, said)
+}
+
+pub(crate) async fn pause(State(app): State<App>, Name(family): Name, By(caller): By) -> Page {
+    let turned = recording::turn(&app, &family, false, &caller.by()).await;
+    let said = turned.map(|_| format!("Recording of {family} is paused. Connections stay open."));
+    answer(&app, &caller, said)
+}
+
+pub(crate) async fn resume(State(app): State<App>, Name(family): Name, By(caller): By) -> Page {
+    let turned = recording::turn(&app, &family, true, &caller.by()).await;
+    let said = turned.map(|turned| {
+        format!("Recording of {family} is on. Messages dropped in the pause: {}.", turned.recording.dropped)
+    });
+    answer(&app, &caller, said)
+}
+
+/// What a person should know on other pages: recordings that are paused and listeners that are closed.
+pub(super) fn notes(app: &App) -> Vec<String> {
+    let paused = app.hub.recordings().into_iter().filter(|known| !known.recording).map(|known| {
+        let turned = turned(known.since, known.by.as_deref());
+        format!("Recording of {} is paused ({turned}). Messages dropped: {}.", known.family, known.dropped)
+    });
+    let closed = listeners::all(app).into_iter().filter(|known| !known.open).map(|known| {
+        format!("The listener {} is closed ({}).", known.listener, turned(known.since, known.by.as_deref()))
+    });
+    paused.chain(closed).collect()
+}
+
+fn answer(app: &App, caller: &Caller, said: Result<String, WebError>) -> Page {
+    let mut page = page(app, caller);
+    match said {
+        Ok(said) => {
+            page.done = Some(said);
+            render(&page)
+        }
+        Err(error) => {
+            let shown = error.shown();
+            page.error = Some(shown.message);
+            render_with(shown.status, &page)
+        }
+    }
+}
+
+fn page(app: &App, caller: &Caller) -> StatusPage {
+    let listener = |note: ListenerNote| ListenerLine { turned: turned(note.since, note.by.as_deref()), note };
+    let recording = |recording: Recording| RecordingLine {
+        turned: turned(recording.since, recording.by.as_deref()),
+        recording,
+    };
+    StatusPage {
+        frame: Frame::new("Status", Some(caller)),
+        error: None,
+        done: None,
+        listeners: listeners::all(app).into_iter().map(listener).collect(),
+        recordings: app.hub.recordings().into_iter().map(recording).collect(),
+    }
+}
+
+fn turned(since: Option<crate::model::Timestamp>, by: Option<&str>) -> String {
+    match (since, by) {
+        (Some(at), Some(by)) => format!("since {} by {by}", brief(at)),
+        (Some(at), None) => format!("since {}", brief(at)),
+        (None, _) => String::new(),
+    }
+}

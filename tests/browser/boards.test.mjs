@@ -1,0 +1,189 @@
+// Two boards on raw sockets and a person at a page: LED on for all, a number within its range, recording, the listener.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { startServer } from './server.mjs';
+
+const LED_ON = '8103312c31';
+const LED_OFF = '8103312c30';
+const SETTINGS = `
+[[mcu.profiles]]
+name = "board"
+commands = [{ name = "LED", n = 1 }, { name = "Valve", n = 2, takes = "number", min = 0, max = 90, confirm = true }]
+`;
+let server, browser;
+
+before(async () => {
+  server = await startServer({ HOMEPORT_DEVICES_UNKNOWN: 'accept' }, SETTINGS);
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+// A board as the firmware is one: a constant key, six lines, frames with an all-zero mask (websocket-mcu.md §2, §3).
+async function board(port) {
+  const socket = net.connect(port, '127.0.0.1');
+  let heard = Buffer.alloc(0);
+  const waiting = [];
+  const look = () => waiting.splice(0).forEach((again) => again());
+  socket.on('data', (piece) => {
+    heard = Buffer.concat([heard, piece]);
+    look();
+  });
+  let ended = false;
+  socket.on('close', () => {
+    ended = true;
+    look();
+  });
+  socket.on('error', () => {});
+  const until = async (found) => {
+    while (!found()) await new Promise((resolve) => waiting.push(resolve));
+  };
+  const lines = ['GET /ws HTTP/1.1', `Host: 127.0.0.1:${port}`, 'Upgrade: WebSocket', 'Connection: Upgrade', 'Sec-WebSocket-Key: L159VM0TWUzyDxwJEIEzjw==', 'Sec-WebSocket-Version: 13'];
+  for (const line of lines) socket.write(`${line}\r\n`);
+  socket.write('\r\n');
+  await until(() => ended || heard.includes('\r\n\r\n'));
+  assert.ok(heard.includes('DdLWT/1JcX+nQFHebYP+rqEx5xI='), heard.toString());
+  heard = heard.subarray(heard.indexOf('\r\n\r\n') + 4);
+  return {
+    says: (text) => socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)])),
+    hears: async (hex) => {
+      await until(() => ended || heard.length >= hex.length / 2);
+      assert.equal(heard.subarray(0, hex.length / 2).toString('hex'), hex);
+      heard = heard.subarray(hex.length / 2);
+    },
+    silent: () => heard.length === 0,
+    ends: () => until(() => ended),
+    leave: () => socket.destroy(),
+  };
+}
+
+async function signedIn() {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const wrong = [];
+  page.on('pageerror', (error) => wrong.push(error.message));
+  page.on('console', (line) => line.type() === 'error' && wrong.push(line.text()));
+  await page.goto(`${server.origin}/send`);
+  await page.locator('input[type=password]').fill(server.password());
+  await page.locator('[name=name]').fill('admin');
+  await Promise.all([page.waitForURL((url) => !url.pathname.includes('login')), page.getByRole('button', { name: 'Sign in' }).click()]);
+  return { page, wrong };
+}
+
+// Reloads the page until it shows what is awaited; nothing announces it to the test.
+async function shows(page, path, words) {
+  const end = Date.now() + 30_000;
+  while (Date.now() < end) {
+    await page.goto(`${server.origin}${path}`);
+    if (words.test(await page.locator('main').innerText())) return;
+  }
+  assert.fail(`${words} is not in:\n${await page.locator('main').innerText()}`);
+}
+
+const press = (page, name) => Promise.all([page.waitForResponse((answer) => answer.request().method() === 'POST'), page.getByRole('button', { name, exact: true }).click()]);
+const result = async (page, address) => (await page.getByRole('status').locator('tr', { has: page.getByRole('link', { name: address, exact: true }) }).innerText()).replaceAll(/\s+/g, ' ');
+
+test('a page sets the LED on all boards, on one, and says who was not there', async () => {
+  const { page, wrong } = await signedIn();
+  const [five, six, seven] = [await board(server.ws), await board(server.ws), await board(server.ws)];
+  five.says('5,1,20.5');
+  six.says('6,1,20.5');
+  seven.says('7,1,20.5');
+  await shows(page, '/send', /5\s+connected\s+6\s+connected\s+7\s+connected/);
+  seven.leave();
+  await shows(page, '/send', /6\s+connected\s+7\s+offline/);
+
+  await press(page, 'LED on');
+  await five.hears(LED_ON);
+  await six.hears(LED_ON);
+  assert.match(await page.getByRole('status').innerText(), /LED 1: 2 sent, 1 offline/);
+  assert.deepEqual([await result(page, '5'), await result(page, '6'), await result(page, '7')].map((line) => line.trim()), ['5 sent', '6 sent', '7 offline']);
+
+  // One alone; it waits for the one that is away.
+  await page.getByRole('radio', { name: 'Those chosen here' }).check();
+  await page.getByRole('checkbox', { name: /^6/ }).check();
+  await page.getByRole('checkbox', { name: /^7/ }).check();
+  await page.getByRole('checkbox', { name: 'Let it wait' }).check();
+  await press(page, 'LED off');
+  await six.hears(LED_OFF);
+  assert.ok(five.silent(), 'nobody else hears it');
+  assert.match(await result(page, '7'), /offline it waits until/);
+  const late = await board(server.ws);
+  late.says('7,2,20.5');
+  await late.hears(LED_OFF);
+  await shows(page, '/send', /7\s+LED 0\s+sent/);
+
+  // A number is held to its range, and asked about.
+  await page.getByRole('spinbutton', { name: 'Valve' }).fill('91');
+  await page.getByRole('button', { name: 'Send Valve' }).click();
+  assert.equal(await page.getByRole('spinbutton', { name: 'Valve' }).evaluate((field) => field.validity.rangeOverflow), true, 'the browser holds it back');
+  await page.getByRole('spinbutton', { name: 'Valve' }).fill('45.5');
+  await press(page, 'Send Valve');
+  assert.ok(five.silent(), 'nothing went out yet');
+  await press(page, 'Yes, send it');
+  await five.hears('8106322c34352e35');
+
+  // From the page of one board.
+  await page.getByRole('status').getByRole('link', { name: '5', exact: true }).click();
+  await press(page, 'LED off');
+  await five.hears(LED_OFF);
+  assert.match(await result(page, '5'), /sent/);
+  assert.deepEqual(wrong, [], 'the pages make no noise');
+
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const path of ['/send', '/status']) {
+    await page.goto(`${server.origin}${path}`);
+    const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+    assert.ok(wide <= screen, `${path}: ${wide} px on a screen of ${screen}`);
+  }
+  [five, six, late].forEach((board) => board.leave());
+});
+
+test('two boards with one number are a warning on the page', async () => {
+  const { page } = await signedIn();
+  const [one, other] = [await board(server.ws), await board(server.ws)];
+  one.says('8,1,20');
+  await shows(page, '/', /\b8\b/);
+  await page.getByRole('link', { name: '8', exact: true }).click();
+  const path = new URL(page.url()).pathname;
+  other.says('8,70,20');
+  await shows(page, path, /8,70,20/);
+  one.says('8,2,20');
+  await shows(page, path, /warning two boards use this number/);
+  [one, other].forEach((board) => board.leave());
+});
+
+test('recording is paused and resumed, the listener closed and opened', async () => {
+  const { page } = await signedIn();
+  const five = await board(server.ws);
+  await page.goto(`${server.origin}/status`);
+  await press(page, 'Pause recording');
+  assert.match(await page.getByRole('status').innerText(), /Recording of mcu is paused/);
+  five.says('5,90,33.25');
+  await shows(page, '/status', /paused since .* by .*\s1\s/s);
+  await shows(page, '/', /Recording of mcu is paused .*Messages dropped: 1/);
+  await page.getByRole('link', { name: '5', exact: true }).click();
+  await page.getByText('Recording is paused', { exact: false }).first().waitFor();
+  assert.match(await page.locator('main').innerText(), /unrecorded, last\s+5,90,33.25/);
+  await page.goto(`${server.origin}/status`);
+  await press(page, 'Resume recording');
+  assert.match(await page.getByRole('status').innerText(), /Recording of mcu is on. Messages dropped in the pause: 1/);
+
+  const ws = page.locator('#listener-ws');
+  await Promise.all([page.waitForResponse((answer) => answer.request().method() === 'POST'), ws.getByRole('button', { name: 'Close listener' }).click()]);
+  assert.match(await page.getByRole('status').innerText(), /ws is closed\. Connections closed with it: [1-9]/);
+  await five.ends();
+  assert.match(await page.locator('#listener-https').innerText(), /stays open: the pages are on it/);
+  assert.equal(await page.locator('#listener-https button').count(), 0);
+  await ws.getByRole('button', { name: 'Open listener' }).click();
+  await page.getByText('ws is open at').waitFor();
+  const again = await board(server.ws);
+  again.says('5,91,33.25');
+  await shows(page, '/', /Devices/);
+  again.leave();
+});
