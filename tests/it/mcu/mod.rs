@@ -1,6 +1,7 @@
 //! Microcontrollers over WebSocket from outside: the conformance list of `websocket-mcu.md §12`, byte for byte.
 
 mod access;
+mod switches;
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{ACCEPT, Board, Mask, Program, frame, settled};
 
-const LED_ON: [u8; 5] = [0x81, 0x03, 0x31, 0x2C, 0x31];
+pub(crate) const LED_ON: [u8; 5] = [0x81, 0x03, 0x31, 0x2C, 0x31];
 const LED_OFF: [u8; 5] = [0x81, 0x03, 0x31, 0x2C, 0x30];
 
 /// A server, a token of its administrator, and what it knows of boards.
