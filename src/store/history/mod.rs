@@ -8,7 +8,7 @@ pub(super) mod newest;
 pub(super) mod page;
 pub(super) mod sums;
 pub(super) mod tally;
-mod wire;
+pub(super) mod wire;
 
 use super::StoreError;
 

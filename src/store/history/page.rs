@@ -66,7 +66,7 @@ impl Page {
     pub(crate) fn say(
         &mut self,
         nth: usize,
-        sensor: &str,
+        sensor: &SensorName,
         created_us: Option<i64>,
         counts: bool,
         value: Value,
@@ -74,12 +74,12 @@ impl Page {
         let message = self.messages.len().saturating_sub(1);
         let point = Point { message, created_us, counts, value };
         // Messages of a device name its sensors in the same order.
-        let likely = self.columns.get(nth).is_some_and(|column| *column.sensor == *sensor);
+        let likely = self.columns.get(nth).is_some_and(|column| column.sensor == *sensor);
         let place =
-            if likely { Some(nth) } else { self.columns.iter().position(|column| *column.sensor == *sensor) };
+            if likely { Some(nth) } else { self.columns.iter().position(|column| column.sensor == *sensor) };
         match place.and_then(|place| self.columns.get_mut(place)) {
             Some(column) => column.points.push(point),
-            None => self.columns.push(Column { sensor: sensor.into(), points: vec![point] }),
+            None => self.columns.push(Column { sensor: sensor.clone(), points: vec![point] }),
         }
     }
 

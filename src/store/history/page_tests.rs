@@ -40,7 +40,7 @@ pub(crate) fn page() -> impl Strategy<Value = Page> {
             seq += step;
             page.add(Head { seq, at_us: if is_odd { odd } else { 1_700_000_000_000_000 + seq * 999_983 } });
             for (nth, (sensor, created, counts, value)) in readings.into_iter().enumerate() {
-                page.say(nth, &sensor, created, counts, value);
+                page.say(nth, &sensor.as_str().into(), created, counts, value);
             }
         }
         page
@@ -182,7 +182,7 @@ fn a_night_at_one_hertz_takes_a_few_bytes_a_second() {
                 ("status", 1),
             ] {
                 let created = Some(1_700_000_000_000_000 + second * 1_000_000);
-                page.say(nth, sensor, created, true, Value::Integer(number));
+                page.say(nth, &sensor.into(), created, true, Value::Integer(number));
                 nth += 1;
             }
         }

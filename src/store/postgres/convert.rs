@@ -72,7 +72,8 @@ impl Open {
         }
         let value = rows::measured(rows::value(row, "value")?)?;
         let created: Option<i64> = rows::value(row, "created")?;
-        self.page.say(usize::MAX, rows::value(row, "sensor")?, created, true, value);
+        let sensor: &str = rows::value(row, "sensor")?;
+        self.page.say(usize::MAX, &sensor.into(), created, true, value);
         Ok(())
     }
 

@@ -25,6 +25,7 @@ pub(super) fn commit(db: &Connection, recall: &mut Recall, batch: &[Write]) -> R
 pub(super) fn file(db: &Connection, recall: &mut Recall) -> Result<(), StoreError> {
     within(db, recall, |recall, _| {
         filing::file(db, recall)?;
+        recall.prints.place_some(db)?;
         filing::merge(db, recall)
     })
 }
@@ -42,6 +43,7 @@ fn within<T>(
     db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut journal = recall.journal(db)?;
     let done = work(recall, &mut journal)
+        .and_then(|done| recall.inbox.write(db).map(|()| done))
         .and_then(|done| Ok(db.prepare_cached("COMMIT")?.execute([]).map(|_| done)?));
     match done {
         Ok(done) => {
@@ -157,7 +159,7 @@ fn apply(
             if prune::concerns_filed(work) {
                 filing::file(db, recall)?;
             }
-            prune::apply(db, work).map(Outcome::Pruned)
+            prune::apply(db, &mut recall.prints, work).map(Outcome::Pruned)
         }
         Write::Probe { at, bytes } => people::probe(db, *at, *bytes).map(|()| Outcome::Done),
         Write::Record(write) => record::apply(db, write).map(|()| Outcome::Done),

@@ -1,8 +1,9 @@
-//! Takes a database from schema 3 to 4: rows of values become pages. Part of the migration's transaction.
+//! Takes a database from schema 3 to 4, where rows of values become pages, and to 5, where lists of messages become rows
+//! of many. Part of the migration's transaction.
 
 use rusqlite::{Connection, Row};
 
-use super::{pages, row};
+use super::{own, pages, row};
 use crate::model::Value;
 use crate::store::StoreError;
 use crate::store::history::merge::Packer;
@@ -104,12 +105,34 @@ fn keep(db: &Connection, device: i64, page: &Page) -> Result<(), StoreError> {
     if page.messages.is_empty() { Ok(()) } else { pages::keep_newest(db, device, page) }
 }
 
+/// Packs the lists of devices' messages, and drops the old table. Holds a few of one device in memory.
+pub(super) fn lists(db: &Connection) -> Result<(), StoreError> {
+    let mut query = db.prepare("SELECT device_id, seq FROM message_of ORDER BY device_id, seq")?;
+    let mut found = query.query([])?;
+    let (mut device, mut seqs) = (String::new(), Vec::new());
+    while let Some(row) = found.next()? {
+        let here = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        if here != device || seqs.len() >= LISTED_AT_ONCE {
+            own::note(db, &device, &seqs)?;
+            here.clone_into(&mut device);
+            seqs.clear();
+        }
+        seqs.push(row.get(1)?);
+    }
+    own::note(db, &device, &seqs)?;
+    drop(found);
+    drop(query);
+    db.execute_batch("DROP TABLE message_of")?;
+    Ok(())
+}
+
 /// Adds the value of a row to the page's last message. Columns: …, sensor, created, kind, value.
 fn say(page: &mut Page, nth: usize, row: &Row<'_>) -> Result<(), StoreError> {
     let value: Value = row::value(row.get(5)?, row.get_ref(6)?).ok_or_else(|| {
         StoreError::Failed("a stored value is of no kind that homeport knows: restore a backup".to_owned())
     })?;
-    page.say(nth, row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?, row.get(4)?, true, value);
+    let name = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+    page.say(nth, &name.into(), row.get(4)?, true, value);
     Ok(())
 }
 
@@ -117,3 +140,5 @@ fn say(page: &mut Page, nth: usize, row: &Row<'_>) -> Result<(), StoreError> {
 const VALUES_AT_ONCE: usize = 1024;
 /// The level of a page that is not full.
 const LEVEL: u8 = 3;
+/// Messages of a device that are packed at a time: what one filing makes of them at most, about.
+const LISTED_AT_ONCE: usize = 1024;

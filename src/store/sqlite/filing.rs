@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::inbox::Said;
-use super::pages;
+use super::entry::Entry;
 use super::recall::{Pages, Recall};
-use crate::model::Value;
+use super::{own, pages, prints};
+use crate::model::{Timestamp, Value};
 use crate::store::StoreError;
 use crate::store::history::merge::{PAGE_BYTES, Packed};
 use crate::store::history::page::{Head, MESSAGES_MAX, Page};
@@ -15,32 +15,26 @@ use crate::store::history::page::{Head, MESSAGES_MAX, Page};
 /// Files every entry, within a transaction.
 pub(super) fn file(db: &Connection, recall: &mut Recall) -> Result<(), StoreError> {
     let Recall { inbox, pages, .. } = recall;
-    let mut said = inbox.entries().iter().map(super::inbox::Entry::said).collect::<Result<Vec<_>, _>>()?;
-    let Some(last) = said.last().map(|said| said.seq) else { return Ok(()) };
+    let mut entries: Vec<&Entry> = inbox.entries().iter().collect();
+    let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(()) };
     // A device's messages side by side.
-    said.sort_by_key(|said| (said.device, said.seq));
-    let gone = note_heard(db, &said)?;
-    let mut prints = db.prepare_cached(
-        "INSERT INTO fingerprint (device, fingerprint, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-    )?;
-    let mut own = db.prepare_cached("INSERT INTO message_of (device_id, seq) VALUES (?, ?)")?;
-    for of_device in said.chunk_by(|one, next| one.device == next.device) {
-        for said in of_device {
-            if let Some(id) = said.device_id {
-                own.execute((id, said.seq))?;
-            }
-            // A device that was forgotten since: its messages stay in the ledger.
-            if let Some(print) = said.print.filter(|_| !gone.contains(&said.device)) {
-                prints.execute((said.device, print, said.seq))?;
-            }
+    entries.sort_unstable_by_key(|entry| (entry.device, entry.seq));
+    let gone = note_heard(db, &entries)?;
+    let mut run = Vec::with_capacity(entries.len());
+    for of_device in entries.chunk_by(|one, next| one.device == next.device) {
+        if let Some(id) = of_device.iter().find_map(|entry| entry.device_id.as_ref()) {
+            let seqs: Vec<i64> = of_device.iter().map(|entry| entry.seq).collect();
+            own::note(db, id.as_str(), &seqs)?;
         }
-        let device = of_device.first().map_or(0, |said| said.device);
+        let device = of_device.first().map_or(0, |entry| entry.device);
+        // A device that was forgotten since: its messages stay in the ledger.
         if !gone.contains(&device) {
+            run.extend(of_device.iter().filter_map(|entry| Some((entry.print()?, entry.seq))));
             keep(db, pages, device, of_device)?;
         }
     }
+    prints::keep(db, last, &run)?;
     db.prepare_cached("DELETE FROM inbox WHERE seq <= ?")?.execute([last])?;
-    drop(said);
     inbox.all_filed();
     Ok(())
 }
@@ -55,19 +49,20 @@ pub(super) fn merge(db: &Connection, recall: &mut Recall) -> Result<(), StoreErr
 }
 
 /// Keeps what a device's messages said.
-fn keep(db: &Connection, recall: &mut Pages, device: i64, of_device: &[Said<'_>]) -> Result<(), StoreError> {
+fn keep(db: &Connection, recall: &mut Pages, device: i64, of_device: &[&Entry]) -> Result<(), StoreError> {
     let mut page = Page::default();
     let mut bytes = 0;
-    for said in of_device.iter().filter(|said| !said.readings.is_empty()) {
-        let more = said.readings.iter().map(|reading| size(&reading.value)).sum::<usize>();
+    for entry in of_device.iter().filter(|entry| !entry.readings().is_empty()) {
+        let more = entry.readings().iter().map(|reading| size(&reading.value)).sum::<usize>();
         if bytes + more > PAGE_BYTES || page.messages.len() >= MESSAGES_MAX {
             put(db, recall, device, &std::mem::take(&mut page))?;
             bytes = 0;
         }
         bytes += more;
-        page.add(Head { seq: said.seq, at_us: said.at });
-        for (nth, reading) in said.readings.iter().enumerate() {
-            page.say(nth, reading.sensor, reading.created, reading.counts, reading.value.clone());
+        page.add(Head { seq: entry.seq, at_us: entry.at });
+        for (nth, reading) in entry.readings().iter().enumerate() {
+            let created = reading.created.map(Timestamp::micros);
+            page.say(nth, &reading.sensor, created, reading.counts, reading.value.clone());
         }
     }
     put(db, recall, device, &page)
@@ -89,9 +84,9 @@ const fn size(value: &Value) -> usize {
 }
 
 /// Notes when devices were heard last; gives those that are not there any more.
-fn note_heard(db: &Connection, said: &[Said<'_>]) -> Result<BTreeSet<i64>, StoreError> {
+fn note_heard(db: &Connection, entries: &[&Entry]) -> Result<BTreeSet<i64>, StoreError> {
     let mut heard: BTreeMap<i64, Option<i64>> = BTreeMap::new();
-    for (key, at) in said.iter().flat_map(|said| &said.heard) {
+    for (key, at) in entries.iter().flat_map(|entry| &entry.heard) {
         let newest = heard.entry(*key).or_insert(*at);
         *newest = (*at).max(*newest);
     }

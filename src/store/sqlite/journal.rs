@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::own;
 use crate::model::{DeviceRef, Direction, HmacCheck, Seq, Timestamp, Verdict};
 use crate::store::StoreError;
 use crate::store::ledger::{self, GENESIS, Link};
@@ -78,8 +79,7 @@ impl Journal {
         *self = Self { seq: seq.0, hash };
         if let (Some(device), Direction::Out) = (message.device, message.direction) {
             // What comes in is filed with what it says.
-            db.prepare_cached("INSERT INTO message_of (device_id, seq) VALUES (?, ?)")?
-                .execute((device.id.as_str(), seq.0))?;
+            own::note(db, device.id.as_str(), &[seq.0])?;
         }
         Ok(seq)
     }

@@ -6,14 +6,18 @@ mod command;
 mod connection;
 mod convert;
 mod device;
+mod entry;
+mod entry_v1;
 mod error;
 mod filing;
 mod inbox;
 mod inspect;
 mod journal;
 mod lock;
+mod own;
 mod pages;
 mod people;
+mod prints;
 mod prune;
 mod queue;
 mod read_commands;
@@ -106,7 +110,7 @@ impl Engine for Sqlite {
         if quiet || (self.recall.inbox.len() >= FILED_AT_COUNT && !self.stuck) {
             self.file();
         }
-        (self.recall.inbox.len() > 0 || self.recall.pages.is_due()).then_some(if self.stuck {
+        self.is_due().then_some(if self.stuck {
             TRIED_AGAIN_AFTER
         } else {
             FILED_AFTER
@@ -129,8 +133,12 @@ impl Drop for Sqlite {
 }
 
 impl Sqlite {
+    fn is_due(&self) -> bool {
+        self.recall.inbox.len() > 0 || self.recall.pages.is_due() || self.recall.prints.is_due()
+    }
+
     fn file(&mut self) {
-        if self.recall.inbox.len() == 0 && !self.recall.pages.is_due() {
+        if !self.is_due() {
             return;
         }
         let filed = batch::file(&self.writer, &mut self.recall);

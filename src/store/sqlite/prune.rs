@@ -4,18 +4,25 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::pages::{self, WEIGHT};
+use super::prints::Prints;
 use super::read_people;
 use crate::model::{Seq, Timestamp};
 use crate::store::StoreError;
 use crate::store::prune::{self, Bulk, PAGE_BYTES, Place, Prune, Pruned, Weight};
 
 /// Does one piece of work.
-pub(super) fn apply(db: &Connection, work: &Prune) -> Result<Pruned, StoreError> {
+pub(super) fn apply(db: &Connection, prints: &mut Prints, work: &Prune) -> Result<Pruned, StoreError> {
     match work {
         Prune::Entries { what, below, limit, bytes } => {
             entries(db, *what, *below, *limit, bytes.unwrap_or(u64::MAX))
         }
-        Prune::Fingerprints { below, after, limit } => fingerprints(db, *below, after.as_ref(), *limit),
+        Prune::Fingerprints { below, after, limit } => {
+            let mut pruned = fingerprints(db, *below, after.as_ref(), *limit)?;
+            if after.is_none() {
+                pruned.rows += prints.prune(db, below.0)?;
+            }
+            Ok(pruned)
+        }
         Prune::Commands { before, limit } => commands(db, *before, *limit),
     }
 }

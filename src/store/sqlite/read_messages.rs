@@ -2,32 +2,49 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::row;
-use crate::model::{DeviceId, Direction, HmacCheck, MessageRecord, Seq, Timestamp, Verdict};
+use super::{own, row};
+use crate::model::{Direction, HmacCheck, MessageRecord, Seq, Timestamp, Verdict};
 use crate::store::ledger::{self, Entry, GENESIS, Link};
 use crate::store::{LedgerPage, MessageFilter, StoreError};
 
 /// A page of messages, newest first.
 pub(super) fn page(db: &Connection, filter: &MessageFilter) -> Result<Vec<MessageRecord>, StoreError> {
-    let (from, own, seq) = match filter.device {
-        Some(_) => ("message_of o CROSS JOIN message m ON m.seq = o.seq", "o.device_id = ?1", "o.seq"),
-        None => ("message m", "?1 IS NULL", "m.seq"),
+    let before = filter.before.map_or(i64::MAX, |seq| seq.0);
+    let Some(device) = &filter.device else {
+        return chosen(db, filter, "m.seq < ?1", before, filter.limit);
     };
+    let mut messages = Vec::new();
+    if filter.limit > 0 {
+        own::walk(db, device.as_str(), before, |seq| {
+            messages.extend(chosen(db, filter, "m.seq = ?1", seq, 1)?);
+            Ok(messages.len() < filter.limit as usize)
+        })?;
+    }
+    Ok(messages)
+}
+
+/// Those of some messages that the filter lets through.
+fn chosen(
+    db: &Connection,
+    filter: &MessageFilter,
+    which: &str,
+    seq: i64,
+    limit: u32,
+) -> Result<Vec<MessageRecord>, StoreError> {
     let mut query = db.prepare_cached(&format!(
-        "{MESSAGES} FROM {from} {NAMES} WHERE {own} AND {seq} < coalesce(?6, 9223372036854775807)
+        "{MESSAGES} FROM message m {NAMES} WHERE {which}
          AND (?2 IS NULL OR m.verdict = ?2) AND (?3 IS NULL OR m.direction = ?3)
          AND (?4 IS NULL OR m.at_us >= ?4) AND (?5 IS NULL OR m.at_us < ?5)
-         ORDER BY {seq} DESC LIMIT ?7"
+         ORDER BY m.seq DESC LIMIT ?6"
     ))?;
     let messages = query.query_map(
         (
-            filter.device.as_ref().map(DeviceId::as_str),
+            seq,
             filter.verdict.map(Verdict::as_str),
             filter.direction.map(Direction::as_str),
             filter.from.map(Timestamp::micros),
             filter.to.map(Timestamp::micros),
-            filter.before.map(|seq| seq.0),
-            filter.limit,
+            limit,
         ),
         message,
     )?;

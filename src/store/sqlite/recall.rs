@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::inbox::Inbox;
 use super::journal::Journal;
 use super::pages;
+use super::prints::Prints;
 use crate::model::{Device, DeviceId};
 use crate::store::StoreError;
 use crate::store::history::merge::FANOUT;
@@ -19,6 +20,7 @@ use crate::store::history::page::Page;
 pub(super) struct Recall {
     pub(super) inbox: Inbox,
     pub(super) pages: Pages,
+    pub(super) prints: Prints,
     journal: Option<Journal>,
     devices: HashMap<DeviceId, Met>,
     /// Devices that an open command is for, or that would fetch one. There may be some too many, never one too
@@ -41,6 +43,7 @@ impl Recall {
         Ok(Self {
             inbox: Inbox::load(db)?,
             pages: Pages::default(),
+            prints: Prints::load(db)?,
             journal: None,
             devices: HashMap::new(),
             awaited: None,
@@ -56,12 +59,14 @@ impl Recall {
     /// The transaction is on disk, and this is the ledger's end.
     pub(super) fn commit(&mut self, journal: Journal) {
         self.journal = Some(journal);
-        self.inbox.commit();
+        self.prints.commit();
+        self.inbox.commit(&mut self.prints);
     }
 
     /// The transaction came to nothing, and what was learnt in it may not be so.
     pub(super) fn roll_back(&mut self) {
         self.journal = None;
+        self.prints.roll_back();
         self.inbox.roll_back();
         self.forget();
     }

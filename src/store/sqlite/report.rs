@@ -1,12 +1,14 @@
 //! A message that came in, with all that follows from it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use serde_json::value::RawValue;
 
-use super::inbox::News;
+use super::entry::{Entry, Said};
 use super::journal::{Journal, Message};
+use super::prints::Print;
 use super::recall::Recall;
 use super::{command, device, queue};
 use crate::model::{CommandState, Device, DeviceRef, Direction, Timestamp, Verdict};
@@ -17,7 +19,7 @@ pub(super) fn store(
     db: &Connection,
     journal: &mut Journal,
     recall: &mut Recall,
-    report: &ReportWrite,
+    report: &Arc<ReportWrite>,
 ) -> Result<Reported, StoreError> {
     let keys = devices(db, recall, &report.devices)?;
     let key = match &report.device {
@@ -40,10 +42,19 @@ pub(super) fn store(
         },
     )?;
     let fresh = verdict != Verdict::Duplicate;
-    let readings = if fresh && report.device.is_some() { report.readings.as_slice() } else { &[] };
-    let device_id = report.device.as_ref().map(|names| names.id.as_str());
-    let news = News { at: report.at, device: key, device_id, heard: &heard, print, readings };
-    recall.inbox.put(db, seq, &news)?;
+    recall.inbox.take(Entry {
+        seq: seq.0,
+        at: report.at.micros(),
+        device: key,
+        device_id: report.device.as_ref().map(|names| names.id.clone()),
+        heard,
+        print,
+        said: if fresh && report.device.is_some() {
+            Said::of(report)
+        } else {
+            Said::Read(Vec::new())
+        },
+    });
     let mut settled = None;
     if fresh && let Some(reply) = &report.reply {
         settled = settle(db, recall, reply, report)?;
@@ -96,7 +107,9 @@ fn verdict(
         Verdict::Ok | Verdict::BadCrc | Verdict::NoCrc => {}
         Verdict::Malformed | Verdict::Duplicate | Verdict::None => return Ok((report.verdict, None)),
     }
-    let known = recall.inbox.has(&(device, print))
+    let here = Print { device, print };
+    let known = recall.inbox.has(&here)
+        || recall.prints.has(&here)
         || db
             .prepare_cached("SELECT 1 FROM fingerprint WHERE device = ? AND fingerprint = ?")?
             .exists((device, print))?;

@@ -37,7 +37,7 @@ pub(super) fn names(row: &Row<'_>, at: usize) -> rusqlite::Result<DeviceRef> {
     })
 }
 
-/// A value by its kind, as it is written in the inbox, and as earlier schemas had it in rows.
+/// A value by its kind, as earlier schemas had it in rows and in the inbox.
 pub(super) fn value(kind: i64, value: ValueRef<'_>) -> Option<Value> {
     match (kind, value) {
         (GAP, _) => Some(Value::Gap(Gap)),
@@ -46,17 +46,6 @@ pub(super) fn value(kind: i64, value: ValueRef<'_>) -> Option<Value> {
         (REAL, ValueRef::Real(x)) => Some(Value::Real(x)),
         (TEXT, ValueRef::Text(text)) => Some(Value::Text(String::from_utf8_lossy(text).into_owned())),
         (_, _) => None,
-    }
-}
-
-/// A value's kind, and the value itself.
-pub(super) fn columns(value: &Value) -> (u8, ValueRef<'_>) {
-    match value {
-        Value::Gap(Gap) => (0, ValueRef::Null),
-        Value::Bool(yes) => (1, ValueRef::Integer(i64::from(*yes))),
-        Value::Integer(n) => (2, ValueRef::Integer(*n)),
-        Value::Real(x) => (3, ValueRef::Real(*x)),
-        Value::Text(text) => (4, ValueRef::Text(text.as_bytes())),
     }
 }
 

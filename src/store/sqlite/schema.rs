@@ -5,15 +5,23 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 use crate::store::migrate::{self, Applied, Migration};
 
-const STEPS: [Migration; 4] = [
+const STEPS: [Migration; 5] = [
     Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") },
     Migration { version: 2, name: "0002_records.sql", sql: include_str!("migrations/0002_records.sql") },
     Migration { version: 3, name: "0003_inbox.sql", sql: include_str!("migrations/0003_inbox.sql") },
     Migration { version: 4, name: "0004_pages.sql", sql: include_str!("migrations/0004_pages.sql") },
+    Migration {
+        version: 5,
+        name: "0005_rows_of_many.sql",
+        sql: include_str!("migrations/0005_rows_of_many.sql"),
+    },
 ];
 
 /// The step after which rows are packed.
 const PAGES: u32 = 4;
+
+/// The step after which lists of messages are packed.
+const LISTS: u32 = 5;
 
 /// The newest schema.
 pub(super) fn newest() -> u32 {
@@ -35,6 +43,9 @@ pub(super) fn bring_up_to_date(db: &mut Connection) -> Result<(), StoreError> {
         tx.execute_batch(step.sql)?;
         if step.version == PAGES {
             super::convert::readings(&tx)?;
+        }
+        if step.version == LISTS {
+            super::convert::lists(&tx)?;
         }
         tx.execute(
             "INSERT INTO schema_step (version, name, checksum) VALUES (?, ?, ?)",
