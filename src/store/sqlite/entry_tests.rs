@@ -103,10 +103,7 @@ fn an_entry_of_an_earlier_schema_is_read() {
     assert_eq!((&entry.heard, entry.print), (&vec![(2, None), (3, Some(9))], Some([7; 16])));
     assert_eq!(
         entry.readings(),
-        [
-            reading("a", Value::Integer(-7), Some(5), true),
-            reading("b", Value::Text("x".into()), None, false)
-        ]
+        [reading("a", Value::Integer(-7), Some(5), true), reading("b", Value::Text("x".into()), None, false)]
     );
     for end in 0..body.len() {
         assert!(read(4, &body[..end]).is_none(), "{end}");

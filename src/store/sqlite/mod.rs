@@ -110,11 +110,7 @@ impl Engine for Sqlite {
         if quiet || (self.recall.inbox.len() >= FILED_AT_COUNT && !self.stuck) {
             self.file();
         }
-        self.is_due().then_some(if self.stuck {
-            TRIED_AGAIN_AFTER
-        } else {
-            FILED_AFTER
-        })
+        self.is_due().then_some(if self.stuck { TRIED_AGAIN_AFTER } else { FILED_AFTER })
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

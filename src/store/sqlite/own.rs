@@ -78,3 +78,51 @@ fn seqs(last: i64, earlier: &[u8]) -> Option<Vec<i64>> {
 
 /// Entries of one row lie closer to its last one than this: whoever reads from an entry on need look no further.
 const SPAN: i64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_walked_from_the_newest_on() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "CREATE TABLE messages_of (device_id TEXT, last INTEGER, earlier BLOB, PRIMARY KEY (device_id, last))",
+        )
+        .unwrap();
+        // What came in is noted together; each fifth went out and was noted alone, before it.
+        let mut seqs: Vec<i64> = (1..300).map(|n| n * 3).collect();
+        seqs.extend((1..40).map(|n| 2000 + n * 1500));
+        for (nth, seq) in seqs.iter().enumerate().filter(|(nth, _)| nth % 5 == 0) {
+            note(&db, "d", &[*seq]).unwrap();
+            note(&db, "other", &[i64::try_from(nth).unwrap()]).unwrap();
+        }
+        for many in seqs.chunks(64) {
+            let came_in: Vec<i64> = many.iter().copied().filter(|seq| !is_out(&seqs, *seq)).collect();
+            note(&db, "d", &came_in).unwrap();
+        }
+        seqs.reverse();
+        let walked = |before: i64, limit: usize| {
+            let mut walked = Vec::new();
+            walk(&db, "d", before, |seq| {
+                walked.push(seq);
+                Ok(walked.len() < limit)
+            })
+            .unwrap();
+            walked
+        };
+        assert_eq!(walked(i64::MAX, usize::MAX), seqs);
+        for before in [1, 3, 4, 448, 449, 450, 897, 3500, 3501, 12_345, 62_000] {
+            let rest: Vec<i64> = seqs.iter().copied().filter(|seq| *seq < before).collect();
+            assert_eq!(walked(before, usize::MAX), rest, "{before}");
+            assert_eq!(walked(before, 3), rest[..rest.len().min(3)], "{before}");
+        }
+        db.execute("UPDATE messages_of SET earlier = x'00'", []).unwrap();
+        let error = walk(&db, "d", i64::MAX, |_| Ok(true)).unwrap_err();
+        assert!(error.to_string().contains("damaged"), "{error}");
+    }
+
+    fn is_out(seqs: &[i64], seq: i64) -> bool {
+        seqs.iter().position(|known| *known == seq).is_some_and(|nth| nth % 5 == 0)
+    }
+}

@@ -169,7 +169,9 @@ fn each_run(
         let last = row.get(0)?;
         let body = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let run = read(last, body).ok_or_else(|| {
-            StoreError::Failed(format!("the run of fingerprints that ends with {last} is damaged: restore a backup"))
+            StoreError::Failed(format!(
+                "the run of fingerprints that ends with {last} is damaged: restore a backup"
+            ))
         })?;
         take(last, run)?;
     }
@@ -189,6 +191,102 @@ fn read(last: i64, body: &[u8]) -> Option<Vec<(Print, i64)>> {
 }
 
 /// So many wait before they are put into their places together. About 50 bytes of memory each.
-const TOGETHER: usize = 1 << 16;
+const TOGETHER: usize = if cfg!(test) { 64 } else { 1 << 16 };
 /// So many are put there by one transaction: as many again as come meanwhile.
-const AT_ONCE: usize = 2048;
+const AT_ONCE: usize = if cfg!(test) { 24 } else { 2048 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base() -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "CREATE TABLE device (key INTEGER PRIMARY KEY);
+             INSERT INTO device (key) VALUES (1), (2);
+             CREATE TABLE print_run (last INTEGER PRIMARY KEY, body BLOB NOT NULL);
+             CREATE TABLE fingerprint (device INTEGER, fingerprint BLOB, seq INTEGER,
+                PRIMARY KEY (device, fingerprint)) WITHOUT ROWID",
+        )
+        .unwrap();
+        db
+    }
+
+    /// The fingerprint of an entry: of device 0, 1, 2 or of 3, which is not there any more.
+    fn print(seq: i64) -> Print {
+        let print = u128::try_from(seq).unwrap().wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+        Print { device: seq % 4, print: print.to_le_bytes() }
+    }
+
+    fn file(db: &Connection, prints: &mut Prints, seqs: std::ops::Range<i64>) {
+        let run: Vec<_> = seqs.clone().map(|seq| (print(seq), seq)).collect();
+        keep(db, seqs.end - 1, &run).unwrap();
+        for (print, _) in run {
+            prints.add(print);
+        }
+    }
+
+    fn placed(db: &Connection) -> Vec<i64> {
+        let mut query = db.prepare("SELECT seq FROM fingerprint ORDER BY seq").unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    fn is_known(db: &Connection, prints: &Prints, seq: i64) -> bool {
+        let print = print(seq);
+        let mut place = db.prepare("SELECT 1 FROM fingerprint WHERE device = ? AND fingerprint = ?").unwrap();
+        prints.has(&print) || place.exists((print.device, print.print)).unwrap()
+    }
+
+    #[test]
+    fn many_go_to_their_places_and_none_is_missed_meanwhile() {
+        let (db, mut prints) = (base(), Prints::default());
+        let mut next = 1;
+        let mut steps = 0;
+        while placed(&db).len() < 150 {
+            file(&db, &mut prints, next..next + 7);
+            next += 7;
+            steps += 1;
+            db.execute_batch("BEGIN").unwrap();
+            prints.place_some(&db).unwrap();
+            if steps % 3 == 0 {
+                db.execute_batch("ROLLBACK").unwrap();
+                prints.roll_back();
+            } else {
+                db.execute_batch("COMMIT").unwrap();
+                prints.commit();
+            }
+            if steps % 11 == 0 {
+                prints = Prints::load(&db).unwrap();
+            }
+            for seq in (1..next).filter(|seq| seq % 4 != 3) {
+                assert!(is_known(&db, &prints, seq), "{seq} of {next}");
+            }
+            assert!(!is_known(&db, &prints, next));
+            assert!(steps < 1000);
+        }
+        assert!(placed(&db).iter().all(|seq| seq % 4 != 3), "a device that is gone has none");
+    }
+
+    #[test]
+    fn old_ones_are_pruned_from_runs() {
+        let (db, mut prints) = (base(), Prints::default());
+        file(&db, &mut prints, 1..11);
+        file(&db, &mut prints, 11..21);
+        file(&db, &mut prints, 21..31);
+        assert_eq!(prints.prune(&db, 16).unwrap(), 15);
+        prints.commit();
+        for prints in [&prints, &Prints::load(&db).unwrap()] {
+            let known: Vec<i64> = (1..=31).filter(|seq| is_known(&db, prints, *seq)).collect();
+            assert_eq!(known, (16..=30).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_damaged_run_is_told() {
+        let (db, mut prints) = (base(), Prints::default());
+        file(&db, &mut prints, 1..11);
+        db.execute("UPDATE print_run SET body = substr(body, 1, length(body) - 1)", []).unwrap();
+        let error = Prints::load(&db).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("restore a backup"), "{error}");
+    }
+}

@@ -59,8 +59,9 @@ impl Recall {
     /// The transaction is on disk, and this is the ledger's end.
     pub(super) fn commit(&mut self, journal: Journal) {
         self.journal = Some(journal);
-        self.prints.commit();
+        // What was filed comes first: some of it may have gone on at once.
         self.inbox.commit(&mut self.prints);
+        self.prints.commit();
     }
 
     /// The transaction came to nothing, and what was learnt in it may not be so.

@@ -49,11 +49,7 @@ pub(super) fn store(
         device_id: report.device.as_ref().map(|names| names.id.clone()),
         heard,
         print,
-        said: if fresh && report.device.is_some() {
-            Said::of(report)
-        } else {
-            Said::Read(Vec::new())
-        },
+        said: if fresh && report.device.is_some() { Said::of(report) } else { Said::Read(Vec::new()) },
     });
     let mut settled = None;
     if fresh && let Some(reply) = &report.reply {
