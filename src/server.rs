@@ -36,6 +36,7 @@ use tokio_util::task::TaskTracker;
 
 pub use error::ServerError;
 pub use life::run;
+pub use listeners::closed_listeners;
 pub use shelf::dictionaries;
 pub use sockets::{control_path, is_running};
 pub use upkeep::{backup, restore, verify_backup};

@@ -16,7 +16,7 @@ use crate::server;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(
-    after_help = "Examples:\n  homeport send 0002010203040506 --cmd wr --payload '{\"oke\":{\"port\":\"232\",\"baud\":115200}}' --wait\n  homeport send 0002010203040506 --cmd rd --payload '{\"_ping\":true}' --dry-run\n  homeport send 5 7 12 --family mcu --cmd LED --payload 1\n  homeport send --all --family mcu --cmd LED --payload 0\n  homeport send 00:11:22:33:44:55 --family sca11h --cmd pars --payload '\"7000,270,5000,0,1400,7\"'"
+    after_help = "Examples:\n  homeport send 0002010203040506 --cmd wr --payload '{\"oke\":{\"port\":\"232\",\"baud\":115200}}' --wait\n  homeport send 0002010203040506 --cmd rd --payload '{\"_ping\":true}' --dry-run\n  homeport send 5 7 12 --family mcu --cmd LED --payload 1\n  homeport send --all --family mcu --cmd LED --payload 0\n  homeport send --all --profile greenhouse --family mcu --cmd Valve --payload 45\n  homeport send 00:11:22:33:44:55 --family sca11h --cmd pars --payload '\"7000,270,5000,0,1400,7\"'"
 )]
 pub(super) struct Send {
     /// The device's id, address or name. One alone whose address nobody has heard of is taken on by this. For several,
@@ -26,6 +26,9 @@ pub(super) struct Send {
     /// Every device of the family that is connected now.
     #[arg(long)]
     all: bool,
+    /// With --all: only those of a profile.
+    #[arg(long, requires = "all", value_name = "NAME")]
+    profile: Option<String>,
     /// Queue nothing for a device that is not connected now, where devices keep a connection.
     #[arg(long, conflicts_with_all = ["dry_run", "wait"])]
     skip_offline: bool,
@@ -135,6 +138,7 @@ impl Send {
         let call = Call {
             family: &self.family,
             to: if self.all { json!("all") } else { json!(self.devices) },
+            profile: self.profile.as_deref(),
             cmd: body.cmd,
             payload: body.payload,
             expires_in_s: body.expires_in_s,
@@ -145,6 +149,8 @@ impl Send {
         let items = told.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
         if self.json {
             output::json(&told)?;
+        } else if items.is_empty() {
+            output::note("nobody is meant: devices that are held must be adopted first");
         } else {
             output::table(
                 &items,
@@ -218,6 +224,8 @@ struct Body<'a> {
 struct Call<'a> {
     family: &'a str,
     to: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'a str>,
     cmd: &'a str,
     payload: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -270,6 +270,12 @@ impl web::Listeners for Listeners {
     }
 }
 
+/// Listeners that somebody closed, by their names in the settings, with who did.
+pub fn closed_listeners(config: &Config) -> BTreeMap<String, String> {
+    let turns = read(&config.data_dir.join(FILE));
+    turns.into_iter().filter(|(_, turn)| !turn.open).map(|(name, turn)| (name, turn.by)).collect()
+}
+
 /// Whether the pages are on a listener; they are on the second door for people alone where there is one.
 pub(super) const fn shows_pages(kind: ListenerKind, admin_apart: bool) -> bool {
     match kind {

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use super::sockets::{Holder, holder};
 use super::{Finding, Patient};
+use crate::server::closed_listeners;
 
 pub(super) fn look(patient: &Patient<'_>) -> Vec<Finding> {
     let listen = &patient.config.listen;
@@ -39,6 +40,11 @@ fn one(patient: &Patient<'_>, name: &str, address: SocketAddr) -> Finding {
             CHECK,
             format!("{place}: taken by a program of another user"),
             format!("`sudo ss -lptn 'sport = :{}'` names it; {settle}", address.port()),
+        ),
+        (None, Some(_)) if let Some(by) = closed_listeners(patient.config).get(name) => Finding::note(
+            CHECK,
+            format!("{place}: {by} closed it"),
+            format!("`homeport listeners open {name}` opens it"),
         ),
         (None, Some(_)) => Finding::wrong(
             CHECK,
@@ -110,7 +116,8 @@ mod tests {
     fn a_port_is_free_ours_or_anothers() {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let mut config = Config::default();
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config { data_dir: folder.path().to_owned(), ..Config::default() };
         config.listen.https = Address(Some(address));
         let mut patient = Patient { config: &config, server: None, hosts: Vec::new(), now_s: 0 };
         let taken = one(&patient, "https", address);
@@ -120,6 +127,10 @@ mod tests {
         assert_eq!(one(&patient, "https", address).level, Level::Ok);
         drop(socket);
         assert!(one(&patient, "https", address).message.contains("does not listen"));
+        let turns = r#"{"ws":{"open":false,"by":"user:maria","at":"2026-11-21T10:20:30Z"}}"#;
+        std::fs::write(config.data_dir.join("listeners.json"), turns).unwrap();
+        let closed = one(&patient, "ws", address);
+        assert!(closed.level == Level::Note && closed.message.contains("user:maria closed it"), "{closed:?}");
         patient.server = None;
         assert!(one(&patient, "https", address).message.contains("free"));
     }

@@ -24,6 +24,8 @@ use crate::web::params::Body;
 pub(crate) struct Call {
     family: Option<FamilyName>,
     to: Option<To>,
+    /// Of all, only those of one profile.
+    profile: Option<String>,
     cmd: Option<String>,
     payload: Option<Box<RawValue>>,
     expires_in_s: Option<u64>,
@@ -91,6 +93,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Order {
     pub(crate) family: FamilyName,
     pub(crate) to: To,
+    /// Of all, only those of one profile.
+    pub(crate) profile: Option<String>,
     pub(crate) cmd: String,
     pub(crate) payload: String,
     pub(crate) expires_in: Option<Duration>,
@@ -117,6 +121,7 @@ pub(crate) async fn call(State(app): State<App>, By(caller): By, Body(call): Bod
     }
     let order = Order {
         to: call.to.ok_or_else(|| WebError::field("to", "name devices, or write \"all\""))?,
+        profile: call.profile,
         cmd: call.cmd.ok_or_else(|| WebError::field("cmd", "cmd is missing"))?,
         payload: call.payload.map_or_else(|| "{}".to_owned(), |json| json.get().to_owned()),
         expires_in: call.expires_in_s.map(Duration::from_secs),
@@ -131,8 +136,11 @@ pub(crate) async fn call(State(app): State<App>, By(caller): By, Body(call): Bod
 /// Says it to everybody who is meant, and waits a moment for what becomes of it.
 pub(crate) async fn carry_out(app: &App, order: &Order) -> Result<Vec<Told>, WebError> {
     let family = &order.family;
+    if order.profile.is_some() && !order.is_for_all() {
+        return Err(WebError::field("profile", "a profile narrows down \"all\": name devices, or a profile"));
+    }
     let targets = match &order.to {
-        To::One(_) if order.is_for_all() => everybody(app, family).await?,
+        To::One(_) if order.is_for_all() => everybody(app, family, order.profile.as_deref()).await?,
         To::One(name) => vec![(name.clone(), named(app, family, name).await?)],
         To::Many(names) => {
             if names.len() > TARGETS_MAX {
@@ -153,11 +161,18 @@ pub(crate) async fn carry_out(app: &App, order: &Order) -> Result<Vec<Told>, Web
     Ok(items)
 }
 
-/// Every active device of a dialect, by address.
-pub(crate) async fn everybody(
+/// Every active device of a dialect, or of a profile there, by address.
+async fn everybody(
     app: &App,
     family: &FamilyName,
+    profile: Option<&str>,
 ) -> Result<Vec<(String, Option<Device>)>, WebError> {
+    let dialect = app.family(family);
+    let is_meant = |device: &Device| {
+        profile.is_none_or(|wanted| {
+            dialect.and_then(|dialect| dialect.profile(&device.names)).as_deref() == Some(wanted)
+        })
+    };
     let mut found = Vec::new();
     let mut after = None;
     loop {
@@ -171,7 +186,9 @@ pub(crate) async fn everybody(
         let page = app.hub.devices(filter).await?;
         after = page.last().map(|device| (device.names.name.clone(), device.names.id.clone()));
         let whole = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
-        found.extend(page.into_iter().map(|device| (device.names.address.clone(), Some(device))));
+        found.extend(
+            page.into_iter().filter(is_meant).map(|device| (device.names.address.clone(), Some(device))),
+        );
         if !whole {
             break;
         }

@@ -36,7 +36,10 @@ pub(crate) async fn resume(State(app): State<App>, Name(family): Name, By(caller
 /// Pauses or resumes one family's recording.
 pub(crate) async fn turn(app: &App, family: &str, on: bool, by: &str) -> Result<Turned, WebError> {
     let family = FamilyName::new(family);
-    if app.family(&family).is_some() && !app.hub.recordings().iter().any(|known| known.family == family) {
+    if app.family(&family).is_none() {
+        return Err(WebError::NotFound("family"));
+    }
+    if !app.hub.recordings().iter().any(|known| known.family == family) {
         let message = format!(
             "devices of the family {family} are told that their messages are stored: recording them cannot be paused"
         );

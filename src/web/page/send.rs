@@ -26,6 +26,8 @@ struct SendPage {
     family: String,
     q: String,
     controls: Vec<ControlLine>,
+    /// Profiles to choose from, where there are several.
+    profiles: Vec<String>,
     lines: Vec<Line>,
     /// More devices fit than are shown.
     more: bool,
@@ -77,6 +79,8 @@ struct Past {
 struct Fields {
     family: String,
     all: bool,
+    /// Of all, those of one profile.
+    profile: Option<String>,
     to: Vec<String>,
     wait: bool,
     expires_in_s: String,
@@ -144,11 +148,13 @@ impl Fields {
             let found = pairs.iter().find(|(name, _)| name == wanted);
             found.map(|(_, text)| text.trim().to_owned()).unwrap_or_default()
         };
+        let profile = text("whom").strip_prefix("profile:").map(str::to_owned);
         let to = pairs.iter().filter(|(name, text)| name == "to" && !text.is_empty());
         let values = pairs.iter().filter(|(name, _)| name.starts_with(controls::VALUE));
         Self {
             family: text("family"),
-            all: text("whom") == "all",
+            all: profile.is_some() || text("whom") == "all",
+            profile,
             to: to.map(|(_, text)| text.clone()).collect(),
             wait: text("wait") == "yes",
             expires_in_s: text("expires_in_s"),
@@ -174,6 +180,7 @@ impl Fields {
         let order = Order {
             family: FamilyName::new(family),
             to: if self.all { To::One("all".to_owned()) } else { To::Many(self.to.clone()) },
+            profile: self.profile.clone(),
             cmd: control.name.clone(),
             payload,
             expires_in,
@@ -186,7 +193,10 @@ impl Fields {
 
     fn whom(&self) -> String {
         match (self.all, self.to.len()) {
-            (true, _) => "all devices".to_owned(),
+            (true, _) => match &self.profile {
+                Some(profile) => format!("all devices of the profile {profile}"),
+                None => "all devices".to_owned(),
+            },
             (false, 1) => "one device".to_owned(),
             (false, count) => format!("{count} devices"),
         }
@@ -230,6 +240,10 @@ async fn page(app: &App, frame: Frame, fields: Fields, q: String) -> Result<Send
         }
     };
     let controls = app.family(&family).map(|family| family.controls(None)).unwrap_or_default();
+    let mut profiles: Vec<String> = controls.iter().flat_map(|control| control.profiles.clone()).collect();
+    profiles.sort();
+    profiles.dedup();
+    profiles.truncate(if profiles.len() > 1 { PROFILES_SHOWN } else { 0 });
     Ok(SendPage {
         frame,
         notes: status::notes(app),
@@ -238,6 +252,7 @@ async fn page(app: &App, frame: Frame, fields: Fields, q: String) -> Result<Send
         family: family.to_string(),
         q,
         controls: controls::lines(controls),
+        profiles,
         lines: devices.into_iter().map(line).collect(),
         more,
         fields,
@@ -291,6 +306,7 @@ fn results(order: &Order, told: Vec<Told>) -> Results {
 
 /// Devices to choose from; a search finds the others.
 const SHOWN: u32 = 200;
+const PROFILES_SHOWN: usize = 50;
 const RESULTS_SHOWN: usize = 500;
 const HISTORY_SHOWN: usize = 20;
 /// Newest commands of any family that are looked through for them.

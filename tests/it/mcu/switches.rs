@@ -18,7 +18,11 @@ fn dropped(bench: &Bench, wanted: u64) -> Value {
 }
 
 fn turn(bench: &Bench, path: &str) -> (u16, Value) {
-    let answer = bench.program.client().post_as(&bench.token, &format!("/api/v1/{path}"), &json!({}));
+    turn_with(bench, path, &json!({}))
+}
+
+fn turn_with(bench: &Bench, path: &str, body: &Value) -> (u16, Value) {
+    let answer = bench.program.client().post_as(&bench.token, &format!("/api/v1/{path}"), body);
     (answer.status, answer.json())
 }
 
@@ -206,6 +210,20 @@ fn units_and_limits_follow_the_profile_that_a_person_gave() {
     assert_eq!(patched.status, 200, "{}", patched.text());
     assert_eq!((&meaning()["unit"], &meaning()["label"]), (&json!("°F"), &json!("Kiln")));
     assert_eq!(meaning()["outside"], "above");
+    // A profile is a group.
+    let mut other = bench.board();
+    other.says("6,1,20");
+    bench.stores(6, 1);
+    let call = json!({ "family": "mcu", "to": "all", "profile": "kiln", "cmd": "LED", "payload": 1 });
+    let told = bench.call(&call);
+    assert_eq!((told.len(), &told[0]["address"], &told[0]["result"]), (1, &json!("5"), &json!("sent")));
+    board.hears(&LED_ON);
+    let line = ["send", "--all", "--profile", "board", "--family", "mcu", "--cmd", "LED", "--payload", "1"];
+    assert!(bench.program.done(&line).contains("6       sent"));
+    other.hears(&LED_ON);
+    assert!(board.hears_nothing(Duration::from_millis(100)), "it is of the other group");
+    let wrong = json!({ "family": "mcu", "to": ["5"], "profile": "kiln", "cmd": "LED", "payload": 1 });
+    assert_eq!(turn_with(&bench, "commands", &wrong).0, 422);
     bench.program.client().send_as("PATCH", &bench.token, &path, &json!({ "profile": null }));
     assert_eq!(meaning()["unit"], "°C");
 }
