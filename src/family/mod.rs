@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod capture;
+mod chance;
 pub mod cwm;
 mod download;
 mod issuer;
@@ -10,6 +11,7 @@ mod network;
 pub mod sca11h;
 pub mod schedules;
 pub mod simulator;
+mod talker;
 pub mod templates;
 mod turns;
 

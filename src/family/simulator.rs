@@ -1,10 +1,15 @@
 //! What a pretend device is to the driver that lends it real sockets (`simulate`): it says what to send next, and is
 //! told what became of it. Pure: no clock, no socket, no chance but its seed's.
+//!
+//! Some make calls and are answered ([`Caller`]), some keep a connection on which both sides speak when they like
+//! ([`Talker`]).
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use super::chance::Chance;
+pub use super::talker::{Came, Stroke, Talker, Then, Vanish};
 use crate::model::{Timestamp, Verdict};
 
 /// A pretend device with the equipment behind it.
@@ -21,8 +26,25 @@ pub trait Simulator: Send {
     /// Lets its time come to `now`: what falls due is queued in it.
     fn tick(&mut self, now: Timestamp);
 
+    /// Something an operator might ask of it now.
+    fn order(&mut self) -> Order;
+
+    /// How it speaks; always the same way.
+    fn way(&mut self) -> Way<'_>;
+}
+
+/// How a pretend device speaks.
+pub enum Way<'a> {
+    /// It makes calls, and each is answered.
+    Calls(&'a mut dyn Caller),
+    /// It keeps a connection.
+    Talks(&'a mut dyn Talker),
+}
+
+/// A pretend device that makes calls.
+pub trait Caller: Send {
     /// The next call; `None` when it has nothing to say before its next tick. Each call given is to be followed by
-    /// [`Simulator::heard`].
+    /// [`Caller::heard`].
     fn next(&mut self, now: Timestamp) -> Option<Call>;
 
     /// Learns what became of the last call. Every fact that an audit can check is told.
@@ -32,9 +54,6 @@ pub trait Simulator: Send {
     fn identity(&self) -> Option<&Identity> {
         None
     }
-
-    /// Something an operator might ask of it now.
-    fn order(&mut self) -> Order;
 
     /// Gives it a key of its own to be certified, in place of one that the server makes.
     fn bring(&mut self, application: Application) {
@@ -52,8 +71,8 @@ pub trait Simulator: Send {
 pub struct Habits {
     /// What people call several of them.
     pub called: &'static str,
-    /// Whether they call the TLS listener; else the one for plain HTTP.
-    pub tls: bool,
+    /// Which listener they call.
+    pub door: Door,
     /// How often one is given a turn by the clock on the wall.
     pub every: Duration,
     /// Messages of one with all equipment behind it in a minute, about.
@@ -64,8 +83,51 @@ pub struct Habits {
     pub faults: &'static [Fault],
     /// Whether they fetch published files and take files in pieces.
     pub files: bool,
-    /// Whether an order takes the place of one that was not carried out yet.
-    pub newest_order_wins: bool,
+    /// What becomes of orders.
+    pub orders: Orders,
+    /// Whether each message is a new one, also if it says what another said.
+    pub alike_is_new: bool,
+}
+
+/// What becomes of the orders that pretend devices are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orders {
+    /// Each is carried out and told of.
+    Each,
+    /// One takes the place of another that was not carried out yet.
+    Newest,
+    /// Each is carried out and nobody is told: it is over once it was sent.
+    Silent,
+}
+
+/// A listener of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// That with TLS, where the API is, too.
+    Https,
+    /// That for plain HTTP.
+    Http,
+    /// That for microcontrollers.
+    Ws,
+}
+
+impl Door {
+    /// As it stands in front of an address.
+    pub const fn scheme(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+            Self::Ws => "ws",
+        }
+    }
+
+    /// The port that nobody writes down.
+    pub const fn usual_port(self) -> u16 {
+        match self {
+            Self::Https => 443,
+            Self::Http | Self::Ws => 80,
+        }
+    }
 }
 
 /// Who a pretend device shall be.
@@ -100,11 +162,19 @@ pub enum Fault {
     KillMidPull,
     /// Some messages are none.
     Garbage,
+    /// Messages come several at once, cut where no message ends.
+    Glued,
+    /// The device is gone, without a word: its power was cut.
+    Vanish,
+    /// It starts anew, and its counter with it.
+    Reboot,
+    /// It speaks as other clients of the same listener do.
+    Neighbours,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::BadCrc,
         Self::NoCrc,
         Self::HalfBody,
@@ -114,6 +184,10 @@ impl Fault {
         Self::ClockSkew,
         Self::KillMidPull,
         Self::Garbage,
+        Self::Glued,
+        Self::Vanish,
+        Self::Reboot,
+        Self::Neighbours,
     ];
 
     /// Its name on the command line.
@@ -128,6 +202,10 @@ impl Fault {
             Self::ClockSkew => "clock-skew",
             Self::KillMidPull => "kill-mid-pull",
             Self::Garbage => "garbage",
+            Self::Glued => "glued",
+            Self::Vanish => "vanish",
+            Self::Reboot => "reboot",
+            Self::Neighbours => "neighbours",
         }
     }
 
@@ -185,12 +263,27 @@ pub enum Purpose {
     Sync,
     /// To fetch a file.
     Download,
+    /// To become a connection that lasts.
+    Upgrade,
+    /// To say something on it.
+    Send,
+    /// To end it in order.
+    Goodbye,
 }
 
 impl Purpose {
     /// Each of them, in the order of a device's life.
-    pub const ALL: [Self; 6] =
-        [Self::Provision, Self::Time, Self::Push, Self::Pull, Self::Sync, Self::Download];
+    pub const ALL: [Self; 9] = [
+        Self::Provision,
+        Self::Time,
+        Self::Push,
+        Self::Pull,
+        Self::Sync,
+        Self::Download,
+        Self::Upgrade,
+        Self::Send,
+        Self::Goodbye,
+    ];
 
     /// What it is called in a summary.
     pub const fn as_str(self) -> &'static str {
@@ -201,6 +294,9 @@ impl Purpose {
             Self::Pull => "pull",
             Self::Sync => "sync",
             Self::Download => "download",
+            Self::Upgrade => "upgrade",
+            Self::Send => "send",
+            Self::Goodbye => "goodbye",
         }
     }
 }
@@ -254,6 +350,13 @@ pub enum Fact {
         /// Whether the server said that it has it.
         confirmed: bool,
     },
+    /// A message that was said before is the server's for sure.
+    Sure {
+        /// Its exact text.
+        text: Bytes,
+    },
+    /// The connection ended otherwise than in order: what was on it may have reached the other end or not.
+    Vanished,
     /// A command came.
     Got {
         /// Its exact text.
@@ -342,52 +445,9 @@ pub struct Order {
     pub payload: String,
 }
 
-/// Repeatable chance (SplitMix64): the same seed gives the same run.
-#[derive(Clone, Debug)]
-pub struct Chance(u64);
-
-impl Chance {
-    /// Chance that follows from a seed.
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Any number.
-    pub fn any(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number from 0 below `end`; 0 when `end` is 0.
-    pub fn below(&mut self, end: u32) -> u32 {
-        let scaled = (self.any() >> 32).wrapping_mul(u64::from(end)) >> 32;
-        u32::try_from(scaled).unwrap_or_default()
-    }
-
-    /// True in so many of a thousand cases.
-    pub fn permille(&mut self, share: u32) -> bool {
-        self.below(1000) < share
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn chance_repeats_and_stays_below_its_end() {
-        let (mut one, mut other) = (Chance::new(7), Chance::new(7));
-        for _ in 0..1000 {
-            let number = one.below(10);
-            assert!(number < 10);
-            assert_eq!(number, other.below(10));
-        }
-        assert_eq!(one.below(0), 0);
-        assert!((0..10_000).filter(|_| one.permille(100)).count().abs_diff(1000) < 200);
-    }
 
     #[test]
     fn faults_are_read_by_their_names() {

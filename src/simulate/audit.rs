@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::book::{Book, Mark};
 use super::office::StoredCommand;
+use crate::family::simulator::{Habits, Orders};
 use crate::model::{Direction, Verdict};
 
 /// A message as the server's ledger has it.
@@ -32,6 +33,7 @@ pub struct Audit {
     places: HashMap<String, (usize, usize)>,
     /// Who sent messages that do not say whose they are.
     adrift: HashMap<Mark, usize>,
+    habits: Habits,
     found: Found,
 }
 
@@ -139,7 +141,7 @@ pub enum Finding {
 
 impl Audit {
     /// Begins an audit of what these devices were told.
-    pub fn new(members: Vec<(Vec<String>, Book)>) -> Self {
+    pub fn new(members: Vec<(Vec<String>, Book)>, habits: Habits) -> Self {
         let (mut places, mut adrift) = (HashMap::new(), HashMap::new());
         let mut found = Found::default();
         for (at, (addresses, book)) in members.iter().enumerate() {
@@ -150,7 +152,7 @@ impl Audit {
             adrift.extend(nameless.map(|(mark, _)| (*mark, at)));
             found.confirmed += book.said.values().filter(|said| said.confirmed > 0).count() as u64;
         }
-        Self { members, places, adrift, found }
+        Self { members, places, adrift, habits, found }
     }
 
     /// Takes a message of the ledger; one that is none of the fleet's is passed over.
@@ -203,7 +205,14 @@ impl Audit {
         let book = place.and_then(|(at, _)| self.members.get(*at)).map(|(_, book)| book);
         let got = book.and_then(|book| book.got.get(&Mark::of(stored.text.as_bytes())));
         let reply = stored.reply.as_ref().map(|text| Mark::of(text.as_bytes()));
+        let silent = self.habits.orders == Orders::Silent;
         let what = match (stored.state.as_str(), got) {
+            ("sent", Some(_)) if silent => return,
+            // A connection that ends in the dark may take along what was sent on it.
+            ("sent", None) if silent && book.is_some_and(|book| book.may_lose(&stored.id)) => {
+                return;
+            }
+            ("sent", None) if silent => "the server says that it was sent, and the device never had it",
             ("accepted" | "answered", None) => {
                 "the server says that it was taken, and the device never had it"
             }
@@ -278,7 +287,7 @@ impl Audit {
                 if said.confirmed > stored || (said.confirmed > 0 && said.fresh == 0) {
                     let confirmed = said.confirmed;
                     self.found.note(Finding::Missing { address, place, confirmed, stored });
-                } else if said.fresh > 1 || stored > said.sent {
+                } else if (said.fresh > 1 && !self.habits.alike_is_new) || stored > said.sent {
                     self.found.note(Finding::Twice { address, place, stored, sent: said.sent });
                 }
             }

@@ -1,12 +1,26 @@
 //! An audit finds what is wrong, and nothing in what is right.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::*;
-use crate::family::simulator::Fact;
+use crate::family::simulator::{Door, Fact, Orders};
 
 const MODULE: &str = "0002515000000001";
 const FRYER: &str = "5150000000000001";
+
+const HABITS: Habits = Habits {
+    called: "modules",
+    door: Door::Https,
+    every: Duration::from_mins(1),
+    a_minute: 1.0,
+    span: "1h",
+    faults: &[],
+    files: false,
+    orders: Orders::Each,
+    alike_is_new: false,
+};
 
 fn said(text: &'static str, verdict: Verdict, confirmed: bool) -> Fact {
     Fact::Said { text: Bytes::from_static(text.as_bytes()), from: Some(1), verdict, confirmed }
@@ -17,7 +31,7 @@ fn audit(facts: Vec<Fact>) -> Audit {
     for fact in facts {
         book.note(fact);
     }
-    Audit::new(vec![(vec![MODULE.to_owned(), FRYER.to_owned()], book)])
+    Audit::new(vec![(vec![MODULE.to_owned(), FRYER.to_owned()], book)], HABITS)
 }
 
 fn stored(audit: &mut Audit, seq: i64, address: &str, verdict: Verdict, text: &str) {

@@ -19,6 +19,10 @@ pub struct Book {
     pub(super) shows: BTreeMap<(usize, &'static str), i64>,
     /// How many values of a sensor of one of its addresses the server must have, and how many it may have beside them.
     pub(super) holds: BTreeMap<(usize, &'static str), (u64, u64)>,
+    /// How often its connection ended otherwise than in order.
+    pub(super) vanished: u64,
+    /// Commands that were queued for it, and how often its connection had vanished until then.
+    pub(super) ordered: HashMap<String, u64>,
     /// Files that arrived whole.
     pub(super) files: Vec<(String, Bytes)>,
     /// Answers that the dialect does not provide for: the first few.
@@ -67,6 +71,16 @@ pub(super) struct Got {
 }
 
 impl Book {
+    /// A command was queued for the device.
+    pub(super) fn order(&mut self, id: &str) {
+        self.ordered.insert(id.to_owned(), self.vanished);
+    }
+
+    /// Whether a command that was sent may be lost: the connection vanished after it was queued.
+    pub(super) fn may_lose(&self, id: &str) -> bool {
+        self.ordered.get(id).is_some_and(|before| *before < self.vanished)
+    }
+
     /// Writes a fact down.
     pub(super) fn note(&mut self, fact: Fact) {
         match fact {
@@ -85,6 +99,12 @@ impl Book {
                 said.sent = said.sent.saturating_add(1);
                 said.confirmed = said.confirmed.saturating_add(u16::from(confirmed));
             }
+            Fact::Sure { text } => {
+                if let Some(said) = self.said.get_mut(&Mark::of(&text)) {
+                    said.confirmed = said.confirmed.saturating_add(1);
+                }
+            }
+            Fact::Vanished => self.vanished += 1,
             Fact::Got { text, first: _ } => {
                 let got = self.got.entry(Mark::of(&text)).or_default();
                 got.times = got.times.saturating_add(1);

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::fleet::{Fleet, gathered};
 use super::member::Member;
 use super::office::{Errand, Office};
-use crate::family::simulator::{Fact, Fault};
+use crate::family::simulator::{Fact, Fault, Habits, Orders, Way};
 
 impl Fleet {
     /// What an operator does at the beginning of an act: everybody gets something to do when pulls are cut, and
@@ -18,16 +18,17 @@ impl Fleet {
         let fault = self.plan.acts.get(at).copied().flatten();
         if at == 0
             && let Some((name, size)) = &self.plan.file
+            && let Way::Calls(caller) = member.sim.way()
         {
-            member.sim.fetch(name, *size);
+            caller.fetch(name, *size);
         }
         let Some(office) = &self.office else { return };
         let turn = usize::try_from(member.number).unwrap_or_default() + at;
         if fault != Some(Fault::KillMidPull) && !turn.is_multiple_of(4) {
             return;
         }
-        if self.habits.newest_order_wins {
-            member.open = still_open(&**office, std::mem::take(&mut member.open)).await;
+        if self.habits.orders == Orders::Newest {
+            member.open = still_open(&**office, std::mem::take(&mut member.open), &self.habits).await;
             if !member.open.is_empty() {
                 return;
             }
@@ -35,6 +36,7 @@ impl Fleet {
         let order = member.sim.order();
         match self.insist(|| office.order(order.clone())).await {
             Ok(id) => {
+                member.book.order(&id);
                 member.open.push(id.clone());
                 member.orders.push(id);
             }
@@ -96,7 +98,7 @@ impl Fleet {
 
     /// Another minute for a member that has commands which are not over; says whether it had.
     async fn linger(&self, member: &mut Member, office: &dyn Office) -> bool {
-        member.open = still_open(office, std::mem::take(&mut member.open)).await;
+        member.open = still_open(office, std::mem::take(&mut member.open), &self.habits).await;
         let mut under_way = false;
         for id in &member.sent {
             under_way |= !office.transfer(id).await.is_ok_and(|(_, over)| over);
@@ -107,18 +109,18 @@ impl Fleet {
         // The semaphore is never closed.
         let Ok(slot) = self.slots.acquire().await else { return false };
         member.live(self.clock.now(), self).await;
-        member.hang_up();
+        member.leave(self).await;
         drop(slot);
         self.stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some()
     }
 }
 
 /// Of some commands those that are not over.
-async fn still_open(office: &dyn Office, ids: Vec<String>) -> Vec<String> {
+async fn still_open(office: &dyn Office, ids: Vec<String>, habits: &Habits) -> Vec<String> {
     let mut open = Vec::new();
     for id in ids {
         match office.command(&id).await {
-            Ok(command) if command.is_over() => {}
+            Ok(command) if command.is_over(habits) => {}
             Ok(_) | Err(_) => open.push(id),
         }
     }

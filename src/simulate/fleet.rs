@@ -18,7 +18,7 @@ use super::pace::Pace;
 use super::summary::{Act, Figures, Summary};
 use super::tls;
 use crate::family::Family;
-use crate::family::simulator::{Application, Fault, Habits, Role};
+use crate::family::simulator::{Application, Door, Fault, Habits, Role, Way};
 use crate::model::{Clock, Timestamp};
 
 /// What is to be rehearsed.
@@ -94,6 +94,8 @@ impl Progress {
 /// What is left when the fleet has gone home.
 #[derive(Debug)]
 pub struct Rehearsed {
+    /// What its devices have in common.
+    pub habits: Habits,
     /// The figures.
     pub summary: Summary,
     /// Who said what: addresses and book of each device.
@@ -175,11 +177,12 @@ pub async fn run(
         let role = Role { number, behind: plan.behind, seed: plan.seed };
         let mut sim = plan.family.simulator(role).ok_or_else(none)?;
         // Most bring a key of their own, as a server that makes 1000 RSA keys has little time for anything else.
-        if habits.tls
+        if habits.door == Door::Https
             && number % SERVER_KEY_EVERY != 1
             && let Some(application) = sim.addresses().first().and_then(|name| (plan.apply)(name))
+            && let Way::Calls(caller) = sim.way()
         {
-            sim.bring(application);
+            caller.bring(application);
         }
         members.push(Member::new(number, sim));
     }
@@ -266,7 +269,7 @@ impl Fleet {
             self.send(member, at).await;
             self.progress.minutes.fetch_add(1, Ordering::Relaxed);
         }
-        member.hang_up();
+        member.leave(self).await;
     }
 
     /// A member's share of an act by the clock on the wall.
@@ -277,19 +280,23 @@ impl Fleet {
         let keeps = self.plan.connections >= usize::try_from(self.plan.count).unwrap_or(usize::MAX);
         loop {
             let turn = tokio::time::timeout_at(end, self.stop.run_until_cancelled(self.pace.turn())).await;
-            let Ok(Some(())) = turn else { return };
-            let Ok(_slot) = self.slots.acquire().await else { return };
+            let Ok(Some(())) = turn else { break };
+            let Ok(_slot) = self.slots.acquire().await else { break };
             member.live(self.clock.now(), self).await;
             self.send(member, at).await;
             self.progress.minutes.fetch_add(1, Ordering::Relaxed);
             if !keeps {
-                member.hang_up();
+                member.leave(self).await;
             }
+        }
+        if at + 1 == self.plan.acts.len() {
+            member.leave(self).await;
         }
     }
 
     fn count(&self, members: Vec<Member>, acts: Vec<Act>, took: Duration) -> Rehearsed {
         let mut rehearsed = Rehearsed {
+            habits: self.habits,
             summary: Summary {
                 called: self.habits.called,
                 devices: self.plan.count,

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use crate::family::simulator::{Call, Form, Outcome, Trouble};
@@ -39,22 +39,13 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Connects, and shakes hands where TLS is spoken. On the loopback each device has an address of its own, as it would in a network, so
-    /// that limits per peer see what they would see there.
+    /// Connects, and shakes hands where TLS is spoken.
     pub(super) async fn open(
         target: &Target,
         number: u32,
         tls: Option<Arc<ClientConfig>>,
     ) -> io::Result<Self> {
-        let socket = match target.addr {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        socket.set_nodelay(true)?;
-        if let Some(own) = own_loopback(target.addr.ip(), number) {
-            socket.bind(SocketAddr::new(own, 0))?;
-        }
-        let stream = socket.connect(target.addr).await?;
+        let stream = dial(target, number).await?;
         let stream: Box<dyn Stream> = match (&target.name, tls) {
             (Some(name), Some(tls)) => Box::new(TlsConnector::from(tls).connect(name.clone(), stream).await?),
             (None, _) | (_, None) => Box::new(stream),
@@ -206,6 +197,20 @@ impl Line {
             _ => Ok(()),
         }
     }
+}
+
+/// Connects. On the loopback each device has an address of its own, as it would in a network, so that limits per peer
+/// see what they would see there.
+pub(super) async fn dial(target: &Target, number: u32) -> io::Result<TcpStream> {
+    let socket = match target.addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_nodelay(true)?;
+    if let Some(own) = own_loopback(target.addr.ip(), number) {
+        socket.bind(SocketAddr::new(own, 0))?;
+    }
+    socket.connect(target.addr).await
 }
 
 /// The whole request, to be written at once.

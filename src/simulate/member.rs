@@ -1,6 +1,7 @@
 //! One pretend device with a socket: makes the calls its dialect asks for, one after the other, and backs off when
 //! the server does not answer (`cwm-oke.md §2`: reconnecting).
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use tokio::time::Instant;
 use super::book::Book;
 use super::fleet::Fleet;
 use super::line::Line;
+use super::link::Link;
 use super::tls;
-use crate::family::simulator::{Call, Fact, Fault, Outcome, Simulator, Trouble};
+use crate::family::simulator::{Call, Came, Fact, Fault, Outcome, Simulator, Stroke, Trouble, Way};
 use crate::model::Timestamp;
 
 /// A device, its connection and its book.
@@ -28,6 +30,8 @@ pub(super) struct Member {
     /// Those orders that were not over when somebody looked.
     pub(super) open: Vec<String>,
     line: Option<Line>,
+    /// For a device that keeps a connection.
+    link: Link,
     tls: Option<Arc<ClientConfig>>,
     certified: bool,
     failures: u32,
@@ -45,6 +49,7 @@ impl Member {
             sends_tried: 0,
             open: Vec::new(),
             line: None,
+            link: Link::default(),
             tls: None,
             certified: false,
             failures: 0,
@@ -66,7 +71,15 @@ impl Member {
     }
 
     /// Ends the connection, as a device does that sleeps until its next minute.
-    pub(super) fn hang_up(&mut self) {
+    pub(super) async fn leave(&mut self, fleet: &Fleet) {
+        self.hang_up();
+        if let Way::Talks(talker) = self.sim.way() {
+            talker.leave();
+            while self.talk(fleet).await {}
+        }
+    }
+
+    fn hang_up(&mut self) {
         self.line = None;
     }
 
@@ -78,27 +91,72 @@ impl Member {
 
     async fn speak(&mut self, now: Timestamp, fleet: &Fleet) {
         while !fleet.stop.is_cancelled() {
-            let Some(call) = self.sim.next(now) else { return };
-            let outcome = self.call(&call, fleet).await;
-            let failed = match (&outcome, call.trouble) {
-                (Outcome::Broken | Outcome::Unsent, Trouble::HalfHeard | Trouble::HalfSent) => false,
-                (Outcome::Broken | Outcome::Unsent | Outcome::Answered { status: 500.., .. }, _) => true,
-                (Outcome::Answered { .. }, _) => false,
+            let spoke = match self.sim.way() {
+                Way::Talks(_) => self.talk(fleet).await,
+                Way::Calls(caller) => match caller.next(now) {
+                    Some(call) => {
+                        self.ask(&call, now, fleet).await;
+                        true
+                    }
+                    None => false,
+                },
             };
-            let book = &mut self.book;
-            self.sim.heard(now, &outcome, &mut |fact: Fact| {
-                if matches!(fact, Fact::Said { confirmed: true, .. }) {
-                    fleet.progress.confirmed.fetch_add(1, Ordering::Relaxed);
-                }
-                book.note(fact);
-            });
-            self.take_identity();
-            if failed {
-                self.back_off(fleet).await;
-            } else {
-                (self.failures, self.failing_since) = (0, None);
+            if !spoke {
+                return;
             }
         }
+    }
+
+    /// Makes a call, and tells the device what became of it.
+    async fn ask(&mut self, call: &Call, now: Timestamp, fleet: &Fleet) {
+        let outcome = self.call(call, fleet).await;
+        let failed = match (&outcome, call.trouble) {
+            (Outcome::Broken | Outcome::Unsent, Trouble::HalfHeard | Trouble::HalfSent) => false,
+            (Outcome::Broken | Outcome::Unsent | Outcome::Answered { status: 500.., .. }, _) => true,
+            (Outcome::Answered { .. }, _) => false,
+        };
+        let book = &mut self.book;
+        if let Way::Calls(caller) = self.sim.way() {
+            caller.heard(now, &outcome, &mut |fact| noted(fact, book, fleet));
+        }
+        self.take_identity();
+        if failed {
+            self.back_off(fleet).await;
+        } else {
+            (self.failures, self.failing_since) = (0, None);
+        }
+    }
+
+    /// Does the next thing on a connection that lasts; says whether there was one.
+    async fn talk(&mut self, fleet: &Fleet) -> bool {
+        let Way::Talks(talker) = self.sim.way() else { return false };
+        let Some(stroke) = talker.next(&fleet.plan.target.host) else { return false };
+        let came = self.strike(&stroke, fleet).await;
+        let book = &mut self.book;
+        let Way::Talks(talker) = self.sim.way() else { return false };
+        if talker.came(&came, &mut |fact| noted(fact, book, fleet)) {
+            (self.failures, self.failing_since) = (0, None);
+        } else {
+            self.back_off(fleet).await;
+        }
+        true
+    }
+
+    async fn strike(&mut self, stroke: &Stroke, fleet: &Fleet) -> Came {
+        if stroke.opens {
+            let start = Instant::now();
+            let opened = self.link.open(&fleet.plan.target, self.number);
+            let opened = tokio::time::timeout(CONNECT_WITHIN, opened).await;
+            let opened = opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            fleet.figures().handshake(opened.is_ok().then(|| start.elapsed()));
+            if let Err(error) = opened {
+                fleet.note_trouble(&error.to_string());
+            }
+        }
+        let start = Instant::now();
+        let came = self.link.strike(stroke).await;
+        fleet.figures().stroke(stroke, &came, start.elapsed());
+        came
     }
 
     async fn call(&mut self, call: &Call, fleet: &Fleet) -> Outcome {
@@ -127,7 +185,11 @@ impl Member {
     async fn connect(&mut self, fleet: &Fleet) -> Option<Line> {
         let speaks_tls = fleet.plan.target.name.is_some();
         if speaks_tls && self.tls.is_none() {
-            match tls::config(&fleet.plan.verifier, self.sim.identity()) {
+            let identity = match self.sim.way() {
+                Way::Calls(caller) => caller.identity(),
+                Way::Talks(_) => None,
+            };
+            match tls::config(&fleet.plan.verifier, identity) {
                 Ok(config) => self.tls = Some(config),
                 Err(fault) => {
                     self.book.note(Fact::Odd(fault));
@@ -152,7 +214,8 @@ impl Member {
 
     /// A certificate that was just given is shown from the next connection on.
     fn take_identity(&mut self) {
-        if !self.certified && self.sim.identity().is_some() {
+        let Way::Calls(caller) = self.sim.way() else { return };
+        if caller.identity().is_some() && !self.certified {
             self.certified = true;
             self.tls = None;
             self.hang_up();
@@ -170,6 +233,13 @@ impl Member {
         let wait = BACK_OFF_FIRST.saturating_mul(1 << self.failures.min(16)).min(BACK_OFF_MOST);
         let _ = fleet.stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
+}
+
+fn noted(fact: Fact, book: &mut Book, fleet: &Fleet) {
+    if matches!(fact, Fact::Said { confirmed: true, .. } | Fact::Sure { .. }) {
+        fleet.progress.confirmed.fetch_add(1, Ordering::Relaxed);
+    }
+    book.note(fact);
 }
 
 impl Fleet {

@@ -10,6 +10,7 @@
 //! | `errands` | what people ask of it meanwhile |
 //! | `member` | one device's calls and its back-off |
 //! | `line` | one connection: TLS or none, and a device's HTTP |
+//! | `link` | one connection that lasts, for devices that keep one |
 //! | `tls` | what it shakes hands with |
 //! | `pace` | how fast the fleet may go |
 //! | `book` | what a device said and was told |
@@ -23,6 +24,7 @@ mod errands;
 mod fleet;
 mod latency;
 mod line;
+mod link;
 mod member;
 mod office;
 mod pace;
@@ -36,7 +38,7 @@ pub use line::Target;
 pub use office::{Errand, Office, StoredCommand};
 pub use summary::{Act, Calls, Summary};
 
-pub use crate::family::simulator::{Application, Fault, Habits, Order};
+pub use crate::family::simulator::{Application, Door, Fault, Habits, Order, Orders};
 pub use crate::model::{Direction, Verdict};
 
 /// A dialect, as the composition root lists it.

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::family::simulator::Order;
+use crate::family::simulator::{Habits, Order, Orders};
 
 /// A call that is under way. A failure is a sentence.
 pub type Errand<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
@@ -37,7 +37,11 @@ pub struct StoredCommand {
 
 impl StoredCommand {
     /// Whether nothing more will become of it unless its device replies late.
-    pub fn is_over(&self) -> bool {
-        !matches!(self.state.as_str(), "queued" | "sent")
+    pub fn is_over(&self, habits: &Habits) -> bool {
+        match self.state.as_str() {
+            "queued" => false,
+            "sent" => habits.orders == Orders::Silent,
+            _ => true,
+        }
     }
 }

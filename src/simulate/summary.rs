@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::latency::Latency;
-use crate::family::simulator::{Outcome, Purpose, Trouble};
+use crate::family::simulator::{Came, Outcome, Purpose, Stroke, Then, Trouble};
 
 /// Counts while the fleet runs.
 #[derive(Debug, Default)]
@@ -29,6 +29,20 @@ impl Figures {
         match took {
             Some(took) => self.handshakes.took.note(took),
             None => self.handshakes.broken += 1,
+        }
+    }
+
+    pub(super) fn stroke(&mut self, stroke: &Stroke, came: &Came, took: Duration) {
+        let counts = self.calls.entry(stroke.purpose).or_default();
+        let open = matches!(came, Came::Bytes { open: true, .. });
+        match stroke.then {
+            _ if *came == Came::Nothing => counts.broken += 1,
+            Then::Vanishes(_) => counts.on_purpose += 1,
+            Then::GoesOn | Then::Answer if !open => counts.broken += 1,
+            Then::GoesOn | Then::Answer if !stroke.apart.is_zero() => counts.on_purpose += 1,
+            // The server's answer to what cannot be taken is that it hangs up.
+            Then::End if stroke.purpose == Purpose::Send => counts.on_purpose += 1,
+            Then::GoesOn | Then::Answer | Then::End => counts.took.note(took),
         }
     }
 

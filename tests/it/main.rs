@@ -26,6 +26,7 @@ mod sca_push;
 mod sca_sync;
 mod schedules;
 mod simulate;
+mod simulate_mcu;
 mod simulate_sca11h;
 mod store;
 mod tidy;

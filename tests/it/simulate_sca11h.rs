@@ -167,7 +167,6 @@ fn what_cannot_be_rehearsed_is_said() {
         (&["sca11h", "--at", "127.0.0.1:9"], 1, "no server runs in data"),
         (&["sca11h", "--fault", "bad-crc"], 2, "does not happen to nodes"),
         (&["cwm", "--at", "127.0.0.1:9"], 2, "--server"),
-        (&["mcu"], 2, "mcu has no pretend device"),
     ] {
         let (found, said) = failed(arguments);
         assert_eq!(found, Some(code), "{arguments:?}: {said}");

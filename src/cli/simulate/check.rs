@@ -38,7 +38,7 @@ pub(super) async fn audit(
     tell: &dyn Fn(String),
 ) -> anyhow::Result<Found> {
     let devices = rehearsed.books.len();
-    let mut audit = Audit::new(rehearsed.books);
+    let mut audit = Audit::new(rehearsed.books, rehearsed.habits);
     let odd = rehearsed.summary.odd_count;
     if odd > 0 {
         audit.fault(format!("{odd} answers that the protocol does not provide for"));

@@ -38,7 +38,7 @@ use weather::Weather;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  homeport simulate cwm --count 1000 --audit\n  homeport simulate cwm --count 20 --duration 10m --fault none\n  homeport simulate cwm --count 50 --fault kill-mid-pull --server https://rehearsal.example --token hp_…\n  homeport simulate sca11h --count 50 --audit\n  homeport simulate sca11h --count 5 --duration 10m --fault none --at 127.0.0.1:8080\n\nIt fills the server with pretend devices and their messages: rehearse on one of its own."
+    after_help = "Examples:\n  homeport simulate cwm --count 1000 --audit\n  homeport simulate cwm --count 20 --duration 10m --fault none\n  homeport simulate cwm --count 50 --fault kill-mid-pull --server https://rehearsal.example --token hp_…\n  homeport simulate sca11h --count 50 --audit\n  homeport simulate sca11h --count 5 --duration 10m --fault none --at 127.0.0.1:8080\n  homeport simulate mcu --count 100 --audit\n  homeport simulate mcu --count 20 --duration 10m --fault none --at 127.0.0.1:4444\n\nIt fills the server with pretend devices and their messages: rehearse on one of its own."
 )]
 pub(super) struct Simulate {
     /// The dialect to speak.
@@ -50,7 +50,7 @@ pub(super) struct Simulate {
     /// Pieces of equipment behind each.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
     oke_per_module: u8,
-    /// How much of the devices' time is played, as fast as the server answers [default: 24h for cwm, 1h for sca11h].
+    /// How much of the devices' time is played, as fast as the server answers [default: 24h for cwm, 1h for sca11h, 20m for mcu].
     #[arg(long, value_name = "TIME", conflicts_with = "duration")]
     span: Option<String>,
     /// Play for so long by the clock on the wall instead; each device then calls when a real one would.
@@ -69,12 +69,14 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Compare afterwards what every device was told with what the server stored; exit code 1 when anything is missing.
+    /// Boards are told nothing: of theirs all is looked for that they said on a connection which they ended in order,
+    /// and of the rest that nothing is there which they did not say.
     #[arg(long)]
     audit: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Where devices without TLS call: the plain-HTTP listener of the server.
+    /// Where devices without TLS call: the plain-HTTP listener of the server, or that for microcontrollers.
     #[arg(long, value_name = "HOST:PORT")]
     at: Option<String>,
     #[command(flatten)]
@@ -95,7 +97,7 @@ impl Simulate {
         let habits = simulate::habits(&family, self.oke_per_module)
             .ok_or_else(|| Failure::Usage(format!("the family {} has no pretend device", self.family)))?;
         let acts = weather::acts(&self.fault, &habits).map_err(Failure::Usage)?;
-        let side = Side::of(&self.connect, settings, habits.tls, self.at.as_deref()).await?;
+        let side = Side::of(&self.connect, settings, habits.door, self.at.as_deref()).await?;
         let mut plan = self.plan(family, &side, &habits).await?;
         plan.acts = acts;
         if self.audit && side.api.is_none() {

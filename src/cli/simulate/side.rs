@@ -12,12 +12,12 @@ use crate::cli::client::{Client, Connect};
 use crate::cli::settings::Global;
 use crate::config::Config;
 use crate::server;
-use crate::simulate::Target;
+use crate::simulate::{Door, Target};
 
 /// A server as devices call it.
 pub(super) struct Side {
-    /// Whether they shake hands first.
-    tls: bool,
+    /// The listener that they call.
+    door: Door,
     host: String,
     port: u16,
     /// The name its certificate is checked against.
@@ -29,16 +29,16 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// Finds it. Devices that speak TLS call where the API is, too; others call the plain-HTTP listener, which is at
-    /// `at` if that is said.
+    /// Finds it. Devices that speak TLS call where the API is, too; others call a listener of their own, which is at `at`
+    /// if that is said.
     pub(super) async fn of(
         connect: &Connect,
         settings: &Global,
-        tls: bool,
+        door: Door,
         at: Option<&str>,
     ) -> Result<Self, Failure> {
         let config = settings.load(Vec::new())?;
-        if tls {
+        if door == Door::Https {
             return match at {
                 Some(_) => Err(usage("--at: these devices call where the API is: give --server")),
                 None => Self::with_tls(connect, settings, &config).await,
@@ -48,20 +48,25 @@ impl Side {
             (None, at) => {
                 runs_here(&config).await?;
                 let place = match at {
-                    Some(at) => place(at)?,
-                    None => listening(config.listen.http.0).ok_or_else(|| {
-                        usage("the plain-HTTP listener is off or at no fixed port: say where it is, --at HOST:PORT")
+                    Some(at) => place(at, door)?,
+                    None => listening(own_listener(&config, door)).ok_or_else(|| {
+                        let called = called(door);
+                        usage(&format!(
+                            "{called} is off or at no fixed port: say where it is, --at HOST:PORT"
+                        ))
                     })?,
                 };
                 (Some(Client::here(&config)), place)
             }
-            (Some(url), None) if url.starts_with("http://") => {
+            (Some(url), None) if url.starts_with(&format!("{}://", door.scheme())) => {
                 if connect.has_token() {
-                    return Err(usage(
-                        "the API is not at the plain-HTTP listener: --server https://… for it, and --at HOST:PORT for devices",
-                    ));
+                    return Err(usage(&format!(
+                        "the API is not at {}: --server https://… for it, and --at HOST:PORT for devices",
+                        called(door)
+                    )));
                 }
-                let place = place(url.trim_start_matches("http://").trim_end_matches('/'))?;
+                let (_, rest) = url.split_once("://").unwrap_or_default();
+                let place = place(rest.trim_end_matches('/'), door)?;
                 let api = is_here(&place.0) && server::is_running(&config.data_dir).await;
                 (api.then(|| Client::here(&config)), place)
             }
@@ -70,9 +75,9 @@ impl Side {
                     "say where devices call without TLS: --at HOST:PORT beside --server {url}"
                 )));
             }
-            (Some(_), Some(at)) => (Some(connect.client(settings)?), place(at)?),
+            (Some(_), Some(at)) => (Some(connect.client(settings)?), place(at, door)?),
         };
-        Ok(Self { tls, name: host.clone(), host, port, trust: None, api })
+        Ok(Self { door, name: host.clone(), host, port, trust: None, api })
     }
 
     async fn with_tls(connect: &Connect, settings: &Global, config: &Config) -> Result<Self, Failure> {
@@ -82,7 +87,14 @@ impl Side {
                 .ok_or_else(|| usage("say where devices call: --server https://HOST:PORT"))?;
             runs_here(config).await?;
             let name = config.hosts.first().cloned().unwrap_or_else(|| "localhost".to_owned());
-            return Ok(Self { tls: true, host, port, name, trust, api: Some(connect.client(settings)?) });
+            return Ok(Self {
+                door: Door::Https,
+                host,
+                port,
+                name,
+                trust,
+                api: Some(connect.client(settings)?),
+            });
         };
         let wrong = || usage(&format!("--server: expected https://HOST[:PORT], found `{url}`"));
         let uri: Uri = url.parse().map_err(|_| wrong())?;
@@ -97,7 +109,14 @@ impl Side {
         } else {
             None
         };
-        Ok(Self { tls: true, port: uri.port_u16().unwrap_or(443), name: host.clone(), host, trust, api })
+        Ok(Self {
+            door: Door::Https,
+            port: uri.port_u16().unwrap_or(443),
+            name: host.clone(),
+            host,
+            trust,
+            api,
+        })
     }
 
     /// The same for the fleet.
@@ -112,8 +131,8 @@ impl Side {
             let name = ServerName::try_from(self.name.clone());
             name.with_context(|| format!("`{}` is no host name", self.name))
         };
-        let name = if self.tls { Some(named()?) } else { None };
-        let usual = if self.tls { 443 } else { 80 };
+        let name = if self.door == Door::Https { Some(named()?) } else { None };
+        let usual = self.door.usual_port();
         let host = match (self.name.contains(':'), self.port) {
             (true, port) => format!("[{}]:{port}", self.name),
             (false, port) if port == usual => self.name.clone(),
@@ -124,7 +143,7 @@ impl Side {
 
     /// As people write it.
     pub(super) const fn scheme(&self) -> &'static str {
-        if self.tls { "https" } else { "http" }
+        self.door.scheme()
     }
 }
 
@@ -139,14 +158,34 @@ fn listening(at: Option<SocketAddr>) -> Option<(String, u16)> {
     Some((host, at.port()))
 }
 
+/// The listener of such devices, by the settings here.
+const fn own_listener(config: &Config, door: Door) -> Option<SocketAddr> {
+    match door {
+        Door::Https => config.listen.https.0,
+        Door::Http => config.listen.http.0,
+        Door::Ws => config.listen.ws.0,
+    }
+}
+
+const fn called(door: Door) -> &'static str {
+    match door {
+        Door::Https => "the listener with TLS",
+        Door::Http => "the plain-HTTP listener",
+        Door::Ws => "the listener for microcontrollers (`listen.ws`)",
+    }
+}
+
 /// `HOST[:PORT]`.
-fn place(text: &str) -> Result<(String, u16), Failure> {
-    let wrong = || usage(&format!("expected HOST:PORT for the plain-HTTP listener, found `{text}`"));
+fn place(text: &str, door: Door) -> Result<(String, u16), Failure> {
+    let wrong = || usage(&format!("expected HOST:PORT for {}, found `{text}`", called(door)));
     let authority: http::uri::Authority = text.parse().map_err(|_| wrong())?;
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return Err(wrong());
     }
-    Ok((authority.host().trim_matches(['[', ']']).to_owned(), authority.port_u16().unwrap_or(80)))
+    Ok((
+        authority.host().trim_matches(['[', ']']).to_owned(),
+        authority.port_u16().unwrap_or(if door == Door::Ws { WS_PORT } else { 80 }),
+    ))
 }
 
 fn is_here(host: &str) -> bool {
@@ -164,3 +203,6 @@ async fn runs_here(config: &Config) -> Result<(), Failure> {
     )
     .into())
 }
+
+/// Where boards call, as their firmware has it.
+const WS_PORT: u16 = 4444;

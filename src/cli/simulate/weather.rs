@@ -29,6 +29,14 @@ pub(super) enum Weather {
     KillMidPull,
     /// Messages that are none.
     Garbage,
+    /// Messages that come several at once, cut where none ends.
+    Glued,
+    /// Devices whose power is cut.
+    Vanish,
+    /// Devices that start anew, and their counters with them.
+    Reboot,
+    /// Devices that speak as other clients of the same listener do.
+    Neighbours,
 }
 
 /// Fair weather first, then each fault in turn. The fault is a sentence.
@@ -50,6 +58,10 @@ pub(super) fn acts(chosen: &[Weather], habits: &Habits) -> Result<Vec<Option<Fau
             Weather::ClockSkew => Fault::ClockSkew,
             Weather::KillMidPull => Fault::KillMidPull,
             Weather::Garbage => Fault::Garbage,
+            Weather::Glued => Fault::Glued,
+            Weather::Vanish => Fault::Vanish,
+            Weather::Reboot => Fault::Reboot,
+            Weather::Neighbours => Fault::Neighbours,
         };
         if !habits.faults.contains(&fault) {
             let fitting: Vec<&str> = habits.faults.iter().map(|fault| fault.as_str()).collect();
@@ -66,16 +78,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::simulate::{Door, Orders};
 
     const HABITS: Habits = Habits {
         called: "things",
-        tls: false,
+        door: Door::Http,
         every: Duration::from_secs(5),
         a_minute: 1.0,
         span: "1h",
         faults: &[Fault::Slow, Fault::Garbage],
         files: false,
-        newest_order_wins: false,
+        orders: Orders::Each,
+        alike_is_new: false,
     };
 
     #[test]

@@ -13,6 +13,7 @@
 //! | `entry` | a request for a connection |
 //! | `talk` | a connection: frames in, commands out |
 //! | `intake` | a message on its way to the store |
+//! | `simulator` | a pretend board, for `homeport simulate` |
 //! | `dictionary.toml` | what the server itself tells of a board |
 
 mod boards;
@@ -26,6 +27,7 @@ mod profiles;
 mod sample;
 mod series;
 mod session;
+mod simulator;
 mod talk;
 
 use std::fmt;
@@ -41,6 +43,7 @@ pub use profile::{Action, Column, Decimal, Profile, Takes};
 
 use self::boards::Boards;
 use self::profiles::Profiles;
+use super::simulator::{Role, Simulator};
 use super::{Chore, CommandText, Control, ControlKind, DraftText, Facts, Family, Invalid, Template};
 use crate::core::{Hub, HubError, Silence};
 use crate::http::{self, BoxFuture, ListenerKind, Owner, RouteError, Routes, handler};
@@ -176,6 +179,10 @@ impl Family for Mcu {
 
     fn may_pause(&self) -> bool {
         true
+    }
+
+    fn simulator(&self, role: Role) -> Option<Box<dyn Simulator>> {
+        Some(Box::new(simulator::Board::new(role, &self.settings)))
     }
 
     fn silence(&self) -> &'static Silence {

@@ -22,7 +22,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::names::CwmSettings;
 use crate::family::simulator::{
-    Application, Call, Chance, Fact, Fault, Habits, Identity, Order, Outcome, Role, Simulator, Trouble,
+    Application, Call, Caller, Chance, Door, Fact, Fault, Habits, Identity, Order, Orders, Outcome, Role,
+    Simulator, Trouble, Way,
 };
 use crate::model::{Timestamp, Verdict, WireId};
 use commands::Port;
@@ -355,7 +356,7 @@ impl Simulator for Module {
     fn habits(&self) -> Habits {
         Habits {
             called: "modules",
-            tls: true,
+            door: Door::Https,
             every: MINUTE,
             a_minute: f64::from(
                 u8::try_from(self.addresses.len()).unwrap_or(u8::MAX).saturating_sub(1).max(1),
@@ -363,7 +364,8 @@ impl Simulator for Module {
             span: "24h",
             faults: &FAULTS,
             files: true,
-            newest_order_wins: false,
+            orders: Orders::Each,
+            alike_is_new: false,
         }
     }
 
@@ -385,6 +387,17 @@ impl Simulator for Module {
         }
     }
 
+    fn order(&mut self) -> Order {
+        self.orders += 1;
+        commands::order(&self.addresses, self.orders)
+    }
+
+    fn way(&mut self) -> Way<'_> {
+        Way::Calls(self)
+    }
+}
+
+impl Caller for Module {
     fn next(&mut self, now: Timestamp) -> Option<Call> {
         match self.stage {
             Stage::Provision => {
@@ -437,11 +450,6 @@ impl Simulator for Module {
 
     fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
-    }
-
-    fn order(&mut self) -> Order {
-        self.orders += 1;
-        commands::order(&self.addresses, self.orders)
     }
 
     fn bring(&mut self, application: Application) {

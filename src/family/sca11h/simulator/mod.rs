@@ -19,7 +19,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::family::simulator::{
-    Call, Chance, Fact, Fault, Form, Habits, Order, Outcome, Purpose, Role, Simulator, Trouble,
+    Call, Caller, Chance, Door, Fact, Fault, Form, Habits, Order, Orders, Outcome, Purpose, Role, Simulator,
+    Trouble, Way,
 };
 use crate::model::{Timestamp, Verdict};
 use body::{Around, Garbage, Spelling};
@@ -359,13 +360,14 @@ impl Simulator for Node {
     fn habits(&self) -> Habits {
         Habits {
             called: "nodes",
-            tls: false,
+            door: Door::Http,
             every: Duration::from_secs(5),
             a_minute: 6.5,
             span: "1h",
             faults: &FAULTS,
             files: false,
-            newest_order_wins: true,
+            orders: Orders::Newest,
+            alike_is_new: false,
         }
     }
 
@@ -392,18 +394,6 @@ impl Simulator for Node {
         self.sync_due |= self.ticks.is_multiple_of(SYNC_EVERY_TICKS) || self.carrying.is_some();
     }
 
-    fn next(&mut self, _now: Timestamp) -> Option<Call> {
-        if self.sync_due { Some(self.next_sync()) } else { self.next_push() }
-    }
-
-    fn heard(&mut self, _now: Timestamp, outcome: &Outcome, tell: &mut dyn FnMut(Fact)) {
-        match std::mem::replace(&mut self.asked, Asked::Nothing) {
-            Asked::Nothing => {}
-            Asked::Push => self.heard_push(outcome, tell),
-            Asked::Sync(text, form) => self.heard_sync(&text, form, outcome, tell),
-        }
-    }
-
     fn order(&mut self) -> Order {
         self.orders += 1;
         let [signal, amplitude] = [4000 + self.orders % 20_000, 1000 + self.chance.below(1000)];
@@ -414,6 +404,24 @@ impl Simulator for Node {
             dst: Vec::new(),
             cmd: "pars",
             payload: format!("\"{pars}\""),
+        }
+    }
+
+    fn way(&mut self) -> Way<'_> {
+        Way::Calls(self)
+    }
+}
+
+impl Caller for Node {
+    fn next(&mut self, _now: Timestamp) -> Option<Call> {
+        if self.sync_due { Some(self.next_sync()) } else { self.next_push() }
+    }
+
+    fn heard(&mut self, _now: Timestamp, outcome: &Outcome, tell: &mut dyn FnMut(Fact)) {
+        match std::mem::replace(&mut self.asked, Asked::Nothing) {
+            Asked::Nothing => {}
+            Asked::Push => self.heard_push(outcome, tell),
+            Asked::Sync(text, form) => self.heard_sync(&text, form, outcome, tell),
         }
     }
 }
