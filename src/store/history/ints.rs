@@ -9,8 +9,16 @@ pub(super) fn write(out: &mut Vec<u8>, numbers: &[i64]) {
     if rest.iter().all(|number| number == first) {
         return write_as(out, Form { depth: 0, coding: Coding::Runs }, numbers);
     }
+    // Most rows are short: those are worked on without asking for memory.
+    let (mut few, mut many) = ([0; FEW], Vec::new());
+    let row = if let Some(row) = few.get_mut(..numbers.len()) {
+        row
+    } else {
+        many.resize(numbers.len(), 0);
+        many.as_mut_slice()
+    };
+    row.copy_from_slice(numbers);
     let mut best: Option<(usize, Form)> = None;
-    let mut row = numbers.to_vec();
     let mut heads = 0;
     for depth in 0..=DEPTH_MAX {
         let residuals = row.get(usize::from(depth)..).unwrap_or_default();
@@ -23,10 +31,23 @@ pub(super) fn write(out: &mut Vec<u8>, numbers: &[i64]) {
             break;
         }
         heads += row.get(usize::from(depth)).map_or(0, |head| length(fold(*head)));
-        difference(&mut row, usize::from(depth));
+        difference(row, usize::from(depth));
     }
     if let Some((_, form)) = best {
-        write_as(out, form, numbers);
+        row.copy_from_slice(numbers);
+        for place in 0..usize::from(form.depth) {
+            difference(row, place);
+        }
+        write_as(out, form, row);
+    }
+}
+
+/// Writes a row of so many noughts.
+pub(super) fn write_zeros(out: &mut Vec<u8>, count: usize) {
+    if count > 0 {
+        out.push(Form { depth: 0, coding: Coding::Runs }.code());
+        put_count(out, count);
+        put_signed(out, 0);
     }
 }
 
@@ -108,13 +129,10 @@ impl Form {
     }
 }
 
-fn write_as(out: &mut Vec<u8>, form: Form, numbers: &[i64]) {
+/// Writes a row of which differences were taken.
+fn write_as(out: &mut Vec<u8>, form: Form, row: &[i64]) {
     out.push(form.code());
-    let mut row = numbers.to_vec();
     let depth = usize::from(form.depth);
-    for place in 0..depth {
-        difference(&mut row, place);
-    }
     let (heads, residuals) = row.split_at(depth.min(row.len()));
     for head in heads {
         put_signed(out, *head);
@@ -159,10 +177,25 @@ fn integrate(row: &mut [i64], place: usize) {
 
 /// The sizes of the three codings of a row.
 fn sizes(row: &[i64]) -> [(usize, Coding); 3] {
-    let singly = row.iter().map(|number| length(fold(*number))).sum();
-    let run = |run: &[i64]| length(run.len() as u64) + run.first().map_or(0, |first| length(fold(*first)));
-    let runs = row.chunk_by(|one, next| one == next).map(run).sum();
-    let (least, width) = frame(row);
+    let (mut singly, mut runs) = (0, 0);
+    let (mut least, mut most) =
+        (row.first().copied().unwrap_or_default(), row.first().copied().unwrap_or_default());
+    let (mut before, mut equal) = (None, 0_u64);
+    for number in row {
+        let size = length(fold(*number));
+        singly += size;
+        least = least.min(*number);
+        most = most.max(*number);
+        if before == Some(*number) {
+            equal += 1;
+        } else {
+            // The run before ends.
+            runs += size + if equal > 0 { length(equal) } else { 0 };
+            (before, equal) = (Some(*number), 1);
+        }
+    }
+    runs += if equal > 0 { length(equal) } else { 0 };
+    let width = width(least, most);
     let packed = length(fold(least)) + 1 + (row.len() * usize::from(width)).div_ceil(8);
     [(singly, Coding::Singly), (runs, Coding::Runs), (packed, Coding::Packed)]
 }
@@ -171,8 +204,12 @@ fn sizes(row: &[i64]) -> [(usize, Coding); 3] {
 fn frame(row: &[i64]) -> (i64, u8) {
     let least = row.iter().copied().min().unwrap_or_default();
     let most = row.iter().copied().max().unwrap_or_default();
+    (least, width(least, most))
+}
+
+fn width(least: i64, most: i64) -> u8 {
     let span = most.wrapping_sub(least).cast_unsigned();
-    (least, low_byte(u64::from(64 - span.leading_zeros())))
+    low_byte(u64::from(64 - span.leading_zeros()))
 }
 
 fn pack(out: &mut Vec<u8>, row: &[i64]) {
@@ -218,6 +255,8 @@ fn unpack(from: &mut Bytes<'_>, row: &mut Vec<i64>, count: usize) -> Option<()> 
 
 const CODINGS: u8 = 3;
 const DEPTH_MAX: u8 = 2;
+/// What a filing makes of a device's messages is mostly shorter than this.
+const FEW: usize = 64;
 
 /// Writes numbers with a point: as whole ones where a power of ten makes them so, else bit by bit.
 pub(super) fn write_reals(out: &mut Vec<u8>, numbers: &[f64]) {

@@ -124,10 +124,14 @@ impl Page {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut columns: Vec<&Column> = self.columns.iter().collect();
         columns.sort_by(|one, other| one.sensor.cmp(&other.sensor));
-        let mut rest = Vec::with_capacity(64 + self.values());
+        let mut rest = Vec::with_capacity(128 + 32 * columns.len() + 2 * self.values());
+        let mut row = Vec::with_capacity(self.messages.len());
         put_count(&mut rest, self.messages.len());
-        ints::write(&mut rest, &self.messages.iter().map(|head| head.seq).collect::<Vec<_>>());
-        ints::write(&mut rest, &self.messages.iter().map(|head| head.at_us).collect::<Vec<_>>());
+        row.extend(self.messages.iter().map(|head| head.seq));
+        ints::write(&mut rest, &row);
+        row.clear();
+        row.extend(self.messages.iter().map(|head| head.at_us));
+        ints::write(&mut rest, &row);
         let mut axes: Vec<&Column> = Vec::new();
         let mut axis_of = Vec::with_capacity(columns.len());
         for column in &columns {
@@ -139,16 +143,18 @@ impl Page {
         }
         put_count(&mut rest, axes.len());
         for axis in &axes {
-            axis.encode_axis(&mut rest, self.messages.len());
+            axis.encode_axis(&mut rest, &mut row, self.messages.len());
         }
         put_count(&mut rest, columns.len());
+        let (mut body, mut values) = (Vec::with_capacity(64), Values::default());
         for (column, axis) in columns.iter().zip(axis_of) {
-            let mut body = Vec::new();
+            body.clear();
             put_count(&mut body, axis);
-            column.encode_values(&mut body);
+            values.take(column);
+            values.write(&mut body);
             put_text(&mut rest, &column.sensor);
             put_count(&mut rest, body.len());
-            rest.extend(body);
+            rest.extend_from_slice(&body);
         }
         seal(&rest)
     }
@@ -261,49 +267,72 @@ impl Column {
                 .all(|(one, other)| (one.message, one.created_us) == (other.message, other.created_us))
     }
 
-    fn encode_axis(&self, out: &mut Vec<u8>, messages: usize) {
-        let mut counts = vec![0; messages];
+    fn encode_axis(&self, out: &mut Vec<u8>, row: &mut Vec<i64>, messages: usize) {
+        row.clear();
+        row.resize(messages, 0);
         for point in &self.points {
-            if let Some(count) = counts.get_mut(point.message) {
+            if let Some(count) = row.get_mut(point.message) {
                 *count += 1;
             }
         }
-        ints::write(out, &counts);
-        let said: Vec<i64> = self.points.iter().map(|point| i64::from(point.created_us.is_some())).collect();
-        ints::write(out, &said);
-        ints::write(out, &self.points.iter().filter_map(|point| point.created_us).collect::<Vec<_>>());
+        ints::write(out, row);
+        row.clear();
+        row.extend(self.points.iter().map(|point| i64::from(point.created_us.is_some())));
+        ints::write(out, row);
+        row.clear();
+        row.extend(self.points.iter().filter_map(|point| point.created_us));
+        ints::write(out, row);
     }
+}
 
-    fn encode_values(&self, out: &mut Vec<u8>) {
-        let (mut kinds, mut whole, mut reals, mut truths, mut texts) =
-            (Vec::with_capacity(self.points.len()), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for point in &self.points {
+/// The values of a column, each kind for itself. Used for one column after the other, so that each has not to ask for
+/// memory anew.
+#[derive(Default)]
+struct Values<'a> {
+    kinds: Vec<i64>,
+    whole: Vec<i64>,
+    reals: Vec<f64>,
+    truths: Vec<i64>,
+    texts: Vec<&'a str>,
+}
+
+impl<'a> Values<'a> {
+    fn take(&mut self, column: &'a Column) {
+        self.kinds.clear();
+        self.whole.clear();
+        self.reals.clear();
+        self.truths.clear();
+        self.texts.clear();
+        for point in &column.points {
             let kind = match &point.value {
                 Value::Gap(Gap) => GAP,
                 Value::Bool(truth) => {
-                    truths.push(i64::from(*truth));
+                    self.truths.push(i64::from(*truth));
                     BOOL
                 }
                 Value::Integer(number) => {
-                    whole.push(*number);
+                    self.whole.push(*number);
                     INTEGER
                 }
                 Value::Real(number) => {
-                    reals.push(*number);
+                    self.reals.push(*number);
                     REAL
                 }
                 Value::Text(text) => {
-                    texts.push(text.as_str());
+                    self.texts.push(text.as_str());
                     TEXT
                 }
             };
-            kinds.push(if point.counts { kind } else { kind | IDLE });
+            self.kinds.push(if point.counts { kind } else { kind | IDLE });
         }
-        ints::write(out, &kinds);
-        ints::write(out, &whole);
-        ints::write_reals(out, &reals);
-        ints::write(out, &truths);
-        write_texts(out, &texts);
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        ints::write(out, &self.kinds);
+        ints::write(out, &self.whole);
+        ints::write_reals(out, &self.reals);
+        ints::write(out, &self.truths);
+        write_texts(out, &self.texts);
     }
 }
 
@@ -311,6 +340,14 @@ impl Column {
 fn write_texts(out: &mut Vec<u8>, texts: &[&str]) {
     if texts.is_empty() {
         return;
+    }
+    if let [first, rest @ ..] = texts
+        && rest.iter().all(|text| text == first)
+    {
+        // What follows, of one text.
+        put_count(out, 1);
+        put_text(out, first);
+        return ints::write_zeros(out, texts.len());
     }
     let mut different: Vec<&str> = texts.to_vec();
     different.sort_unstable();
