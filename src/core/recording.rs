@@ -159,3 +159,49 @@ impl Hub {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::HubSettings;
+    use super::super::tests::Bench;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_switch_is_kept_counted_and_followed_by_other_servers() {
+        let bench = Bench::new(HubSettings::default()).await;
+        let (hub, mcu) = (&bench.hub, FamilyName::new("mcu"));
+        let other = bench.beside().await;
+        assert!(hub.recordings().is_empty() && hub.is_recording(&mcu));
+        assert_eq!(hub.record(&mcu, false, "user:maria").await, Err(HubError::NotFound("recording")));
+        for hub in [hub, &other] {
+            hub.may_pause(mcu.clone());
+            hub.may_pause(mcu.clone());
+        }
+        let (paused, changed) = hub.record(&mcu, false, "user:maria").await.unwrap();
+        assert!(changed && !paused.recording && !hub.is_recording(&mcu));
+        assert!(hub.is_recording(&FamilyName::new("cwm")), "and nobody else's");
+        assert!(!hub.record(&mcu, false, "user:otto").await.unwrap().1, "twice is once");
+        hub.pass_over(&mcu, None);
+        hub.pass_over(&mcu, Some(&DeviceId::new("unknown")));
+        assert_eq!(hub.recordings()[0].dropped, 2);
+
+        assert!(other.is_recording(&mcu));
+        other.recordings_read().await.unwrap();
+        assert!(!other.is_recording(&mcu) && other.recordings()[0].by.as_deref() == Some("user:maria"));
+        assert!(!bench.beside().await.is_recording(&mcu), "it outlives a restart");
+
+        bench.pass(Duration::from_secs(1));
+        let (resumed, _) = hub.record(&mcu, true, "user:otto").await.unwrap();
+        assert_eq!((resumed.dropped, resumed.recording, resumed.since), (2, true, Some(hub.now())));
+        other.recordings_read().await.unwrap();
+        assert!(other.is_recording(&mcu) && other.recordings()[0].dropped == 2);
+        bench.pass(Duration::from_secs(1));
+        assert_eq!(
+            hub.record(&mcu, false, "user:otto").await.unwrap().0.dropped,
+            0,
+            "each pause counts anew"
+        );
+    }
+}

@@ -123,6 +123,9 @@ test('a page sets the LED on all boards, on one, and says who was not there', as
   await page.getByRole('button', { name: 'Send Valve' }).click();
   assert.equal(await page.getByRole('spinbutton', { name: 'Valve' }).evaluate((field) => field.validity.rangeOverflow), true, 'the browser holds it back');
   await page.getByRole('spinbutton', { name: 'Valve' }).fill('45.5');
+  // The Enter key must not press the first button there is, which switches the LED of all.
+  await page.getByRole('spinbutton', { name: 'Valve' }).press('Enter');
+  await page.getByPlaceholder('as set for the server').press('Enter');
   await press(page, 'Send Valve');
   assert.ok(five.silent(), 'nothing went out yet');
   await press(page, 'Yes, send it');
