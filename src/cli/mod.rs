@@ -16,6 +16,7 @@ mod export;
 mod files;
 mod listeners;
 mod man;
+mod mcu;
 mod output;
 mod probe;
 mod recording;
@@ -96,6 +97,8 @@ enum Command {
     Export(export::Export),
     /// Bed sensors by their own local interface: find, set up, calibrate.
     Sca11h(Box<sca11h::Sca11h>),
+    /// Microcontrollers: their files of a day, and those of their original server.
+    Mcu(mcu::Mcu),
     /// Rehearse with a pretend fleet.
     Simulate(Box<simulate::Simulate>),
     /// Print a completion script for a shell.
@@ -169,6 +172,7 @@ fn run(cli: Cli) -> Done {
         Command::Restore(command) => wait(command.run(&settings)),
         Command::Export(command) => wait(command.run(&settings)),
         Command::Sca11h(command) => wait(command.run(&settings)),
+        Command::Mcu(command) => wait(command.run(&settings)),
         Command::Simulate(command) => command.run(&settings),
     }
 }

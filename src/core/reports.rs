@@ -336,6 +336,7 @@ impl Hub {
             devices: Vec::new(),
             device: None,
             at,
+            past: None,
             verdict,
             hmac,
             fingerprint,

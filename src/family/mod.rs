@@ -4,6 +4,7 @@ mod calibrate;
 mod capture;
 mod chance;
 pub mod cwm;
+mod days;
 mod download;
 mod issuer;
 pub mod mcu;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use calibrate::{CalibrateFrom, Calibration, Period};
+pub use days::{BadLine, Day, DayFile, Days, Imported, OldFile};
 pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
 pub use network::Network;
 use tokio_util::sync::CancellationToken;
@@ -139,6 +141,11 @@ pub trait Family: Send + Sync + 'static {
     /// stored.
     fn may_pause(&self) -> bool {
         false
+    }
+
+    /// What the dialect does with files of a day; `None` when its first server wrote none.
+    fn days(&self) -> Option<&dyn Days> {
+        None
     }
 
     /// A pretend device to rehearse with; `None` when the dialect has none.

@@ -45,14 +45,14 @@ pub struct Dispatch {
     gate: Option<Gate>,
     pages: Option<Pages>,
     pages_on: Vec<ListenerKind>,
-    uploads: Option<&'static str>,
+    uploads: &'static [&'static str],
     limits: Box<dyn Fn() -> BodyLimits + Send + Sync>,
 }
 
 impl Dispatch {
     /// `limits` is asked anew for each request, so a reload needs no restart.
     pub fn new(table: Table, limits: impl Fn() -> BodyLimits + Send + Sync + 'static) -> Self {
-        Self { table, gate: None, pages: None, pages_on: Vec::new(), uploads: None, limits: Box::new(limits) }
+        Self { table, gate: None, pages: None, pages_on: Vec::new(), uploads: &[], limits: Box::new(limits) }
     }
 
     /// Lets nobody to the device table whom the gate refuses. Pages are not asked about.
@@ -70,10 +70,10 @@ impl Dispatch {
         self
     }
 
-    /// Leaves the size of bodies to the pages below this path, and limits the time of each piece alone.
+    /// Leaves the size of bodies to the pages below these paths, and limits the time of each piece alone.
     #[must_use]
-    pub fn with_uploads(mut self, below: &'static str) -> Self {
-        self.uploads = Some(below);
+    pub fn with_uploads(mut self, below: &'static [&'static str]) -> Self {
+        self.uploads = below;
         self
     }
 
@@ -101,7 +101,8 @@ impl Dispatch {
         }
         match &self.pages {
             Some(pages) if self.pages_on.contains(&peer.listener) => {
-                let upload = self.uploads.is_some_and(|below| request.uri().path().starts_with(below));
+                let path = request.uri().path();
+                let upload = self.uploads.iter().any(|below| path.starts_with(below));
                 let limited = if upload { body::streamed } else { body::limited };
                 match pages(request.map(|body| limited(body, limits))).await {
                     Ok(response) => response,

@@ -222,6 +222,9 @@ pub trait Reader: Send + Sync + 'static {
     fn buckets(&self, filter: BucketFilter) -> Answer<'_, Vec<Bucket>>;
     /// The newest value of every sensor of a device, by sensor name.
     fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>>;
+    /// In which quarters of an hour values of a device arrived: when each begins, the first first. In every zone of our
+    /// days a day begins with one.
+    fn quarters(&self, device: DeviceId) -> Answer<'_, Vec<Timestamp>>;
     /// Ledger entries from `from` on, at most `limit`, oldest first, with their hashes.
     fn ledger(&self, from: Seq, limit: u32) -> Answer<'_, LedgerPage>;
     /// All users, by name.

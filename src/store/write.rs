@@ -127,6 +127,9 @@ pub struct ReportWrite {
     pub device: Option<DeviceRef>,
     /// When it arrived.
     pub at: Timestamp,
+    /// When its values arrived elsewhere, if they are brought over from there. Such a message is no sign of life, and
+    /// its values are newest values only where they are newer than those.
+    pub past: Option<Timestamp>,
     /// What the check found. `Ok`, `BadCrc` and `NoCrc` become `Duplicate` when `fingerprint` was stored before.
     pub verdict: Verdict,
     /// What the check of its HMAC found; `None` when it was not looked at.

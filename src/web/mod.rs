@@ -28,8 +28,8 @@ use crate::family::{Facts, Family, Template, templates};
 use crate::http::BoxFuture;
 use crate::model::{Device, DeviceRef, FamilyName};
 
-/// Below this path a body is taken piece by piece and may be as large as a file.
-pub const UPLOADS: &str = "/api/v1/files/";
+/// Below these paths a body is taken piece by piece and may be as large as a file.
+pub const UPLOADS: &[&str] = &["/api/v1/files/", "/api/v1/days/"];
 
 /// What an operator may set about pages and API.
 #[derive(Clone, Default)]

@@ -8,9 +8,9 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::App;
 use super::api::{
-    backup, calibration, calls, captures, commands, data, devices, dictionaries, export, files, handshakes,
-    health, ledger, listeners, messages, metrics, people, picture, recording, schedules, secrets, sign_in,
-    templates, timeline, transfers,
+    backup, calibration, calls, captures, commands, data, days, devices, dictionaries, export, files,
+    handshakes, health, ledger, listeners, messages, metrics, people, picture, recording, schedules, secrets,
+    sign_in, templates, timeline, transfers,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -100,6 +100,9 @@ fn equipment() -> Vec<Row> {
         api("GET", "/api/v1/devices/{id}/picture", viewer, get(picture::show)),
         api("GET", "/api/v1/devices/{id}/data", viewer, get(data::list)),
         api("GET", "/api/v1/devices/{id}/timeline", viewer, get(timeline::list)),
+        api("GET", "/api/v1/devices/{id}/days", viewer, get(days::list)),
+        api("GET", "/api/v1/devices/{id}/days/{day}", viewer, get(days::download)),
+        api("PUT", "/api/v1/days/{name}", operator, put(days::import)),
         api("GET", "/api/v1/devices/{id}/export.csv", viewer, get(export::one)),
         api("GET", "/api/v1/export.csv", viewer, get(export::all)),
         api("GET", "/api/v1/dictionaries", viewer, get(dictionaries::list)),

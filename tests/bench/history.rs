@@ -167,6 +167,7 @@ fn report(device: &Device, names: &[SensorName], message: i64) -> ReportWrite {
         devices: vec![Device { last_seen: Some(at), ..device.clone() }],
         device: Some(device.names.clone()),
         at,
+        past: None,
         verdict: Verdict::Ok,
         hmac: None,
         fingerprint: Some(u128::try_from(message).unwrap_or_default().to_le_bytes()),

@@ -221,7 +221,7 @@ fn told(list: &mut Vec<Reading>, before: Totals, now: Totals) {
 }
 
 /// A counter that a program keeps as a float is a whole number all the same.
-fn counted(value: &Value) -> Value {
+pub(super) fn counted(value: &Value) -> Value {
     whole(value).map_or_else(|| value.clone(), Value::Integer)
 }
 

@@ -14,9 +14,11 @@
 //! | `talk` | a connection: frames in, commands out |
 //! | `intake` | a message on its way to the store |
 //! | `simulator` | a pretend board, for `homeport simulate` |
+//! | `days/` | day files: written, made for any day, taken in |
 //! | `dictionary.toml` | what the server itself tells of a board |
 
 mod boards;
+mod days;
 mod draft;
 mod entry;
 mod handshake;
@@ -32,19 +34,21 @@ mod talk;
 
 use std::fmt;
 use std::future::ready;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use days::Zone;
 pub use names::{Access, McuSettings, Pair, PathKey};
 pub use profile::{Action, Column, Decimal, Profile, Takes};
 
 use self::boards::Boards;
+use self::days::Writer;
 use self::profiles::Profiles;
 use super::simulator::{Role, Simulator};
-use super::{Chore, CommandText, Control, ControlKind, DraftText, Facts, Family, Invalid, Template};
+use super::{Chore, CommandText, Control, ControlKind, Days, DraftText, Facts, Family, Invalid, Template};
 use crate::core::{Hub, HubError, Silence};
 use crate::http::{self, BoxFuture, ListenerKind, Owner, RouteError, Routes, handler};
 use crate::model::{Device, DeviceRef, FamilyName};
@@ -53,10 +57,14 @@ use crate::model::{Device, DeviceRef, FamilyName};
 pub struct Mcu {
     name: FamilyName,
     settings: Arc<McuSettings>,
-    profiles: Profiles,
+    profiles: Arc<Profiles>,
     boards: Boards,
     /// How many connections there were.
     links: AtomicU64,
+    /// Made before the first message can come; taken by its chore.
+    writer: Mutex<Option<Writer>>,
+    /// Old files are taken in one after the other, so that none is taken in twice.
+    importing: tokio::sync::Mutex<()>,
 }
 
 impl Mcu {
@@ -64,10 +72,12 @@ impl Mcu {
     pub fn new(settings: McuSettings) -> Self {
         Self {
             name: FamilyName::new(NAME),
-            profiles: Profiles::new(&settings.profiles),
+            profiles: Arc::new(Profiles::new(&settings.profiles)),
             settings: Arc::new(settings),
             boards: Boards::default(),
             links: AtomicU64::new(1),
+            writer: Mutex::default(),
+            importing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -107,6 +117,10 @@ impl Family for Mcu {
     }
 
     fn routes(self: Arc<Self>, hub: Hub, routes: &mut Routes) -> Result<(), RouteError> {
+        if !self.settings.day_folder.as_os_str().is_empty() {
+            let writer = Writer::new(&self.settings.day_folder, hub.now());
+            *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
+        }
         for path in ["/ws", "/ws/{key}", "/"] {
             let (mcu, hub) = (Arc::clone(&self), hub.clone());
             let enter =
@@ -185,15 +199,23 @@ impl Family for Mcu {
         Some(Box::new(simulator::Board::new(role, &self.settings)))
     }
 
+    fn days(&self) -> Option<&dyn Days> {
+        Some(self)
+    }
+
     fn silence(&self) -> &'static Silence {
         &SILENCE
     }
 
     fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {
-        vec![
+        let mut chores: Vec<Chore> = vec![
             Box::pin(Arc::clone(&self).ring(hub.clone(), stop.clone())),
-            Box::pin(self.follow(hub.clone(), stop.clone())),
-        ]
+            Box::pin(Arc::clone(&self).follow(hub.clone(), stop.clone())),
+        ];
+        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            chores.push(Box::pin(writer.run(Arc::clone(&self), hub.clone(), stop.clone())));
+        }
+        chores
     }
 }
 

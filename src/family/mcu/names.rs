@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::days::Zone;
 use super::draft::address_of;
 use super::profile::Profile;
 use crate::family::network::{self, Network};
@@ -34,6 +36,12 @@ pub struct McuSettings {
     /// Messages of one connection in a second; more are dropped and counted, and in the end it is closed. 0 is any
     /// number.
     pub messages_per_second_max: u32,
+    /// A folder for `IoTD005_20161124.csv` of each board and day, as the original server wrote them (§7). None are
+    /// written while it is empty.
+    pub day_folder: PathBuf,
+    /// When days begin: `local` is this machine's own time zone, else a name such as `Europe/London`, or an offset such
+    /// as `+01:00`.
+    pub day_zone: Zone,
     /// What boards send and take. For each board the first that fits counts, and without one the firmware's own.
     pub profiles: Vec<Profile>,
 }
@@ -53,6 +61,8 @@ impl Default for McuSettings {
             message_bytes_max: 512,
             fields_max: 32,
             messages_per_second_max: 50,
+            day_folder: PathBuf::new(),
+            day_zone: Zone::default(),
             profiles: vec![Profile::default()],
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::profile::Profile;
+use super::profile::{OWN_SENSORS, Profile};
 use crate::core::{Hub, HubError, Kept};
 use crate::model::{Device, DeviceId, SensorName};
 
@@ -85,6 +85,18 @@ impl Profiles {
     /// Those of the settings.
     pub(super) fn all(&self) -> impl Iterator<Item = &Profile> {
         self.list.iter().map(|ready| &*ready.profile)
+    }
+
+    /// The column that a stored sensor of a board with this profile stood in. What was stored under an earlier profile
+    /// of the board is found by those that there are.
+    pub(super) fn column(&self, ready: &Ready, sensor: &SensorName) -> Option<usize> {
+        if OWN_SENSORS.contains(&sensor.as_str()) {
+            return None;
+        }
+        let named = |ready: &Ready| ready.names.iter().position(|name| name == sensor);
+        let numbered = || sensor.strip_prefix('v')?.parse::<usize>().ok()?.checked_sub(1);
+        let others = || self.list.iter().chain([&self.usual]).find_map(|ready| named(ready));
+        named(ready).or_else(numbered).or_else(others)
     }
 
     /// What the columns mean: a data dictionary each.

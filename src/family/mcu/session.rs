@@ -48,7 +48,11 @@ impl Session {
 
     /// A message came, of any kind.
     pub(super) fn comes(&mut self, now: Timestamp) -> Pace {
-        self.heard = self.heard.max(now);
+        if now < self.heard {
+            // The server's clock was set back: what was paid for ahead of it is long past.
+            self.paid = self.paid.min(now);
+        }
+        self.heard = now;
         if self.limits.per_second == 0 {
             return Pace::Take;
         }
@@ -126,6 +130,15 @@ mod tests {
         assert!((95..=101).contains(&taken), "{taken} in the first second");
         assert_eq!(paces.iter().filter(|pace| **pace == Pace::Drop).count(), 500);
         assert_eq!(paces.last(), Some(&Pace::End));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_costs_no_message() {
+        let mut session = Session::new(LIMITS, at(0));
+        for milliseconds in [7_200_000, 7_203_000, 3000, 6000, 0] {
+            assert_eq!(session.comes(at(milliseconds)), Pace::Take);
+        }
+        assert_eq!(session.patience(at(0)), LIMITS.silence);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(super) mod listing;
 pub(super) mod merge;
 pub(super) mod newest;
 pub(super) mod page;
+pub(super) mod quarters;
 pub(super) mod sums;
 pub(super) mod tally;
 pub(super) mod wire;

@@ -20,15 +20,32 @@ pub(crate) fn after(newest: &Page, later: &Page) -> Page {
     of(by_sensor)
 }
 
+/// The newest values beside a page of messages that were brought over: by their times, not by their places in the ledger.
+pub(crate) fn beside(newest: &Page, past: &Page) -> Page {
+    let mut by_sensor: BTreeMap<&SensorName, (Head, &Point)> = BTreeMap::new();
+    for page in [newest, past] {
+        for column in &page.columns {
+            for point in &column.points {
+                let Some(head) = page.head(point) else { continue };
+                let known = by_sensor.get(&column.sensor);
+                if known.is_none_or(|(known, _)| head.at_us > known.at_us) {
+                    by_sensor.insert(&column.sensor, (head, point));
+                }
+            }
+        }
+    }
+    of(by_sensor)
+}
+
 /// What a page has of a device's newest values; `None` when it has none.
 pub(crate) fn kept(page: &Page, newest: &Page) -> Option<Page> {
     let mut by_sensor = BTreeMap::new();
     for column in &page.columns {
         let same = newest.columns.iter().find(|known| known.sensor == column.sensor);
         let head = same.and_then(|same| newest.head(same.points.last()?));
-        if let (Some(head), Some(point)) = (head, column.points.last())
-            && page.head(point) == Some(head)
-        {
+        // Behind it there may be what was brought over.
+        let point = column.points.iter().rev().find(|point| head.is_some() && page.head(point) == head);
+        if let (Some(head), Some(point)) = (head, point) {
             by_sensor.insert(&column.sensor, (head, point));
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Said<'a> {
     pub(super) device: &'a str,
     pub(super) seq: Seq,
     pub(super) at: Timestamp,
+    /// Whether it was brought over from elsewhere.
+    pub(super) past: bool,
     pub(super) readings: &'a [Reading],
 }
 
@@ -28,11 +30,16 @@ pub(super) struct Small {
     due: VecDeque<String>,
 }
 
-/// Keeps what the messages of a batch said: one page a device, and its newest values.
+/// Keeps what the messages of a batch said: one page a device, more where some of it was brought
+/// over, and its newest values.
 pub(super) async fn keep(session: &Session, small: &mut Small, said: &[Said<'_>]) -> Result<(), Fault> {
-    let mut of_device: BTreeMap<&str, Page> = BTreeMap::new();
+    let mut of_device: BTreeMap<&str, Vec<(bool, Page)>> = BTreeMap::new();
     for said in said {
-        let page = of_device.entry(said.device).or_default();
+        let pages = of_device.entry(said.device).or_default();
+        if pages.last().is_none_or(|(past, _)| *past != said.past) {
+            pages.push((said.past, Page::default()));
+        }
+        let Some((_, page)) = pages.last_mut() else { continue };
         page.add(Head { seq: said.seq.0, at_us: said.at.micros() });
         for (nth, reading) in said.readings.iter().enumerate() {
             let created = reading.created.map(Timestamp::micros);
@@ -43,11 +50,14 @@ pub(super) async fn keep(session: &Session, small: &mut Small, said: &[Said<'_>]
     let mut known = newest_of(session, &devices).await?;
     let mut bodies = Vec::with_capacity(devices.len());
     let mut packed = Vec::with_capacity(devices.len());
-    for (device, page) in &of_device {
-        let newest = newest::after(&known.remove(*device).unwrap_or_default(), page);
+    for (device, pages) in &of_device {
+        let mut newest = known.remove(*device).unwrap_or_default();
+        for (past, page) in pages {
+            newest = if *past { newest::beside(&newest, page) } else { newest::after(&newest, page) };
+            packed.extend(Packed::small(page).map(|page| (*device, page)));
+            small.wrote(device);
+        }
         bodies.push(newest.encode());
-        packed.extend(Packed::small(page).map(|page| (*device, page)));
-        small.wrote(device);
     }
     insert(session, &packed).await?;
     keep_newest(session, &devices, &bodies).await

@@ -7,11 +7,12 @@ use tokio_postgres::Row;
 
 use super::reader::{PostgresReader, Query};
 use super::rows;
-use crate::model::{Datum, DeviceId};
+use crate::model::{Datum, DeviceId, Timestamp};
 use crate::store::history::damaged;
 use crate::store::history::listing::Listing;
 use crate::store::history::newest;
 use crate::store::history::page::Page;
+use crate::store::history::quarters::Quarters;
 use crate::store::history::sums::Sums;
 use crate::store::history::tally::{Summary, Tally};
 use crate::store::prune::mark;
@@ -74,6 +75,33 @@ pub(super) async fn buckets(
         }
         if rows.is_empty() {
             return Ok(tally.buckets());
+        }
+    }
+}
+
+/// In which quarters of an hour values of a device arrived.
+pub(super) async fn quarters(
+    reader: &PostgresReader,
+    device: DeviceId,
+) -> Result<Vec<Timestamp>, StoreError> {
+    let mut quarters = Quarters::default();
+    let pruned = pruned(reader).await?;
+    let mut beyond = pruned;
+    loop {
+        let query = Query::new("SELECT p.last, p.body FROM page p")
+            .all()
+            .and("p.device =", device.as_str().to_owned())
+            .and("p.last >", beyond)
+            .text(" ORDER BY p.last LIMIT ")
+            .with(PAGES);
+        let rows = reader.rows(query).await?;
+        for row in &rows {
+            beyond = rows::value(row, "last")?;
+            let taken = quarters.take(rows::value(row, "body")?, pruned);
+            taken.ok_or_else(|| damaged(device.as_str(), beyond))?;
+        }
+        if rows.is_empty() {
+            return Ok(quarters.list());
         }
     }
 }

@@ -269,6 +269,10 @@ impl Reader for PostgresReader {
         Box::pin(read_pages::latest(self, device))
     }
 
+    fn quarters(&self, device: DeviceId) -> Answer<'_, Vec<Timestamp>> {
+        Box::pin(read_pages::quarters(self, device))
+    }
+
     fn ledger(&self, from: Seq, limit: u32) -> Answer<'_, LedgerPage> {
         Box::pin(self.ledger_page(from, limit))
     }

@@ -30,7 +30,8 @@ pub(super) async fn store<'a>(work: &mut Work<'a>, report: &'a ReportWrite) -> R
     let mut settled = None;
     if verdict != Verdict::Duplicate {
         if let Some(device) = report.device.as_ref().filter(|_| !report.readings.is_empty()) {
-            work.say(Said { device: device.id.as_str(), seq, at: report.at, readings: &report.readings });
+            let (at, past) = (report.past.unwrap_or(report.at), report.past.is_some());
+            work.say(Said { device: device.id.as_str(), seq, at, past, readings: &report.readings });
         }
         if let Some(reply) = &report.reply {
             settled = queue::settle(work, reply, report.device.as_ref(), report.at, &report.raw).await?;

@@ -4,7 +4,7 @@
 //! ```text
 //! row     = 2, count, each: entry
 //! entry   = ledger entry (after the one before), time of arrival (after the one before), device, devices heard,
-//!           0 or 1 and a fingerprint, readings
+//!           flags (1: a fingerprint follows, 2: brought over from elsewhere), fingerprint, readings
 //! heard   = count, each: device, when (0 never, 1 at arrival, 2 and the time after it)
 //! reading = name (0 and its text, or which of the row's names so far), kind and marks, time if it is a new one, value
 //! ```
@@ -25,6 +25,8 @@ pub(super) type Heard = (i64, Option<i64>);
 pub(super) struct Entry {
     pub(super) seq: i64,
     pub(super) at: i64,
+    /// Whether it was brought over from elsewhere.
+    pub(super) past: bool,
     /// Whose message it is; 0 when it did not say.
     pub(super) device: i64,
     /// The same, by the name that the ledger keeps.
@@ -92,7 +94,8 @@ pub(super) fn write(entries: &[Entry]) -> Vec<u8> {
                 }
             }
         }
-        out.push(u8::from(entry.print.is_some()));
+        let past = if entry.past { PAST } else { 0 };
+        out.push(past | if entry.print.is_some() { PRINT } else { 0 });
         out.extend(entry.print.iter().flatten());
         put_count(&mut out, entry.readings().len());
         let mut created = None;
@@ -184,16 +187,27 @@ pub(super) fn read(last: i64, body: &[u8]) -> Option<Vec<Entry>> {
         at = at.wrapping_add(rest.signed()?);
         let device = rest.signed()?;
         let heard = (0..rest.count(rest.len())?).map(|_| read_heard(&mut rest, at)).collect::<Option<_>>()?;
-        let print = match rest.byte()? {
+        let flags = rest.byte()?;
+        let print = match flags & !PAST {
             0 => None,
-            1 => Some(*rest.take(16)?.first_chunk()?),
+            PRINT => Some(*rest.take(16)?.first_chunk()?),
             _ => return None,
         };
+        let past = flags & PAST != 0;
         let mut created = None;
         let readings = (0..rest.count(rest.len())?)
             .map(|_| read_reading(&mut rest, &mut names, &mut created, at))
             .collect::<Option<_>>()?;
-        entries.push(Entry { seq, at, device, device_id: None, heard, print, said: Said::Read(readings) });
+        entries.push(Entry {
+            seq,
+            at,
+            past,
+            device,
+            device_id: None,
+            heard,
+            print,
+            said: Said::Read(readings),
+        });
     }
     (rest.is_empty() && entries.last()?.seq == last).then_some(entries)
 }
@@ -242,6 +256,10 @@ fn read_reading(
 }
 
 const VERSION: u8 = 2;
+
+// Flags of an entry.
+const PRINT: u8 = 1;
+const PAST: u8 = 2;
 
 // When a device was heard.
 const NEVER: u8 = 0;

@@ -10,6 +10,7 @@ fn entry(seq: i64, at: i64, readings: Vec<Reading>) -> Entry {
     Entry {
         seq,
         at,
+        past: seq % 2 == 1,
         device: 3,
         device_id: None,
         heard: vec![(2, None), (3, Some(at)), (4, Some(7))],
@@ -45,7 +46,7 @@ fn a_row_says_what_was_put_into_it() {
     let read = read(12, &write(&put)).unwrap();
     assert_eq!(read.len(), put.len());
     for (read, put) in read.iter().zip(&put) {
-        assert_eq!((read.seq, read.at, read.device), (put.seq, put.at, put.device));
+        assert_eq!((read.seq, read.at, read.past, read.device), (put.seq, put.at, put.past, put.device));
         assert_eq!((&read.heard, read.print), (&put.heard, put.print));
         assert_eq!(read.readings(), put.readings());
     }

@@ -20,7 +20,7 @@ pub(super) fn read(seq: i64, body: &[u8]) -> Option<Entry> {
     let print = list(&mut rest, chunk::<16>)?.pop();
     let readings = list(&mut rest, reading)?;
     let said = Said::Read(readings);
-    rest.is_empty().then_some(Entry { seq, at, device, device_id, heard, print, said })
+    rest.is_empty().then_some(Entry { seq, at, past: false, device, device_id, heard, print, said })
 }
 
 fn reading(rest: &mut &[u8]) -> Option<Reading> {

@@ -30,7 +30,9 @@ pub(super) fn file(db: &Connection, recall: &mut Recall) -> Result<(), StoreErro
         // A device that was forgotten since: its messages stay in the ledger.
         if !gone.contains(&device) {
             run.extend(of_device.iter().filter_map(|entry| Some((entry.print()?, entry.seq))));
-            keep(db, pages, device, of_device)?;
+            for of_one_kind in of_device.chunk_by(|one, next| one.past == next.past) {
+                keep(db, pages, device, of_one_kind)?;
+            }
         }
     }
     prints::keep(db, last, &run)?;
@@ -48,14 +50,15 @@ pub(super) fn merge(db: &Connection, recall: &mut Recall) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Keeps what a device's messages said.
+/// Keeps what a device's messages said: all of them just now, or all of them in the past.
 fn keep(db: &Connection, recall: &mut Pages, device: i64, of_device: &[&Entry]) -> Result<(), StoreError> {
+    let past = of_device.iter().any(|entry| entry.past);
     let mut page = Page::default();
     let mut bytes = 0;
     for entry in of_device.iter().filter(|entry| !entry.readings().is_empty()) {
         let more = entry.readings().iter().map(|reading| size(&reading.value)).sum::<usize>();
         if bytes + more > PAGE_BYTES || page.messages.len() >= MESSAGES_MAX {
-            put(db, recall, device, &std::mem::take(&mut page))?;
+            put(db, recall, device, &std::mem::take(&mut page), past)?;
             bytes = 0;
         }
         bytes += more;
@@ -65,13 +68,13 @@ fn keep(db: &Connection, recall: &mut Pages, device: i64, of_device: &[&Entry]) 
             page.say(nth, &reading.sensor, created, reading.counts, reading.value.clone());
         }
     }
-    put(db, recall, device, &page)
+    put(db, recall, device, &page, past)
 }
 
-fn put(db: &Connection, recall: &mut Pages, device: i64, page: &Page) -> Result<(), StoreError> {
+fn put(db: &Connection, recall: &mut Pages, device: i64, page: &Page, past: bool) -> Result<(), StoreError> {
     let Some(packed) = Packed::small(page) else { return Ok(()) };
     pages::insert(db, device, &packed)?;
-    pages::keep_newest(db, device, recall.newest_after(db, device, page)?)
+    pages::keep_newest(db, device, recall.newest_after(db, device, page, past)?)
 }
 
 /// What a value takes in a page, about.

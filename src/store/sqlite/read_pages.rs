@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{pages, prune};
-use crate::model::{Datum, DeviceId};
+use crate::model::{Datum, DeviceId, Timestamp};
 use crate::store::history::damaged;
 use crate::store::history::listing::Listing;
 use crate::store::history::newest;
 use crate::store::history::page::Page;
+use crate::store::history::quarters::Quarters;
 use crate::store::history::sums::Sums;
 use crate::store::history::tally::{Summary, Tally};
 use crate::store::{Bucket, BucketFilter, Bulk, DataFilter, StoreError};
@@ -75,6 +76,21 @@ pub(super) fn buckets(db: &Connection, filter: &BucketFilter) -> Result<Vec<Buck
         }
     }
     Ok(tally.buckets())
+}
+
+/// In which quarters of an hour values of a device arrived.
+pub(super) fn quarters(db: &Connection, id: &DeviceId) -> Result<Vec<Timestamp>, StoreError> {
+    let mut quarters = Quarters::default();
+    let Some(key) = key(db, id)? else { return Ok(Vec::new()) };
+    let pruned = prune::mark(db, Bulk::Readings)?.0;
+    let mut query = db.prepare_cached("SELECT last, body FROM page WHERE device = ?1 AND last > ?2")?;
+    let mut found = query.query((key, pruned))?;
+    while let Some(row) = found.next()? {
+        let body = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let last = row.get(0)?;
+        quarters.take(body, pruned).ok_or_else(|| damaged(id.as_str(), last))?;
+    }
+    Ok(quarters.list())
 }
 
 /// Adds a device's values to a list: those of the entries of a stretch.

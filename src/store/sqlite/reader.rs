@@ -174,6 +174,10 @@ impl Reader for Readers {
         self.ask_filed(move |db| read_pages::latest(db, &device))
     }
 
+    fn quarters(&self, device: DeviceId) -> Answer<'_, Vec<Timestamp>> {
+        self.ask_filed(move |db| read_pages::quarters(db, &device))
+    }
+
     fn ledger(&self, from: Seq, limit: u32) -> Answer<'_, LedgerPage> {
         self.ask(move |db| read_messages::ledger(db, from, limit))
     }

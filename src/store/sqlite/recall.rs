@@ -150,6 +150,7 @@ impl Pages {
         db: &Connection,
         device: i64,
         page: &Page,
+        past: bool,
     ) -> Result<&Page, StoreError> {
         let small = self.small.entry(device).or_default();
         *small += 1;
@@ -164,7 +165,7 @@ impl Pages {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(pages::newest(db, device)?),
         };
-        *known = newest::after(known, page);
+        *known = if past { newest::beside(known, page) } else { newest::after(known, page) };
         Ok(known)
     }
 

@@ -26,7 +26,8 @@ pub(super) fn store(
         Some(names) => own_key(db, report, names, &keys)?,
         None => 0,
     };
-    let seen = |device: &Device| device.last_seen.map(Timestamp::micros);
+    // Nobody is heard by what is brought over.
+    let seen = |device: &Device| device.last_seen.filter(|_| report.past.is_none()).map(Timestamp::micros);
     let heard: Vec<_> = keys.into_iter().zip(report.devices.iter().map(seen)).collect();
     let (verdict, print) = verdict(db, recall, key, report)?;
     let seq = journal.append(
@@ -44,7 +45,8 @@ pub(super) fn store(
     let fresh = verdict != Verdict::Duplicate;
     recall.inbox.take(Entry {
         seq: seq.0,
-        at: report.at.micros(),
+        at: report.past.unwrap_or(report.at).micros(),
+        past: report.past.is_some(),
         device: key,
         device_id: report.device.as_ref().map(|names| names.id.clone()),
         heard,

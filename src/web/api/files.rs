@@ -106,7 +106,7 @@ async fn fill(mut upload: Upload, body: &mut Body) -> Result<(Published, bool), 
     Ok(upload.publish().await?)
 }
 
-async fn next(body: &mut Body) -> Result<Option<Bytes>, WebError> {
+pub(super) async fn next(body: &mut Body) -> Result<Option<Bytes>, WebError> {
     loop {
         let frame = match body.frame().await {
             None => return Ok(None),
@@ -123,7 +123,7 @@ async fn next(body: &mut Body) -> Result<Option<Bytes>, WebError> {
 
 /// Reads some more of a body that is not wanted: a sender that is still writing when the connection closes would
 /// lose the answer.
-async fn drain(mut body: Body) {
+pub(super) async fn drain(mut body: Body) {
     let mut left = DRAIN_MAX_BYTES;
     while let Ok(Some(bytes)) = next(&mut body).await {
         left = left.saturating_sub(bytes.len());

@@ -7,6 +7,7 @@ pub(crate) mod calls;
 pub(crate) mod captures;
 pub(crate) mod commands;
 pub(crate) mod data;
+pub(crate) mod days;
 pub(crate) mod devices;
 pub(crate) mod dictionaries;
 pub(crate) mod export;

@@ -13,6 +13,7 @@ use super::transfers::{self, TransferLine};
 use super::{Frame, Page, brief, brief_or_never, render};
 use crate::core::{CertificateNote, CommandFilter, DataFilter, HubError, MessageFilter, Presence, picture};
 use crate::dictionary::{Alarm, Bound, Chosen};
+use crate::family::Day;
 use crate::model::{
     CommandRecord, CommandState, Datum, Device, DeviceId, DeviceState, MessageRecord, Priority, Value,
 };
@@ -23,6 +24,8 @@ use crate::web::params::Name;
 
 /// Commands and messages that the page shows.
 const SHOWN: u32 = 20;
+/// Days whose files the page leads to; the API lists all.
+const DAYS_SHOWN: usize = 31;
 /// How far back values are looked for that are shown together, and how many are read for it.
 const RECENT_WITHIN: Duration = Duration::from_mins(2);
 const RECENT_READ_MAX: u32 = 1000;
@@ -41,6 +44,9 @@ struct DevicePage {
     children: Vec<Device>,
     certificate: Option<CertificateNote>,
     values: Vec<ValueLine>,
+    /// The newest days of which there is a file.
+    days: Vec<Day>,
+    days_more: usize,
     events: Vec<EventLine>,
     summary: Vec<SummaryLine>,
     facts: Vec<FactLine>,
@@ -112,6 +118,12 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     }
     let known = app.facts(&device).await?;
     let family = app.family(&device.names.family);
+    let mut days = match family.and_then(|family| family.days()) {
+        Some(days) => days.list(&app.hub, &device).await?,
+        None => Vec::new(),
+    };
+    let days_more = days.len().saturating_sub(DAYS_SHOWN);
+    days.truncate(DAYS_SHOWN);
     render(&DevicePage {
         frame: Frame::new(device.names.name.clone(), Some(&caller)),
         presence,
@@ -121,6 +133,8 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         children: app.hub.children(&id),
         certificate: app.hub.certificate(&id).await?,
         values: lines,
+        days,
+        days_more,
         events,
         summary: summary::lines(&app, &id, &chosen).await?,
         facts: facts::lines(&known),

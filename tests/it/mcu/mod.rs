@@ -1,6 +1,8 @@
 //! Microcontrollers over WebSocket from outside: the conformance list of `websocket-mcu.md §12`, byte for byte.
 
 mod access;
+mod days;
+mod midnight;
 mod switches;
 
 use std::time::Duration;

@@ -75,6 +75,7 @@ macro_rules! battery {
                 a_piece_of_work_is_bounded, repeats_are_forgotten, commands_that_are_done_go, what_is_there_is_weighed,
                 entries_are_found_by_time, the_store_can_be_tried;
             history: history_is_whole_however_it_lies;
+            history: what_is_brought_over_is_of_its_own_time;
             ledger: a_sound_ledger_has_no_faults, a_closed_store_takes_nothing;
         }
     };

@@ -150,6 +150,7 @@ fn report(device: &Device, second: i64, raw: &str) -> Write {
         devices: vec![Device { last_seen: Some(at(second)), ..device.clone() }],
         device: Some(device.names.clone()),
         at: at(second),
+        past: None,
         verdict: Verdict::Ok,
         hmac: None,
         fingerprint: None,

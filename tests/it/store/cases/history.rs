@@ -228,3 +228,71 @@ pub(crate) async fn history_is_whole_however_it_lies(base: Base) {
     assert!(audit::check(store.read(), &mut |_| ()).await.unwrap().is_sound());
     store.close().await;
 }
+
+pub(crate) async fn what_is_brought_over_is_of_its_own_time(base: Base) {
+    let store = base.open().await;
+    let device = device("d1", "A1");
+    let hour = 3600;
+    let says = async |arrived: i64, past: Option<i64>, value: i64| {
+        let reading = |sensor: &str| Reading {
+            sensor: sensor.into(),
+            value: Value::Integer(value),
+            created: None,
+            counts: true,
+        };
+        let mut message = report(&device, at(arrived), "message");
+        message.devices[0].last_seen = Some(at(arrived));
+        message.past = past.map(at);
+        message.readings = vec![reading("n"), reading(if past.is_some() { "old" } else { "new" })];
+        store_report(&store, message).await;
+    };
+    says(10 * hour, None, 1).await;
+    says(11 * hour, Some(2 * hour), 2).await;
+    says(12 * hour, Some(hour), 3).await;
+    says(13 * hour, None, 4).await;
+    says(14 * hour, Some(3 * hour), 5).await;
+    let read = store.read();
+    // Newest by their own times, and only what came here is a sign of life.
+    let latest = read.latest(device.names.id.clone()).await.unwrap();
+    let latest: Vec<_> = latest.iter().map(|datum| (datum.sensor.as_str(), datum.value.clone())).collect();
+    let whole = Value::Integer;
+    assert_eq!(latest, [("n", whole(4)), ("new", whole(4)), ("old", whole(5))]);
+    assert_eq!(read.all_devices().await.unwrap()[0].last_seen, Some(at(13 * hour)));
+    // Found by their own times; the ledger has its own.
+    let filter = DataFilter {
+        device: Some(device.names.id.clone()),
+        sensor: Some("n".to_owned()),
+        from: Some(at(hour)),
+        to: Some(at(3 * hour)),
+        limit: 10,
+        ..DataFilter::default()
+    };
+    let data = read.data(filter).await.unwrap();
+    let data: Vec<_> =
+        data.into_iter().map(|(_, datum)| (datum.seq, datum.time_received, datum.value)).collect();
+    assert_eq!(data, [(Seq(2), at(2 * hour), whole(2)), (Seq(3), at(hour), whole(3))]);
+    assert_eq!(read.message(Seq(3)).await.unwrap().unwrap().at, at(12 * hour));
+    let filter = BucketFilter {
+        device: device.names.id.clone(),
+        sensors: vec!["n".to_owned()],
+        from: at(0),
+        to: at(20 * hour),
+        length_s: 60,
+    };
+    let buckets = read.buckets(filter).await.unwrap();
+    assert_eq!(buckets.iter().map(|bucket| bucket.max).collect::<Vec<_>>(), [3.0, 2.0, 5.0, 1.0, 4.0]);
+    let quarters = read.quarters(device.names.id.clone()).await.unwrap();
+    let quarter = |hours: i64| {
+        let micros = at(hours * hour).micros();
+        Timestamp::from_micros(micros - micros.rem_euclid(900_000_000))
+    };
+    assert_eq!(quarters, [1, 2, 3, 10, 13].map(quarter));
+    // The newest values outlive the others, wherever they stand.
+    let prune = Prune::Entries { what: Bulk::Readings, below: Seq(6), limit: 100, bytes: None };
+    store.write(Write::Prune(prune)).await.unwrap();
+    let filter = DataFilter { device: Some(device.names.id.clone()), limit: 10, ..DataFilter::default() };
+    let left = store.read().data(filter).await.unwrap();
+    let left: Vec<_> = left.iter().map(|(_, datum)| (datum.seq.0, datum.sensor.as_str())).collect();
+    assert_eq!(left, [(4, "n"), (4, "new"), (5, "old")]);
+    store.close().await;
+}

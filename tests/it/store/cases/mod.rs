@@ -47,6 +47,7 @@ pub(crate) fn report(device: &Device, at: Timestamp, text: &str) -> ReportWrite 
         devices: vec![device.clone()],
         device: Some(device.names.clone()),
         at,
+        past: None,
         verdict: Verdict::Ok,
         hmac: None,
         fingerprint: None,

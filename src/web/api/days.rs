@@ -1,0 +1,92 @@
+//! Day files: those of a device, made out of the store, and old ones, taken in.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use bytes::{Bytes, BytesMut};
+use http::header;
+
+use super::{Answer, device, files};
+use crate::family::{Day, Days, Imported, OldFile};
+use crate::model::Device;
+use crate::web::App;
+use crate::web::error::WebError;
+use crate::web::params::{Listed, Name, Params};
+
+/// The days of which there is something, the newest first.
+pub(crate) async fn list(State(app): State<App>, Name(id): Name) -> Answer<Listed<Day>> {
+    let device = device(&app, &id)?;
+    Ok(Json(Listed::whole(of(&app, &device)?.list(&app.hub, &device).await?)))
+}
+
+/// One day's file, as the first server of the device's dialect wrote it.
+pub(crate) async fn download(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    params: Params,
+) -> Result<Response, WebError> {
+    let Path((id, day)) = path.map_err(|_| WebError::NotFound("page"))?;
+    let device = device(&app, &id)?;
+    let file = of(&app, &device)?.open(&app.hub, &device, &day, params.text("zone")).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", file.name)),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    Ok((headers, Body::from_stream(file.bytes)).into_response())
+}
+
+/// Takes in a file that another server wrote; its name says whose and of which day it is.
+pub(crate) async fn import(
+    State(app): State<App>,
+    Name(name): Name,
+    params: Params,
+    request: Request,
+) -> Answer<Imported> {
+    let mut body = request.into_body();
+    let families = &app.families;
+    let Some(days) = families.iter().filter_map(|family| family.days()).find(|days| days.knows(&name)) else {
+        files::drain(body).await;
+        let message = format!("`{name}` is no name of a day file, such as IoTD005_20161124.csv");
+        return Err(WebError::field("name", message));
+    };
+    let bytes = match whole(&mut body).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            files::drain(body).await;
+            return Err(error);
+        }
+    };
+    let zone = params.text("zone").map(str::to_owned);
+    let dry_run = params.word("dry_run", truth, "true, false")?.unwrap_or(false);
+    Ok(Json(days.import(&app.hub, OldFile { name, bytes, zone, dry_run }).await?))
+}
+
+fn of<'a>(app: &'a App, device: &Device) -> Result<&'a dyn Days, WebError> {
+    let days = app.family(&device.names.family).and_then(|family| family.days());
+    days.ok_or(WebError::NotFound("day file"))
+}
+
+async fn whole(body: &mut Body) -> Result<Bytes, WebError> {
+    let mut bytes = BytesMut::new();
+    while let Some(more) = files::next(body).await? {
+        if bytes.len() + more.len() > FILE_MAX_BYTES {
+            return Err(WebError::TooLarge { limit_bytes: FILE_MAX_BYTES });
+        }
+        bytes.extend_from_slice(&more);
+    }
+    Ok(bytes.freeze())
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A file is looked at as a whole. A day of a board that speaks every 3 s has 1.2 MB.
+const FILE_MAX_BYTES: usize = 32 * 1024 * 1024;
