@@ -120,11 +120,11 @@ impl Hub {
 
     /// Carries a change through although its asker may hang up: else what was committed would be missing
     /// from the registry and the feed.
-    pub async fn whole<T: Send + 'static>(
+    pub fn whole<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T, HubError>> + Send + 'static,
-    ) -> Result<T, HubError> {
-        Whole::new(change, &self.0.tasks).await
+    ) -> Whole<Result<T, HubError>> {
+        Whole::new(change, &self.0.tasks)
     }
 
     /// Does something that nobody waits for; the shutdown does.
@@ -136,8 +136,10 @@ impl Hub {
         self.0.store.read()
     }
 
-    pub(super) async fn write(&self, write: Write) -> Result<Outcome, StoreError> {
-        self.0.store.write(write).await.inspect_err(|error| self.0.tried.hear(error))
+    /// Sends a change to the store. The future says what became of it.
+    pub(super) fn write(&self, write: Write) -> impl Future<Output = Result<Outcome, StoreError>> + use<> {
+        let (written, hub) = (self.0.store.write(write), self.clone());
+        async move { written.await.inspect_err(|error| hub.0.tried.hear(error)) }
     }
 
     pub(super) fn tell_commands(&self, changed: Vec<CommandRecord>) {

@@ -59,6 +59,7 @@ pub use rhythm::{Presence, Silence};
 pub use schedules::{Progress, Run};
 pub use settings::{HubSettings, UnknownPolicy};
 pub use transfers::Shipment;
+pub use whole::Whole;
 
 // Pages name what they list by these, and may not import the store.
 pub use crate::store::audit::{Fault, Findings};

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::hub::astray;
 use super::registry::Known;
 use super::rhythm::{Presence, Silence};
+use super::whole::Whole;
 use super::{FeedEvent, Heard, Hub, HubError, UnknownPolicy};
 use crate::model::{
     CommandId, CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, Dress, FamilyName,
@@ -137,31 +138,39 @@ impl Hub {
         Err(HubError::TooFast(message))
     }
 
-    /// Stores a report and all that follows from it. Durable when it returns.
-    pub async fn accept(&self, report: Report) -> Result<Accepted, HubError> {
+    /// Sends a report and all that follows from it to the store. Durable when the future ends; it holds little, since
+    /// every message waits in one.
+    pub fn accept(&self, report: Report) -> Whole<Result<Accepted, HubError>> {
+        // The hub keeps a share of what it sends, to tell of it afterwards.
+        let report = Arc::new(self.report_write(report));
+        let stored = self.write(Write::Report(Arc::clone(&report)));
         let hub = self.clone();
-        self.whole(async move { hub.accept_through(report).await }).await
+        self.whole(async move {
+            match stored.await {
+                // Another server on the same store met the newcomer first: take its id and try once more.
+                Err(StoreError::Conflict(_)) if report.device.is_some() => {
+                    Box::pin(hub.accept_again(&report)).await
+                }
+                outcome => hub.accepted(&report, outcome?),
+            }
+        })
     }
 
-    async fn accept_through(&self, report: Report) -> Result<Accepted, HubError> {
-        // The hub keeps a share of what it sends, to tell of it afterwards.
-        let mut report = Arc::new(self.report_write(report));
-        let outcome = match self.write(Write::Report(Arc::clone(&report))).await {
-            // Another server on the same store met the newcomer first: take its id and try once more.
-            Err(StoreError::Conflict(_)) if report.device.is_some() => {
-                self.refresh().await?;
-                report = Arc::new(self.claimed_again(&report)?);
-                self.write(Write::Report(Arc::clone(&report))).await?
-            }
-            outcome => outcome?,
-        };
+    async fn accept_again(&self, report: &ReportWrite) -> Result<Accepted, HubError> {
+        self.refresh().await?;
+        let report = Arc::new(self.claimed_again(report)?);
+        let outcome = self.write(Write::Report(Arc::clone(&report))).await?;
+        self.accepted(&report, outcome)
+    }
+
+    fn accepted(&self, report: &ReportWrite, outcome: Outcome) -> Result<Accepted, HubError> {
         let Outcome::Reported(reported) = outcome else { return Err(astray(&outcome)) };
         match &report.device {
             Some(names) => self.0.tally.received(&names.family, reported.verdict),
             None => self.0.tally.received(&FamilyName::new("unknown"), reported.verdict),
         }
         let accepted = Accepted { seq: reported.seq, verdict: reported.verdict, pending: reported.pending };
-        self.told(&report, reported);
+        self.told(report, reported);
         Ok(accepted)
     }
 

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 /// Runs a change within its asker's task; becomes a task of its own when the asker goes before the end. Nearly none
 /// does, and a task for each message would cost more than the rest of the way.
-pub(super) struct Whole<T: Send + 'static> {
+pub struct Whole<T: Send + 'static> {
     /// `None` once it has ended.
     change: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
     tasks: TaskTracker,

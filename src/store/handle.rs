@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::writer::{self, Queue};
-use super::{Engine, Outcome, Reader, StoreError, Write};
+use super::writer::{self, Queue, Written};
+use super::{Engine, Reader, StoreError, Write};
 
 /// An open store. Clones share it.
 #[derive(Clone)]
@@ -60,11 +60,11 @@ impl Store {
         super::open(target, settings).await
     }
 
-    /// Applies one write; answers when it is on disk, or was not stored.
+    /// Sends one write; the future answers when it is on disk, or was not stored.
     ///
     /// Dropping the future does not take the write back: it is whole or not at all.
-    pub async fn write(&self, write: Write) -> Result<Outcome, StoreError> {
-        self.shared.queue.write(write).await
+    pub fn write(&self, write: Write) -> Written {
+        self.shared.queue.write(write)
     }
 
     /// Writes that wait now.

@@ -26,7 +26,7 @@ use std::time::Duration;
 use crate::model::{Draft, Timestamp};
 pub use handle::{Store, Target, WriterSettings};
 pub use inspect::{Inspection, inspect};
-pub use writer::Queue;
+pub use writer::{Queue, Written};
 
 pub use prune::{Bulk, PAGE_BYTES, Place, Prune, Pruned, Weight};
 pub use read::{

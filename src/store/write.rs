@@ -215,9 +215,9 @@ pub enum Outcome {
     /// Of `Report`.
     Reported(Reported),
     /// Of `Enqueue`.
-    Enqueued(Enqueued),
+    Enqueued(Box<Enqueued>),
     /// Of `Lease`.
-    Leased(Leased),
+    Leased(Box<Leased>),
     /// Of `Cancel`, `HandBack` and `Sweep`: the commands that changed, as they now are.
     Changed(Vec<CommandRecord>),
     /// Of `Prune`.
@@ -237,7 +237,7 @@ pub struct Reported {
     /// [`ASK_AGAIN`] (only for an active device).
     pub pending: bool,
     /// The command it settled.
-    pub settled: Option<Settled>,
+    pub settled: Option<Box<Settled>>,
 }
 
 /// A command that a message settled.

@@ -3,10 +3,13 @@
 //! It has a thread of its own, because SQLite's calls block. Writes that come while others are being committed wait
 //! a little for company, so that they share a sync; a write that comes alone never waits.
 
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -43,19 +46,21 @@ impl Queue {
         (Arc::new(Self { sender: RwLock::new(Some(sender)), length }), waiting)
     }
 
-    /// Sends a write and waits for what became of it. See [`super::Store::write`].
-    pub(super) async fn write(&self, write: Write) -> Result<Outcome, StoreError> {
+    /// Sends a write; what is given waits for what became of it. See [`super::Store::write`].
+    pub(super) fn write(&self, write: Write) -> Written {
+        Written(self.send(write).map_err(Some))
+    }
+
+    fn send(&self, write: Write) -> Result<oneshot::Receiver<Result<Outcome, StoreError>>, StoreError> {
         let (answer, outcome) = oneshot::channel();
-        {
-            let sender = self.sender.read().unwrap_or_else(PoisonError::into_inner);
-            let sender = sender.as_ref().ok_or(StoreError::Closed)?;
-            sender.try_send(Job { write, answer }).map_err(|error| match error {
-                TrySendError::Full(_) => StoreError::Busy,
-                TrySendError::Disconnected(_) => StoreError::Closed,
-            })?;
-            self.length.fetch_add(1, Ordering::Relaxed);
-        }
-        outcome.await.unwrap_or(Err(StoreError::Closed))
+        let sender = self.sender.read().unwrap_or_else(PoisonError::into_inner);
+        let sender = sender.as_ref().ok_or(StoreError::Closed)?;
+        sender.try_send(Job { write, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        })?;
+        self.length.fetch_add(1, Ordering::Relaxed);
+        Ok(outcome)
     }
 
     /// Writes that wait now.
@@ -66,6 +71,23 @@ impl Queue {
     /// Takes no further write.
     pub(super) fn close(&self) {
         drop(self.sender.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// A write that was sent: waits for what became of it. Small, since every message waits in one.
+#[derive(Debug)]
+pub struct Written(Result<oneshot::Receiver<Result<Outcome, StoreError>>, Option<StoreError>>);
+
+impl Future for Written {
+    type Output = Result<Outcome, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Ok(outcome) => {
+                Pin::new(outcome).poll(cx).map(|outcome| outcome.unwrap_or(Err(StoreError::Closed)))
+            }
+            Err(error) => Poll::Ready(Err(error.take().unwrap_or(StoreError::Closed))),
+        }
     }
 }
 

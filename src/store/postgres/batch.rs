@@ -96,12 +96,12 @@ const fn concerns_pages(write: &Write) -> bool {
 async fn apply<'a>(work: &mut Work<'a>, write: &'a Write) -> Result<Outcome, Fault> {
     match write {
         Write::Report(report) => Ok(Outcome::Reported(report::store(work, report).await?)),
-        Write::Enqueue(draft) => Ok(Outcome::Enqueued(queue::enqueue(work, draft).await?)),
+        Write::Enqueue(draft) => Ok(Outcome::Enqueued(Box::new(queue::enqueue(work, draft).await?))),
         Write::Lease { via, last, at, until, attempts_max, peer, dress } => {
             let dress = dress.as_ref();
             let (last, at, until, attempts_max) = (*last, *at, *until, *attempts_max);
             let ask = queue::Ask { via, last, at, until, attempts_max, peer, dress };
-            Ok(Outcome::Leased(queue::lease(work, &ask).await?))
+            Ok(Outcome::Leased(Box::new(queue::lease(work, &ask).await?)))
         }
         Write::HandBack { id, at, reason } => {
             Ok(Outcome::Changed(vec![queue::hand_back(work, id, *at, reason).await?]))

@@ -172,7 +172,7 @@ pub(super) async fn settle(
     device: Option<&DeviceRef>,
     at: Timestamp,
     raw: &Bytes,
-) -> Result<Option<Settled>, Fault> {
+) -> Result<Option<Box<Settled>>, Fault> {
     let from: Vec<&str> = reply.from.iter().map(DeviceId::as_str).collect();
     let rows = work
         .query(
@@ -199,7 +199,7 @@ pub(super) async fn settle(
     step(work, &id, &Step { from, to: CommandState::Answered, at, reason: "the device replied", by: &by })
         .await?;
     work.execute("UPDATE command SET reply = $2 WHERE id = $1", &[&id.as_str(), &raw.as_ref()]).await?;
-    Ok(Some(Settled { command: record(work, &id).await? }))
+    Ok(Some(Box::new(Settled { command: record(work, &id).await? })))
 }
 
 /// Whether a due command waits for this device.

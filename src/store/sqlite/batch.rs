@@ -113,7 +113,7 @@ fn apply(
         Write::Report(report) => report::store(db, journal, recall, report).map(Outcome::Reported),
         Write::Enqueue(draft) => {
             recall.await_too([&draft.device.id, &draft.via.id]);
-            queue::enqueue(db, draft).map(Outcome::Enqueued)
+            queue::enqueue(db, draft).map(|queued| Outcome::Enqueued(Box::new(queued)))
         }
         Write::Lease { via, last, at, until, attempts_max, peer, dress } => {
             let dress = dress.as_ref();
@@ -123,7 +123,7 @@ fn apply(
             if until.is_none() {
                 recall.close_one();
             }
-            Ok(Outcome::Leased(leased))
+            Ok(Outcome::Leased(Box::new(leased)))
         }
         Write::HandBack { id, at, reason } => {
             recall.forget();

@@ -121,7 +121,7 @@ fn settle(
     recall: &mut Recall,
     reply: &Reply,
     report: &ReportWrite,
-) -> Result<Option<Settled>, StoreError> {
+) -> Result<Option<Box<Settled>>, StoreError> {
     let mut candidates = db.prepare_cached(
         "SELECT key, payload, sent_us FROM command
          WHERE device_id = ?1 AND wire_id = ?2 AND state IN ('queued', 'sent', 'accepted') AND sent_us >= ?3",
@@ -155,7 +155,7 @@ fn settle(
     command::change(db, key, &change)?;
     recall.close_one();
     db.prepare_cached("UPDATE command SET reply = ? WHERE key = ?")?.execute((report.raw.as_ref(), key))?;
-    Ok(Some(Settled { command: command::need(db, key)? }))
+    Ok(Some(Box::new(Settled { command: command::need(db, key)? })))
 }
 
 fn shares_key(payload: &str, keys: &[String]) -> bool {

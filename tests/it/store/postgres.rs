@@ -204,7 +204,7 @@ async fn reported(store: &Store, write: Write) -> Reported {
 
 async fn leased(store: &Store, write: Write) -> Leased {
     match store.write(write).await.unwrap() {
-        Outcome::Leased(leased) => leased,
+        Outcome::Leased(leased) => *leased,
         other => panic!("not a lease's outcome: {other:?}"),
     }
 }

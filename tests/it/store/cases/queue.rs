@@ -33,14 +33,14 @@ async fn ask(store: &Store, via: &Device, now: Timestamp, last: Acknowledgement)
         dress: None,
     };
     match store.write(write).await.unwrap() {
-        Outcome::Leased(leased) => leased,
+        Outcome::Leased(leased) => *leased,
         other => panic!("{other:?}"),
     }
 }
 
 async fn enqueue(store: &Store, id: &str, device: &Device, via: &Device, at: Timestamp) -> Enqueued {
     match store.write(Write::Enqueue(Box::new(draft(id, device, via, at)))).await.unwrap() {
-        Outcome::Enqueued(enqueued) => enqueued,
+        Outcome::Enqueued(enqueued) => *enqueued,
         other => panic!("{other:?}"),
     }
 }
