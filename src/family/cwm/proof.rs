@@ -83,7 +83,7 @@ impl<'a> Prover<'a> {
     /// What to keep beside the message, or the refusal that the policy wants.
     pub(super) async fn settle(self, found: HmacCheck) -> Result<Option<HmacCheck>, CwmError> {
         if let Some((key, spelling)) = self.learned.into_inner().filter(|_| found == HmacCheck::Ok)
-            && let Err(error) = self.hub.key_held(&key, spelling).await
+            && let Err(error) = Box::pin(self.hub.key_held(&key, spelling)).await
         {
             // Only the next check is slower by it.
             tracing::debug!(%error, "the spelling of a key was not kept");

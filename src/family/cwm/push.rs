@@ -1,11 +1,13 @@
 //! `/push`: messages come in, and are confirmed only when they are on disk (`cwm-oke.md §3.2`).
 
+use std::future::Future;
 use std::sync::Arc;
 
 use hyper::StatusCode;
 
+use super::care::Noted;
 use super::courier::Courier;
-use super::envelope::{self, Message};
+use super::envelope::{self, Message, Opened};
 use super::error::CwmError;
 use super::names::BadMessages;
 use super::okm::{self, Okm};
@@ -13,20 +15,31 @@ use super::policy::Capture;
 use super::proof::{self, Prover};
 use super::telemetry::Said;
 use super::{Cwm, reply};
-use crate::core::{Claim, Event, Hub, HubError, Known, Presented, Report};
+use crate::core::{Accepted, Claim, Event, Hub, HubError, Known, Presented, Report, Whole};
 use crate::http::{ClientCert, Exchange, Reply};
 use crate::model::{DeviceId, FamilyName, HmacCheck, Timestamp, Verdict};
 
-/// Answers one push.
-pub(super) async fn push(cwm: Arc<Cwm>, hub: Hub, exchange: Exchange) -> Reply {
-    let names = &cwm.settings.names;
-    let peer = exchange.peer.addr.ip().to_string();
-    let reply = match take(&cwm, &hub, &exchange, &peer).await {
-        Ok(answer) => Reply::json(StatusCode::OK, reply::pushed(names, answer.taken, answer.pending)),
-        Err(error) => error.into_reply(reply::pushed(names, false, false), &exchange.path, &peer),
-    };
-    cwm.capture(Capture::Push, &hub, &exchange, None, reply.status).await;
-    reply
+/// Answers one push. No `async fn`: its future would have room for the request twice, and each message needs one.
+pub(super) fn push(cwm: Arc<Cwm>, hub: Hub, exchange: Exchange) -> impl Future<Output = Reply> + Send {
+    async move {
+        let push =
+            Push { cwm: &cwm, hub: &hub, exchange: &exchange, peer: exchange.peer.addr.ip().to_string() };
+        let names = &cwm.settings.names;
+        let reply = match push.take().await {
+            Ok(answer) => Reply::json(StatusCode::OK, reply::pushed(names, answer.taken, answer.pending)),
+            Err(error) => error.into_reply(reply::pushed(names, false, false), &exchange.path, &push.peer),
+        };
+        cwm.capture(Capture::Push, &hub, &exchange, None, reply.status).await;
+        reply
+    }
+}
+
+/// One request.
+struct Push<'a> {
+    cwm: &'a Cwm,
+    hub: &'a Hub,
+    exchange: &'a Exchange,
+    peer: String,
 }
 
 /// What a push is answered.
@@ -35,55 +48,91 @@ struct Answer {
     pending: bool,
 }
 
-/// Open, authenticate, report, reply. All senders are checked before anything is stored, so that a push is
-/// refused as a whole.
-async fn take(cwm: &Cwm, hub: &Hub, exchange: &Exchange, peer: &str) -> Result<Answer, CwmError> {
-    let settings = &cwm.settings;
-    let prover = Prover::new(cwm, hub, exchange);
-    let prove = |text: &[u8], messages: &[Message]| prover.check_messages(text, messages);
-    let opened = envelope::messages(exchange.query.as_deref(), &exchange.body, settings, prove);
-    if opened.messages.is_empty() {
-        return Err(CwmError::unreadable("the request has no message: send it as req={\"okm\":{...}}"));
-    }
-    let hmac = prover.settle(opened.hmac).await?;
-    if hmac == Some(HmacCheck::Bad) {
-        tracing::warn!(%peer, "message taken although its HMAC does not hold");
-    }
-    let mut claimed = Vec::with_capacity(opened.messages.len());
-    for message in opened.messages {
-        let known = authenticate(hub, &cwm.name, &message, exchange.peer.certificate())?;
-        if let Some(known) = &known {
-            proof::check_name(cwm, exchange.peer.certificate(), &known.via().names.address)?;
+/// One message on its way to the disk, with what is to be done when it is there.
+struct Step {
+    stored: Whole<Result<Accepted, HubError>>,
+    unusable: bool,
+    /// Who brought it.
+    carrier: Option<DeviceId>,
+    overheard: Option<Box<(DeviceId, serde_json::Value)>>,
+    noted: Option<Box<Noted>>,
+}
+
+impl Push<'_> {
+    /// Open, authenticate, report, reply. All senders are checked before anything is stored, so that a push is
+    /// refused as a whole.
+    async fn take(&self) -> Result<Answer, CwmError> {
+        let (hmac, claimed) = {
+            let prover = Prover::new(self.cwm, self.hub, self.exchange);
+            let opened = self.open(&prover)?;
+            (prover.settle(opened.hmac).await?, self.claim(opened.messages)?)
+        };
+        if hmac == Some(HmacCheck::Bad) {
+            tracing::warn!(peer = %self.peer, "message taken although its HMAC does not hold");
         }
-        claimed.push((known, message));
+        let mut answer = Answer { taken: true, pending: false };
+        let mut claimed = claimed.into_iter();
+        while let Some(step) = claimed.next().map(|(known, message)| self.begin(known, message, hmac)) {
+            answer.taken &= match self.cwm.settings.bad_messages {
+                BadMessages::Quarantine => true,
+                BadMessages::Reject => !step.unusable,
+            };
+            answer.pending |= self.end(step).await?;
+        }
+        Ok(answer)
     }
-    let mut answer = Answer { taken: true, pending: false };
-    for (known, message) in claimed {
-        let unusable = note(&message, peer);
-        let overheard = overheard(cwm, known.as_ref(), &message);
+
+    fn open(&self, prover: &Prover<'_>) -> Result<Opened, CwmError> {
+        let prove = |text: &[u8], messages: &[Message]| prover.check_messages(text, messages);
+        let Exchange { query, body, .. } = self.exchange;
+        let opened = envelope::messages(query.as_deref(), body, &self.cwm.settings, prove);
+        if opened.messages.is_empty() {
+            return Err(CwmError::unreadable("the request has no message: send it as req={\"okm\":{...}}"));
+        }
+        Ok(opened)
+    }
+
+    fn claim(&self, messages: Vec<Message>) -> Result<Vec<(Option<Known>, Message)>, CwmError> {
+        let shown = self.exchange.peer.certificate();
+        let claimed = messages.into_iter().map(|message| {
+            let known = authenticate(self.hub, &self.cwm.name, &message, shown)?;
+            if let Some(known) = &known {
+                proof::check_name(self.cwm, shown, &known.via().names.address)?;
+            }
+            Ok((known, message))
+        });
+        claimed.collect()
+    }
+
+    fn begin(&self, known: Option<Known>, message: Message, hmac: Option<HmacCheck>) -> Step {
+        let unusable = note(&message, &self.peer);
+        let overheard = overheard(self.cwm, known.as_ref(), &message).map(Box::new);
         let carrier = known.as_ref().map(|known| known.via().names.id.clone());
-        let report = Report { hmac, ..report(hub, known, message, peer) };
-        let noted = cwm.care.note(&report, settings);
-        let accepted = hub.accept(report).await?;
-        if let (Some(carrier), Some(shown)) = (&carrier, exchange.peer.certificate()) {
-            hub.presented(carrier, presented(shown));
+        let report = Report { hmac, ..report(self.hub, known, message, &self.peer) };
+        let noted = self.cwm.care.note(&report, &self.cwm.settings).map(Box::new);
+        Step { stored: self.hub.accept(report), unusable, carrier, overheard, noted }
+    }
+
+    /// Says whether something waits for the module.
+    async fn end(&self, step: Step) -> Result<bool, CwmError> {
+        let Step { stored, unusable: _, carrier, overheard, noted } = step;
+        let accepted = stored.await?;
+        if let (Some(carrier), Some(shown)) = (&carrier, self.exchange.peer.certificate()) {
+            self.hub.presented(carrier, presented(shown));
         }
-        if let Some((device, payload)) = overheard {
+        if let Some(overheard) = overheard {
+            let (device, payload) = &*overheard;
             // The message is stored; a directory that could not be used now is asked for again.
-            if let Err(error) = Box::pin(Courier::heard(cwm, hub, &device, &payload)).await {
-                tracing::warn!(%peer, %error, "a directory was not looked at");
+            if let Err(error) = Box::pin(Courier::heard(self.cwm, self.hub, device, payload)).await {
+                tracing::warn!(peer = %self.peer, %error, "a directory was not looked at");
             }
         }
+        let mut pending = accepted.pending;
         if let Some(noted) = noted {
-            answer.pending |= Box::pin(cwm.care.act(cwm, hub, noted, accepted.verdict)).await;
+            pending |= Box::pin(self.cwm.care.act(self.cwm, self.hub, *noted, accepted.verdict)).await;
         }
-        answer.pending |= accepted.pending;
-        answer.taken &= match settings.bad_messages {
-            BadMessages::Quarantine => true,
-            BadMessages::Reject => !unusable,
-        };
+        Ok(pending)
     }
-    Ok(answer)
 }
 
 /// The payload of a sound message that may be the directory a delivered file waits for.
