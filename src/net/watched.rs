@@ -53,7 +53,12 @@ impl Phase {
     /// last byte, and nothing of another request has come.
     pub(super) fn rests(&self) -> Option<u32> {
         let rests = self.now() == IDLE && !self.0.unflushed.load(Ordering::Relaxed);
-        rests.then(|| self.0.turns.load(Ordering::Relaxed))
+        rests.then(|| self.turns())
+    }
+
+    /// How many requests there were so far.
+    fn turns(&self) -> u32 {
+        self.0.turns.load(Ordering::Relaxed)
     }
 
     fn set(&self, phase: u8) {
@@ -75,8 +80,10 @@ pub(super) struct Watched<T> {
     /// Read before, and to be read again.
     early: Bytes,
     phase: Phase,
-    timed: u8,
-    /// `None` when nobody minds how long it is silent.
+    /// What is waited for, by its phase and turn, and until when.
+    timed: (u8, u32),
+    due: Instant,
+    /// Rings when it is due, or earlier. `None` when nobody minds how long it is silent.
     reading: Option<Pin<Box<Sleep>>>,
     writing: Option<Pin<Box<Sleep>>>,
     idle: Duration,
@@ -91,7 +98,8 @@ impl<T> Watched<T> {
             socket,
             early: Bytes::new(),
             phase,
-            timed: IDLE,
+            timed: (IDLE, 0),
+            due: Instant::now() + idle,
             reading: Some(Box::pin(sleep(idle))),
             writing: None,
             idle,
@@ -117,16 +125,31 @@ impl<T> Watched<T> {
         self.phase.busy();
     }
 
-    /// Starts the clock anew when the phase is another than the one it runs for.
-    fn read_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(reading) = &mut self.reading else { return false };
+    /// Whether what is waited for comes too late. The time begins anew when something else is waited for; the clock is
+    /// set only where it would ring too late, and again when it rang too early, since it costs more than a look at it.
+    fn read_late(&mut self, cx: &mut Context<'_>, waits: bool) -> bool {
+        let Some(clock) = &mut self.reading else { return false };
         let phase = self.phase.now();
-        if phase != self.timed {
-            self.timed = phase;
-            let limit = if phase == HEAD { self.head } else { self.idle };
-            reading.as_mut().reset(Instant::now() + limit);
+        let timed = (phase, self.phase.turns());
+        if timed != self.timed {
+            // What came may be all of it.
+            if !waits {
+                return false;
+            }
+            self.timed = timed;
+            self.due = Instant::now() + if phase == HEAD { self.head } else { self.idle };
+            if self.due < clock.deadline() {
+                clock.as_mut().reset(self.due);
+            }
         }
-        phase != BUSY && reading.as_mut().poll(cx).is_ready()
+        if phase == BUSY || clock.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        if self.due <= Instant::now() {
+            return true;
+        }
+        clock.as_mut().reset(self.due);
+        clock.as_mut().poll(cx).is_ready()
     }
 
     /// Passes on how a write went, unless it has been waiting for too long.
@@ -162,7 +185,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
             self.phase.set(HEAD);
         }
         // Checked after every read, so a byte now and then does not put the end off.
-        if self.read_late(cx) { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { went }
+        if self.read_late(cx, went.is_pending()) {
+            Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        } else {
+            went
+        }
     }
 }
 
