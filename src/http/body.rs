@@ -35,9 +35,6 @@ impl BodyLimits {
 /// Of a body over the cap some more is read and thrown away, because a sender that is still writing when the
 /// connection closes would lose the answer.
 pub async fn read_body(headers: &HeaderMap, body: Incoming, limits: BodyLimits) -> Result<Bytes, Reject> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new()); // as nearly every message has its text in the query
-    }
     let until = Instant::now() + Duration::from_millis(limits.body_time_ms);
     let cap = limits.body_max_bytes;
     let asks_first = headers.contains_key(header::EXPECT);

@@ -1,12 +1,11 @@
 //! Device table first, pages second.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
 use tower::ServiceExt as _;
 
@@ -77,25 +76,26 @@ impl Dispatch {
         self
     }
 
-    /// What the listeners are given.
+    /// What the listeners are given. What a device waits in is made as small as may be.
     pub fn into_service(self) -> Service {
         let dispatch = Arc::new(self);
-        Arc::new(move |request| {
-            let dispatch = Arc::clone(&dispatch);
-            Box::pin(async move { Ok(dispatch.answer(request).await) })
+        Arc::new(move |request, peer| {
+            if let Some((owner, params)) = dispatch.table.find(peer.listener, request.uri().path()) {
+                let version = request.version();
+                let reply = match dispatch.gated(peer) {
+                    Ok(()) => device(owner, params, request, peer, (dispatch.limits)()),
+                    Err(reject) => at_once(reject),
+                };
+                return Box::pin(async move { Ok(reply.await.into_response_to(version)) });
+            }
+            let (dispatch, peer) = (Arc::clone(&dispatch), peer.clone());
+            Box::pin(async move { Ok(dispatch.other(request, peer).await) })
         })
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(nobody);
+    /// Answers what is in no device's table.
+    async fn other(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let version = request.version();
-        let limits = (self.limits)();
-        if let Some((owner, params)) = self.table.find(peer.listener, request.uri().path()) {
-            if let Err(reject) = self.gated(&peer) {
-                return reject.into_reply().into_response();
-            }
-            return device(owner, params, request, peer, limits).await.into_response_to(version);
-        }
         if let Some(reply) = self.rest(&request, &peer).await {
             return self.gated(&peer).map_or_else(Reject::into_reply, |()| reply).into_response_to(version);
         }
@@ -104,6 +104,8 @@ impl Dispatch {
                 let path = request.uri().path();
                 let upload = self.uploads.iter().any(|below| path.starts_with(below));
                 let limited = if upload { body::streamed } else { body::limited };
+                let limits = (self.limits)();
+                request.extensions_mut().insert(peer);
                 match pages(request.map(|body| limited(body, limits))).await {
                     Ok(response) => response,
                     Err(never) => match never {},
@@ -145,41 +147,44 @@ impl Dispatch {
     }
 }
 
-async fn device(
+/// A device's request, to the one who owns its path.
+fn device(
     owner: Owner,
     params: Vec<(String, String)>,
     request: Request<Incoming>,
-    peer: Peer,
+    peer: &Peer,
     limits: BodyLimits,
-) -> Reply {
+) -> BoxFuture<'static, Reply> {
     let (head, incoming) = request.into_parts();
     if !owner.takes.method(&head.method) {
-        return Reject::method(owner.takes)
-            .log(format!("{} sent method {} to {:?}", peer.addr, head.method, head.uri.path()))
-            .into_reply();
+        let line = format!("{} sent method {} to {:?}", peer.addr, head.method, head.uri.path());
+        return at_once(Reject::method(owner.takes).log(line));
     }
-    let limits = limits.capped(owner.body_max_bytes);
-    let body = match body::read_body(&head.headers, incoming, limits).await {
-        Ok(body) => body,
-        Err(reject) => {
-            let line = format!("{} on {:?}: {}", peer.addr, head.uri.path(), reject.caller());
-            return reject.log(line).into_reply();
-        }
-    };
-    (owner.handler)(Exchange {
+    let exchange = Exchange {
         method: head.method,
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         headers: head.headers,
-        body,
+        body: Bytes::new(),
         version: head.version,
         params,
-        peer,
+        peer: peer.clone(),
+    };
+    if incoming.is_end_stream() {
+        return (owner.handler)(exchange); // as nearly every message has its text in the query
+    }
+    let limits = limits.capped(owner.body_max_bytes);
+    Box::pin(async move {
+        match body::read_body(&exchange.headers, incoming, limits).await {
+            Ok(body) => (owner.handler)(Exchange { body, ..exchange }).await,
+            Err(reject) => {
+                let line = format!("{} on {:?}: {}", exchange.peer.addr, exchange.path, reject.caller());
+                reject.log(line).into_reply()
+            }
+        }
     })
-    .await
 }
 
-/// A request that no listener of ours marked, as in tests: treated as the least trusted.
-fn nobody() -> Peer {
-    Peer { addr: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), listener: ListenerKind::Http, tls: None }
+fn at_once(reject: Reject) -> BoxFuture<'static, Reply> {
+    Box::pin(std::future::ready(reject.into_reply()))
 }

@@ -50,9 +50,10 @@ pub type Handler = Arc<dyn Fn(Exchange) -> BoxFuture<'static, Reply> + Send + Sy
 /// Answers a GET or HEAD of a path that nobody has, or leaves it to the pages. The exchange has no body.
 pub type Rest = Arc<dyn Fn(Exchange) -> BoxFuture<'static, Option<Reply>> + Send + Sync>;
 
-/// What a connection calls for each request. The request carries a [`Peer`] in its extensions.
-pub type Service =
-    Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<Body>, Infallible>> + Send + Sync>;
+/// What a connection calls for each request, with who sent it.
+pub type Service = Arc<
+    dyn Fn(Request<Incoming>, &Peer) -> BoxFuture<'static, Result<Response<Body>, Infallible>> + Send + Sync,
+>;
 
 /// Makes a [`Handler`] of an async function.
 pub fn handler<F, R>(answer: F) -> Handler

@@ -118,12 +118,11 @@ async fn active<T: Wire>(
 ) -> hyper::Result<Then<T>> {
     let (addr, line_max) = (peer.addr, limits.request_line_max_bytes);
     let switched = Mutex::new(None);
-    let answer = service_fn(|mut request: Request<Incoming>| {
+    let answer = service_fn(|request: Request<Incoming>| {
         phase.busy();
-        request.extensions_mut().insert(peer.clone());
         let long = request_line(&request) > line_max;
         let last = asks_for_end(request.version(), request.headers());
-        let answer = (!long).then(|| service(request));
+        let answer = (!long).then(|| service(request, peer));
         let (phase, switched) = (phase.clone(), &switched);
         async move {
             let mut response = match answer {
