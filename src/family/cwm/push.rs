@@ -19,7 +19,11 @@ use crate::core::{Accepted, Claim, Event, Hub, HubError, Known, Presented, Repor
 use crate::http::{ClientCert, Exchange, Reply};
 use crate::model::{DeviceId, FamilyName, HmacCheck, Timestamp, Verdict};
 
-/// Answers one push. No `async fn`: its future would have room for the request twice, and each message needs one.
+/// Answers one push.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an async fn has room for the request twice, and each message needs one"
+)]
 pub(super) fn push(cwm: Arc<Cwm>, hub: Hub, exchange: Exchange) -> impl Future<Output = Reply> + Send {
     async move {
         let push =
