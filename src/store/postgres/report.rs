@@ -4,13 +4,17 @@ use super::batch::{Append, Work};
 use super::error::Fault;
 use super::pages::Said;
 use super::{device, queue};
-use crate::model::{Direction, Verdict};
+use crate::model::{Device, Direction, Verdict};
 use crate::store::{ReportWrite, Reported};
 
 /// Stores one report.
 pub(super) async fn store<'a>(work: &mut Work<'a>, report: &'a ReportWrite) -> Result<Reported, Fault> {
     for heard in &report.devices {
-        device::touch(work, heard).await?;
+        match report.past {
+            None => device::touch(work, heard).await?,
+            // Nobody is heard by what is brought over.
+            Some(_) => device::touch(work, &Device { last_seen: None, ..heard.clone() }).await?,
+        }
     }
     if let Some(names) = &report.device {
         device::need(work, &names.id).await?;
