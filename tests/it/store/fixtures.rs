@@ -47,6 +47,21 @@ async fn has_everything(store: &Store) {
     assert!(messages.iter().all(|message| !message.pruned && message.size == message.raw.len()));
     assert!(messages[7].raw.starts_with(br#"{"_src":["0002010203040506"],"_cmd":"wr","_id":1,"#));
 
+    for (device, seqs) in [(module, &[8, 7, 5, 4, 2, 1][..]), (oke, &[3])] {
+        let own = |before| MessageFilter {
+            device: Some(device.names.id.clone()),
+            before,
+            limit: 99,
+            ..MessageFilter::default()
+        };
+        for before in [None, Some(Seq(8)), Some(Seq(3))] {
+            let own = reader.messages(own(before)).await.unwrap();
+            let own: Vec<i64> = own.iter().map(|message| message.seq.0).collect();
+            let seqs = seqs.iter().copied().filter(|seq| before.is_none_or(|before| *seq < before.0));
+            assert_eq!(own, seqs.collect::<Vec<_>>());
+        }
+    }
+
     let values = reader.data(DataFilter { limit: 99, ..DataFilter::default() }).await.unwrap();
     assert_eq!(values.len(), 7);
     let latest = reader.latest(module.names.id.clone()).await.unwrap();
