@@ -4,8 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use tokio::sync::Semaphore;
 
+use crate::boards::Board;
 use crate::client::Client;
 use crate::heartbeat::Heart;
 use crate::tls::{self, Key, Version};
@@ -19,6 +21,9 @@ pub(crate) struct Hold {
     /// Each sends one heartbeat before it rests.
     #[arg(long)]
     used: bool,
+    /// Be microcontrollers; one that is used sends a message.
+    #[arg(long)]
+    board: bool,
     /// The first device's number.
     #[arg(long, default_value_t = 1_000_000)]
     first: usize,
@@ -37,12 +42,9 @@ impl Hold {
             let place = Arc::clone(&turnstile).acquire_owned().await.expect("it is never closed");
             let (config, hold) = (Arc::clone(&config), self.clone());
             opening.spawn(async move {
-                let mut client = Client::open(hold.addr, Some(&config)).await?;
-                if hold.used {
-                    client.ask(&Heart::new(hold.first + number).request(false)).await?;
-                }
+                let held = hold.open(number, &config).await?;
                 drop(place);
-                Ok::<_, std::io::Error>(client)
+                Ok::<_, std::io::Error>(held)
             });
         }
         let mut held = Vec::new();
@@ -59,6 +61,30 @@ impl Hold {
         }
         std::io::stdout().flush().ok();
         tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()).ok()).await.ok();
+    }
+}
+
+/// A connection that rests; it is there to be kept.
+enum Held {
+    Client(#[expect(dead_code, reason = "it is kept, not used")] Client),
+    Board(#[expect(dead_code, reason = "it is kept, not used")] Board),
+}
+
+impl Hold {
+    async fn open(&self, number: usize, config: &Arc<ClientConfig>) -> std::io::Result<Held> {
+        if self.board {
+            // Numbers of boards have six digits at most.
+            let mut board = Board::open(self.addr, (self.first + number) % 1_000_000).await?;
+            if self.used {
+                board.says(1).await?;
+            }
+            return Ok(Held::Board(board));
+        }
+        let mut client = Client::open(self.addr, Some(config)).await?;
+        if self.used {
+            client.ask(&Heart::new(self.first + number).request(false)).await?;
+        }
+        Ok(Held::Client(client))
     }
 }
 

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::bed::Bed;
+use crate::boards;
 use crate::client::Client;
 use crate::heartbeat::Heart;
 use crate::tls::{self, Key, Version};
@@ -20,7 +22,7 @@ use crate::tls::{self, Key, Version};
 #[derive(clap::Args, Clone)]
 pub(crate) struct Load {
     #[arg(long)]
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     /// How many clients at once.
     #[arg(long, default_value_t = 64)]
     clients: usize,
@@ -38,7 +40,7 @@ pub(crate) struct Load {
     rate: Option<u32>,
     /// The first device's number; each client is a device of its own.
     #[arg(long, default_value_t = 1)]
-    first: usize,
+    pub(crate) first: usize,
     /// Each client takes turns among so many devices.
     #[arg(long, default_value_t = 1)]
     devices_each: usize,
@@ -51,6 +53,9 @@ pub(crate) struct Load {
     /// Push five rows of a bed sensor over plain HTTP instead of a heartbeat over TLS.
     #[arg(long)]
     bed: bool,
+    /// Be microcontrollers; each sends so many messages as fast as it can.
+    #[arg(long)]
+    board: Option<u64>,
     #[arg(long, value_enum, default_value = "tls13")]
     version: Version,
     #[arg(long, value_enum, default_value = "ecdsa")]
@@ -79,13 +84,15 @@ pub(crate) struct Report {
     pub(crate) max_us: u64,
 }
 
-struct Shared {
-    load: Load,
-    answered: AtomicU64,
+pub(crate) struct Shared {
+    pub(crate) load: Load,
+    pub(crate) answered: AtomicU64,
     errors: AtomicU64,
     bytes: AtomicU64,
     resumed: AtomicU64,
-    warm: AtomicU64,
+    pub(crate) warm: AtomicU64,
+    /// Told when the time begins.
+    pub(crate) started: Notify,
     measuring: AtomicBool,
     over: AtomicBool,
     error: Mutex<Option<String>>,
@@ -128,7 +135,10 @@ impl Load {
             workers.spawn(offer(Arc::clone(&shared), rate));
         } else {
             for number in 0..self.clients {
-                workers.spawn(work(Arc::clone(&shared), number));
+                match self.board {
+                    Some(messages) => workers.spawn(boards::work(Arc::clone(&shared), number, messages)),
+                    None => workers.spawn(work(Arc::clone(&shared), number)),
+                };
             }
             while shared.warm.load(Ordering::Relaxed) < self.clients as u64 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -140,7 +150,8 @@ impl Load {
         shared.measuring.store(true, Ordering::Relaxed);
         let began = Instant::now();
         say("begin");
-        if self.requests_each.is_some() {
+        shared.started.notify_waiters();
+        if self.requests_each.is_some() || self.board.is_some() {
             while workers.join_next().await.is_some() {}
         } else {
             tokio::time::sleep(Duration::from_secs_f64(self.seconds)).await;
@@ -169,6 +180,7 @@ impl Shared {
             bytes: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
             warm: AtomicU64::new(0),
+            started: Notify::new(),
             measuring: AtomicBool::new(false),
             over: AtomicBool::new(false),
             error: Mutex::new(None),
@@ -188,7 +200,7 @@ impl Shared {
         report.resumed = self.resumed.load(Ordering::Relaxed);
     }
 
-    fn failed(&self, why: &str) {
+    pub(crate) fn failed(&self, why: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
     }

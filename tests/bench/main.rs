@@ -6,10 +6,11 @@
 //! | `round` | one figure: interleaved rounds, their ratio and their spread |
 //! | `sides` | the servers: homeport, the yardsticks, NGINX |
 //! | `bare`, `floor` | the yardsticks: what answering costs, and what answering after a commit costs |
+//! | `sink` | the yardsticks of microcontrollers: they only take messages in |
 //! | `load` | the load generator, a process of its own |
 //! | `history` | days of values through the real engine: bytes, and CPU of plots |
 //! | `hold` | many connections that rest, a process of its own |
-//! | `client`, `heartbeat`, `bed`, `tls` | what the load is made of |
+//! | `client`, `heartbeat`, `bed`, `boards`, `tls` | what the load is made of |
 //! | `machine` | what the kernel says of a process, the disk and the others on this machine |
 
 #![expect(
@@ -25,6 +26,7 @@
 
 mod bare;
 mod bed;
+mod boards;
 mod client;
 mod floor;
 mod heartbeat;
@@ -34,6 +36,7 @@ mod load;
 mod machine;
 mod round;
 mod sides;
+mod sink;
 mod table;
 mod tls;
 
@@ -57,6 +60,8 @@ enum What {
     Bare(bare::Bare),
     /// The same that also commits a row a request.
     Floor(floor::Floor),
+    /// A yardstick as a server: takes messages of microcontrollers in.
+    Sink(sink::Sink),
     /// Asks a server for a while and says what it cost.
     Load(load::Load),
     /// Fills a store with days of values and reads plots out of it.
@@ -70,6 +75,7 @@ fn main() {
         What::Table(table) => table.run(),
         What::Bare(bare) => bare.run(),
         What::Floor(floor) => floor.run(),
+        What::Sink(sink) => sink.run(),
         What::Load(load) => load.run(),
         What::History(history) => history.run(),
         What::Hold(hold) => hold.run(),

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::machine::Cpu;
+use crate::sink;
 
 /// One server.
 pub(crate) struct Side {
@@ -15,6 +16,8 @@ pub(crate) struct Side {
     pub(crate) addr: SocketAddr,
     /// Where it speaks plain HTTP beside TLS.
     plain: Option<SocketAddr>,
+    /// Where it takes microcontrollers.
+    ws: Option<SocketAddr>,
     child: Child,
 }
 
@@ -30,13 +33,14 @@ impl Side {
         command.arg("serve").current_dir(folder).envs([
             ("HOMEPORT_HTTPS", "127.0.0.1:0"),
             ("HOMEPORT_HTTP", "127.0.0.1:0"),
-            ("HOMEPORT_WS", "off"),
+            ("HOMEPORT_WS", "127.0.0.1:0"),
+            ("HOMEPORT_MCU_MESSAGES_PER_SECOND_MAX", "0"),
             ("HOMEPORT_HOSTS", "localhost,push.homeport.test,127.0.0.1"),
             ("HOMEPORT_DEVICES_UNKNOWN", "accept"),
             ("HOMEPORT_LIMITS_CONNECTIONS_MAX_COUNT", "20000"),
             ("HOMEPORT_LIMITS_PEER_CONNECTIONS_MAX_COUNT", "20000"),
         ]);
-        Self::start("homeport", command, &folder.join("homeport.log"), &["https", "http"])
+        Self::start("homeport", command, &folder.join("homeport.log"), &["https", "http", "ws"])
     }
 
     /// The yardstick that answers a constant.
@@ -57,6 +61,16 @@ impl Side {
         command.arg("--certs").arg(certs).arg("--database").arg(folder.join("floor.db"));
         command.arg("--company-ms").arg(company_ms.to_string());
         Self::start("floor", command, &folder.join("floor.log"), &["https"])
+    }
+
+    /// The yardstick of microcontrollers.
+    pub(crate) fn sink(folder: &Path) -> Self {
+        Self::start("sink", Self::yardstick("sink"), &folder.join("sink.log"), &["ws"])
+    }
+
+    /// The same by Tornado; `None` when Python does not have it.
+    pub(crate) fn tornado(folder: &Path) -> Option<Self> {
+        Some(Self::start("tornado", sink::tornado(folder)?, &folder.join("tornado.log"), &["ws"]))
     }
 
     /// NGINX with homeport's ECDSA pair and one folder of files; `None` when it is not installed.
@@ -86,7 +100,7 @@ impl Side {
             }
             std::thread::yield_now();
         }
-        Some(Self { name: "nginx", addr, plain: None, child })
+        Some(Self { name: "nginx", addr, plain: None, ws: None, child })
     }
 
     fn yardstick(which: &str) -> Command {
@@ -116,17 +130,23 @@ impl Side {
             }
         };
         let mut found = schemes.iter().map(|scheme| address(scheme));
-        let (addr, plain) = (found.next().expect("a scheme"), found.next());
+        let addr = found.next().expect("a scheme");
+        let (plain, ws) = (found.next(), found.next());
         drop(found);
         // Read on, so that it never waits for a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { name, addr, plain, child }
+        Self { name, addr, plain, ws, child }
     }
 
     /// Where this load goes.
     pub(crate) fn addr_for(&self, load: &[String]) -> SocketAddr {
-        let plain = load.iter().any(|word| word == "--bed");
-        self.plain.filter(|_| plain).unwrap_or(self.addr)
+        let with = |word: &str| load.iter().any(|other| other == word);
+        let other = match () {
+            () if with("--bed") => self.plain,
+            () if with("--board") => self.ws,
+            () => None,
+        };
+        other.unwrap_or(self.addr)
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -69,12 +70,16 @@ impl Table {
         bench.resumed();
         bench.rate();
         bench.beds();
+        bench.boards();
         bench.lone();
         bench.downloads();
         bench.crowd();
         let answered = bench.stop();
         if self.wants("memory") {
             memory(&folder, self).await;
+        }
+        if self.wants("mcumem") {
+            board_memory(&folder, self).await;
         }
         if self.growth {
             growth(&folder, self);
@@ -192,6 +197,34 @@ impl<'a> Bench<'a> {
         );
     }
 
+    /// Microcontrollers, a hundred as fast as they can.
+    fn boards(&self) {
+        if !self.table.wants("mcu") {
+            return;
+        }
+        let line = Line {
+            word: "mcu",
+            what: "CPU per durable message, 100 boards, over taking them in",
+            must: f64::NAN,
+            aim: f64::NAN,
+        };
+        let messages = if self.table.quick { "500" } else { "2000" };
+        let load = self.load(&["--board", messages, "--clients", "100"]);
+        let sink = Side::sink(&self.folder);
+        print(&line, &compare(&self.homeport, &sink, &load, self.table.rounds), "µs");
+        if let Some(tornado) = Side::tornado(&self.folder) {
+            let line = Line {
+                word: "mcupy",
+                what: "the same over Tornado, which the original used",
+                must: 1.0,
+                aim: 0.33,
+            };
+            print(&line, &compare(&self.homeport, &tornado, &load, self.table.rounds), "µs");
+        } else {
+            println!("{:<9}Python has no Tornado here: no figure", "mcupy");
+        }
+    }
+
     /// One client alone, and the disk's own sync between its rounds.
     fn lone(&self) {
         if !self.table.wants("lone") {
@@ -258,7 +291,7 @@ impl<'a> Bench<'a> {
             return;
         }
         let count = if self.table.quick { 2_000 } else { 10_000 };
-        let mut held = Held::open(&self.homeport, count, false);
+        let mut held = Held::open(self.homeport.addr_for(&[]), count, &[]);
         let cost = measure(&self.homeport, &self.load(&["--clients", "200", "--first", "5000"]));
         println!(
             "{:<9}{} idle TLS connections and 200 active ones: {:.0} pushes/s, p50 {} µs, p99 {} µs, {:.1} µs each, {} failed",
@@ -290,12 +323,9 @@ struct Held {
 }
 
 impl Held {
-    fn open(side: &Side, count: usize, used: bool) -> Self {
+    fn open(addr: SocketAddr, count: usize, how: &[&str]) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.args(["hold", "--addr", &side.addr.to_string(), "--count", &count.to_string()]);
-        if used {
-            command.arg("--used");
-        }
+        command.args(["hold", "--addr", &addr.to_string(), "--count", &count.to_string()]).args(how);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("a line");
@@ -323,7 +353,8 @@ async fn memory(folder: &Path, table: &Table) {
             let side = start(&home, &certs, folder);
             tokio::time::sleep(Duration::from_secs(2)).await;
             let idle = machine::resident(side.pid());
-            let mut held = Held::open(&side, count, used);
+            let how: &[&str] = if used { &["--used"] } else { &[] };
+            let mut held = Held::open(side.addr, count, how);
             tokio::time::sleep(REST).await;
             let full = machine::resident(side.pid());
             let each = (full.saturating_sub(idle)) as f64 / 1024.0 / held.count.max(1) as f64;
@@ -342,6 +373,34 @@ async fn memory(folder: &Path, table: &Table) {
             "{:<9}  {name}: idle {idle:.1} MiB, with {count} connections ({what}) {full:.1} MiB, {each:.1} KiB each",
             ""
         );
+    }
+}
+
+/// Resident memory of boards that rest.
+async fn board_memory(folder: &Path, table: &Table) {
+    let count = if table.quick { 2_000 } else { 10_000 };
+    println!("{:<9}resident memory of boards at rest: must 12 KiB each at 10,000", "mcumem");
+    for (how, what) in [
+        (&["--board", "--first", "1"][..], "never used"),
+        (&["--board", "--used", "--first", "1"], "one message each"),
+    ] {
+        let side = Side::homeport(&folder.join("boards"));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let idle = machine::resident(side.pid());
+        let mut held = Held::open(side.addr_for(&["--board".to_owned()]), count, how);
+        tokio::time::sleep(REST).await;
+        let full = machine::resident(side.pid());
+        let each = (full.saturating_sub(idle)) as f64 / 1024.0 / held.count.max(1) as f64;
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        println!(
+            "{:<9}  idle {:.1} MiB, with {} boards ({what}) {:.1} MiB, {each:.1} KiB each",
+            "",
+            mib(idle),
+            held.count,
+            mib(full)
+        );
+        held.close();
+        side.stop();
     }
 }
 
