@@ -1,10 +1,12 @@
 //! A board's message on its way to the store: read, placed, durable (`websocket-mcu.md §4, §6, §9`).
 
 use std::fmt::Write as _;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 
 use super::Mcu;
 use super::boards::{Fault, Link, Placed};
@@ -12,6 +14,7 @@ use super::profiles::Ready;
 use super::sample::{self, Field, Sample};
 use super::series::{Series, Totals};
 use crate::core::{Accepted, Claim, Event, Hub, HubError, Known, Report};
+use crate::http::BoxFuture;
 use crate::model::{DeviceId, Gap, Reading, SensorName, Timestamp, Value, Verdict};
 
 /// What became of a message.
@@ -34,64 +37,177 @@ pub(super) enum Taken {
     Refused,
 }
 
-/// Takes one message. `of` is the board that spoke before it on the same connection.
+/// Takes messages that came together: each is read and placed in its order, they go to the store one behind the other
+/// without a wait between them, and when this returns all are on disk. `of` is the board that spoke before them on the same
+/// connection.
 ///
 /// # Errors
-/// It could not be stored: the connection has to end, so that the board's counter shows the loss.
+/// One could not be stored: the connection has to end, so that its board's counter shows the loss.
 pub(super) async fn take(
     mcu: &Mcu,
     hub: &Hub,
     link: &Arc<Link>,
-    raw: Bytes,
+    raws: &[Bytes],
     of: Option<u32>,
-) -> Result<Taken, HubError> {
-    match sample::read(&raw, mcu.settings.fields_max) {
-        Ok(None) => Ok(Taken::Empty),
-        Ok(Some(sample)) => store(mcu, hub, link, raw, &sample).await,
-        Err(fault) => unread(mcu, hub, link, raw, fault, of).await,
+) -> Result<Vec<Taken>, HubError> {
+    let taken = Vec::with_capacity(raws.len());
+    let mut intake = Intake { mcu, hub, link, of, ahead: Vec::new(), under_way: Vec::new(), taken };
+    for raw in raws {
+        let mut tries = 0;
+        while let Err(error) = intake.add(raw).await {
+            intake.settle().await?;
+            // The store has as much to do as it may. A board cannot be told to come back.
+            if !matches!(error, HubError::Busy) || tries >= BUSY_TRIES {
+                return Err(error);
+            }
+            tries += 1;
+            tokio::time::sleep(BUSY_WAIT).await;
+        }
     }
+    intake.settle().await?;
+    Ok(intake.taken)
 }
 
-async fn store(
-    mcu: &Mcu,
-    hub: &Hub,
-    link: &Arc<Link>,
-    raw: Bytes,
-    sample: &Sample,
-) -> Result<Taken, HubError> {
-    let address = sample.id.to_string();
-    if !link.proven && !mcu.settings.known.iter().any(|pair| pair.from == link.peer && pair.board == address)
-    {
-        return Ok(Taken::Refused);
-    }
-    let known = match hub.claim(Claim { family: &mcu.name, address: &address, parent: None }) {
-        Ok(known) => known,
-        Err(HubError::Refused(_)) => return Ok(Taken::Refused),
-        Err(HubError::TooFast(_)) => {
-            mcu.boards.notice(sample.id, Fault::TooFast, hub.now());
-            return Ok(Taken::Empty);
+/// Messages of one connection on their way to the store.
+struct Intake<'a> {
+    mcu: &'a Mcu,
+    hub: &'a Hub,
+    link: &'a Arc<Link>,
+    /// The board that spoke last.
+    of: Option<u32>,
+    /// The counters of boards as they will be when what is under way is stored, the newest last.
+    ahead: Vec<(u32, DeviceId, Series)>,
+    under_way: Vec<UnderWay<'a>>,
+    taken: Vec<Taken>,
+}
+
+/// A message that the store has been given.
+struct UnderWay<'a> {
+    /// What became of it.
+    accepted: BoxFuture<'a, Result<Accepted, HubError>>,
+    /// Its place among those that were taken.
+    place: usize,
+    /// Whose it is, and its counters then; `None` when it could not be read.
+    then: Option<(u32, Series)>,
+    noticed: Option<Fault>,
+}
+
+impl<'a> Intake<'a> {
+    async fn add(&mut self, raw: &Bytes) -> Result<(), HubError> {
+        match sample::read(raw, self.mcu.settings.fields_max) {
+            Ok(None) => self.taken.push(Taken::Empty),
+            Ok(Some(sample)) => self.place(raw, &sample).await?,
+            Err(fault) => self.unread(raw, fault)?,
         }
-        Err(error) => return Err(error),
-    };
-    let resumed = resumed(mcu, hub, sample.id, &known).await?;
-    let ready = mcu.profiles.of(&address);
-    let now = hub.now();
-    let Placed { mut series, stranger } = mcu.boards.heard(sample.id, &known.names().id, link, resumed, now);
-    if !hub.is_recording(&mcu.name) {
-        pass_over(mcu, hub, &known, &raw, sample, series);
-        return Ok(Taken::Passed(sample.id));
+        Ok(())
     }
-    let before = series.totals;
-    let mut read = readings(&ready, sample);
-    series.hear(read.counter, stranger);
-    told(&mut read.list, before, series.totals);
-    let report = report(hub, link, Some(known), raw, Verdict::Ok, read.list);
-    let accepted = patiently(hub, report).await?;
-    mcu.boards.stored(sample.id, series);
-    if read.bad > 0 {
-        mcu.boards.notice(sample.id, Fault::Fields(read.bad, read.fault), now);
+
+    async fn place(&mut self, raw: &Bytes, sample: &Sample) -> Result<(), HubError> {
+        let (mcu, hub, link) = (self.mcu, self.hub, self.link);
+        let address = sample.id.to_string();
+        let known_here = || {
+            let mut pairs = mcu.settings.known.iter();
+            pairs.any(|pair| pair.from == link.peer && pair.board == address)
+        };
+        if !link.proven && !known_here() {
+            self.taken.push(Taken::Refused);
+            return Ok(());
+        }
+        let known = match hub.claim(Claim { family: &mcu.name, address: &address, parent: None }) {
+            Ok(known) => known,
+            Err(HubError::Refused(_)) => {
+                self.taken.push(Taken::Refused);
+                return Ok(());
+            }
+            Err(HubError::TooFast(_)) => {
+                mcu.boards.notice(sample.id, Fault::TooFast, hub.now());
+                self.taken.push(Taken::Empty);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let resumed = resumed(mcu, hub, sample.id, &known).await?;
+        let ready = mcu.profiles.of(&address);
+        let now = hub.now();
+        let device = known.names().id.clone();
+        let Placed { mut series, stranger } = mcu.boards.heard(sample.id, &device, link, resumed, now);
+        if !hub.is_recording(&mcu.name) {
+            // What is under way counts first; where there is nothing, this is no wait.
+            self.settle().await?;
+            let Placed { series, .. } = mcu.boards.heard(sample.id, &device, link, resumed, now);
+            pass_over(mcu, hub, &known, raw, sample, series);
+            self.of = Some(sample.id);
+            self.taken.push(Taken::Passed(sample.id));
+            return Ok(());
+        }
+        let mut ahead = self.ahead.iter().rev();
+        if let Some((_, _, ahead)) = ahead.find(|(board, known, _)| *board == sample.id && *known == device) {
+            series = *ahead;
+        }
+        let before = series.totals;
+        let mut read = readings(&ready, sample);
+        series.hear(read.counter, stranger);
+        told(&mut read.list, before, series.totals);
+        let report = report(hub, link, Some(known), raw.clone(), Verdict::Ok, read.list);
+        let noticed = (read.bad > 0).then(|| Fault::Fields(read.bad, read.fault));
+        let board = sample.id;
+        self.send(report, Some((board, series)), noticed, Taken::Stored { board, pending: false })?;
+        self.ahead.push((board, device, series));
+        self.of = Some(board);
+        Ok(())
     }
-    Ok(Taken::Stored { board: sample.id, pending: accepted.pending })
+
+    /// Keeps a message that could not be read, for the board that spoke before it on this connection, if one did.
+    fn unread(&mut self, raw: &Bytes, fault: sample::Fault) -> Result<(), HubError> {
+        let (mcu, hub) = (self.mcu, self.hub);
+        tracing::info!(peer = %self.link.peer, "message kept but not used: {fault}");
+        let known = self.of.and_then(|board| {
+            mcu.boards.notice(board, Fault::Malformed(fault.to_string()), hub.now());
+            hub.claim(Claim { family: &mcu.name, address: &board.to_string(), parent: None }).ok()
+        });
+        if !hub.is_recording(&mcu.name) {
+            hub.pass_over(&mcu.name, known.as_ref().map(|known| &known.names().id));
+            self.taken.push(Taken::Unread);
+            return Ok(());
+        }
+        let report = report(hub, self.link, known, raw.clone(), Verdict::Malformed, Vec::new());
+        self.send(report, None, None, Taken::Unread)
+    }
+
+    /// Gives a report to the store; `Busy` at once when it takes no more.
+    fn send(
+        &mut self,
+        report: Report,
+        then: Option<(u32, Series)>,
+        noticed: Option<Fault>,
+        taken: Taken,
+    ) -> Result<(), HubError> {
+        let mut accepted: BoxFuture<'a, _> = Box::pin(self.hub.accept(report));
+        // With the first look it is in the queue, behind the one before it.
+        if let Some(accepted_now) = (&mut accepted).now_or_never() {
+            accepted = Box::pin(ready(Ok(accepted_now?)));
+        }
+        self.under_way.push(UnderWay { accepted, place: self.taken.len(), then, noticed });
+        self.taken.push(taken);
+        Ok(())
+    }
+
+    /// Waits until all that is under way is on disk.
+    async fn settle(&mut self) -> Result<(), HubError> {
+        self.ahead.clear();
+        for UnderWay { accepted, place, then, noticed } in std::mem::take(&mut self.under_way) {
+            let accepted = accepted.await?;
+            let Some((board, series)) = then else { continue };
+            self.mcu.boards.stored(board, series);
+            if let Some(fault) = noticed {
+                self.mcu.boards.notice(board, fault, self.hub.now());
+            }
+            if let Some(taken) = self.taken.get_mut(place) {
+                *taken = Taken::Stored { board, pending: accepted.pending };
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Hears a message while recording is paused. The counter goes on, so that what was passed over is no loss afterwards.
@@ -100,28 +216,6 @@ fn pass_over(mcu: &Mcu, hub: &Hub, known: &Known, raw: &[u8], sample: &Sample, s
     let last = readings(&ready, sample).counter.or(series.last);
     mcu.boards.passed_over(sample.id, Series { last, ..series }, raw, hub.now());
     hub.pass_over(&mcu.name, Some(&known.names().id));
-}
-
-/// Keeps a message that could not be read, for the board that spoke before it on this connection, if one did.
-async fn unread(
-    mcu: &Mcu,
-    hub: &Hub,
-    link: &Arc<Link>,
-    raw: Bytes,
-    fault: sample::Fault,
-    of: Option<u32>,
-) -> Result<Taken, HubError> {
-    tracing::info!(peer = %link.peer, "message kept but not used: {fault}");
-    let known = of.and_then(|board| {
-        mcu.boards.notice(board, Fault::Malformed(fault.to_string()), hub.now());
-        hub.claim(Claim { family: &mcu.name, address: &board.to_string(), parent: None }).ok()
-    });
-    if !hub.is_recording(&mcu.name) {
-        hub.pass_over(&mcu.name, known.as_ref().map(|known| &known.names().id));
-        return Ok(Taken::Unread);
-    }
-    patiently(hub, report(hub, link, known, raw, Verdict::Malformed, Vec::new())).await?;
-    Ok(Taken::Unread)
 }
 
 /// What was known of a board's counters before this start of the server.
@@ -253,17 +347,6 @@ fn report(
         events: vec![Event::Readings(readings)],
         peer: link.peer_text.clone(),
     }
-}
-
-/// Stores a report, and waits while the store has as much to do as it may: a board cannot be told to come back.
-async fn patiently(hub: &Hub, report: Report) -> Result<Accepted, HubError> {
-    for _ in 0..BUSY_TRIES {
-        match hub.accept(report.clone()).await {
-            Err(HubError::Busy) => tokio::time::sleep(BUSY_WAIT).await,
-            done => return done,
-        }
-    }
-    hub.accept(report).await
 }
 
 /// Readings that the server adds: `series`, as running totals.

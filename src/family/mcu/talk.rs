@@ -3,7 +3,9 @@
 //! Nothing is sent before the board's first message was taken, for its first read could swallow it (§2). No pings are
 //! sent, since no pong would come.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -117,13 +119,9 @@ impl Talking {
             () = stop.cancelled() => Next::Stop,
         };
         match next {
-            Next::Came(None) => Err(End::Closed),
-            Next::Came(Some(Err(Error::Capacity(CapacityError::MessageTooLong { max_size, .. })))) => {
-                Err(End::TooLarge(max_size))
-            }
-            Next::Came(Some(Err(error))) => Err(End::Broken(Box::new(error))),
-            // Boxed, because most connections rest and need not hold what a message needs.
-            Next::Came(Some(Ok(message))) => Box::pin(self.message(message)).await,
+            // Boxed, because most connections rest and need not hold what messages need.
+            Next::Came(Some(Ok(message))) => Box::pin(self.messages(message)).await,
+            Next::Came(end) => Err(ended(end)),
             Next::Woken => Box::pin(self.deliver_all()).await,
             // The clock of the server may have been set meanwhile.
             Next::Silent if self.session.patience(self.hub.now()).is_zero() => Err(End::Silent),
@@ -132,41 +130,80 @@ impl Talking {
         }
     }
 
-    async fn message(&mut self, message: Message) -> Result<(), End> {
-        let raw: Bytes = match message {
-            Message::Text(text) => text.into(),
-            Message::Binary(bytes) => bytes,
-            // tungstenite answers these itself. They are a sign of life, and cost as much as a message.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => Bytes::new(),
-        };
+    /// Takes a message and those that are here behind it, which go to the store together.
+    async fn messages(&mut self, first: Message) -> Result<(), End> {
+        let (came, then) = self.gather(first).await;
         let board = self.session.boards().last().copied();
-        match self.session.comes(self.hub.now()) {
-            Pace::Take => {}
-            pace @ (Pace::Drop | Pace::End) => {
-                if let Some(board) = board {
-                    self.mcu.boards.notice(board, Fault::TooFast, self.hub.now());
+        let (mut raws, mut flood) = (Vec::with_capacity(came.len()), false);
+        for message in came {
+            let pace = self.session.comes(self.hub.now());
+            if pace == Pace::Take {
+                raws.push(content(message));
+                continue;
+            }
+            if let Some(board) = board {
+                self.mcu.boards.notice(board, Fault::TooFast, self.hub.now());
+            }
+            flood |= pace == Pace::End;
+        }
+        let taken = intake::take(&self.mcu, &self.hub, &self.link, &raws, board).await;
+        let mut waits = Vec::new();
+        for taken in taken.map_err(End::Unstored)? {
+            waits.extend(self.note(taken)?);
+        }
+        // The newest message of a board knows best whether something waits for it.
+        let mut seen: Vec<u32> = Vec::new();
+        for (board, pending) in waits.into_iter().rev() {
+            if !seen.contains(&board) {
+                seen.push(board);
+                if pending {
+                    self.deliver(board).await?;
                 }
-                return if pace == Pace::End { Err(End::Flood) } else { Ok(()) };
             }
         }
-        match intake::take(&self.mcu, &self.hub, &self.link, raw, board).await.map_err(End::Unstored)? {
+        match then {
+            _ if flood => Err(End::Flood),
+            Some(end) => Err(end),
+            None => Ok(()),
+        }
+    }
+
+    /// Messages that have come already, `first` in front; and the end, if that has come, too. Behind a ping or a close
+    /// frame nothing is read yet, because tungstenite answers it then: the answer is to say that all before it is stored.
+    async fn gather(&mut self, first: Message) -> (Vec<Message>, Option<End>) {
+        let mut came = vec![first];
+        while came.len() < TOGETHER_MAX && came.last().is_some_and(|last| !last.is_ping() && !last.is_close())
+        {
+            let next = poll_fn(|cx| Poll::Ready(self.socket.poll_next_unpin(cx))).await;
+            match next {
+                Poll::Pending => break,
+                Poll::Ready(Some(Ok(message))) => came.push(message),
+                Poll::Ready(end) => return (came, Some(ended(end))),
+            }
+        }
+        (came, None)
+    }
+
+    /// Takes note of what became of a message. Gives the board it is of, and whether something waits for that.
+    fn note(&mut self, taken: Taken) -> Result<Option<(u32, bool)>, End> {
+        match taken {
             Taken::Stored { board, pending } => {
                 self.session.speaks_for(board);
-                if pending { self.deliver(board).await } else { Ok(()) }
+                Ok(Some((board, pending)))
             }
             Taken::Passed(board) => {
                 self.session.speaks_for(board);
                 // Only a look tells whether something waits.
-                self.deliver(board).await
+                Ok(Some((board, true)))
             }
             Taken::Refused if !self.link.proven => Err(End::Unproven),
             Taken::Refused => {
                 if !std::mem::replace(&mut self.refused, true) {
                     tracing::info!(peer = %self.link.peer, "messages of a board that is not let in are dropped");
                 }
-                Ok(())
+                Ok(None)
             }
-            Taken::Unread | Taken::Empty => Ok(()),
+            Taken::Unread | Taken::Empty => Ok(None),
         }
     }
 
@@ -246,6 +283,26 @@ impl Talking {
     }
 }
 
+/// How a connection ended that gave no message.
+fn ended(came: Option<Result<Message, Error>>) -> End {
+    match came {
+        Some(Err(Error::Capacity(CapacityError::MessageTooLong { max_size, .. }))) => End::TooLarge(max_size),
+        Some(Err(error)) => End::Broken(Box::new(error)),
+        Some(Ok(_)) | None => End::Closed,
+    }
+}
+
+/// What a message says. tungstenite answers the other kinds itself; they are a sign of life, and cost as much as a message.
+fn content(message: Message) -> Bytes {
+    match message {
+        Message::Text(text) => text.into(),
+        Message::Binary(bytes) => bytes,
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => Bytes::new(),
+    }
+}
+
+/// So many messages of a connection share a wait for the disk: more than its buffer holds of usual ones.
+const TOGETHER_MAX: usize = 64;
 /// A message has about twenty bytes; the rest of a large one is read in turns.
 const READ_BUFFER_BYTES: usize = 1024;
 const WRITE_BUFFER_BYTES: usize = 4096;

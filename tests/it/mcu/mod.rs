@@ -4,6 +4,7 @@ mod access;
 mod days;
 mod midnight;
 mod switches;
+mod together;
 
 use std::time::Duration;
 
