@@ -133,30 +133,33 @@ impl Talking {
     /// Takes a message and those that are here behind it, which go to the store together.
     async fn messages(&mut self, first: Message) -> Result<(), End> {
         let (came, then) = self.gather(first).await;
-        let board = self.session.boards().last().copied();
-        let (mut raws, mut flood) = (Vec::with_capacity(came.len()), false);
+        // Who is about to go gets no command: it waits for the board's next connection.
+        let goes = then.is_some() || came.last().is_some_and(Message::is_close);
+        let before = self.session.boards().last().copied();
+        let (mut raws, mut dropped, mut flood) = (Vec::with_capacity(came.len()), 0, false);
         for message in came {
-            let pace = self.session.comes(self.hub.now());
-            if pace == Pace::Take {
-                raws.push(content(message));
-                continue;
+            match self.session.comes(self.hub.now()) {
+                Pace::Take => raws.push(content(message)),
+                Pace::Drop => dropped += 1,
+                Pace::End => (dropped, flood) = (dropped + 1, true),
             }
-            if let Some(board) = board {
-                self.mcu.boards.notice(board, Fault::TooFast, self.hub.now());
-            }
-            flood |= pace == Pace::End;
         }
-        let taken = intake::take(&self.mcu, &self.hub, &self.link, &raws, board).await;
+        let taken = intake::take(&self.mcu, &self.hub, &self.link, &raws, before).await;
         let mut waits = Vec::new();
         for taken in taken.map_err(End::Unstored)? {
             waits.extend(self.note(taken)?);
+        }
+        if let Some(board) = self.session.boards().last() {
+            for _ in 0..dropped {
+                self.mcu.boards.notice(*board, Fault::TooFast, self.hub.now());
+            }
         }
         // The newest message of a board knows best whether something waits for it.
         let mut seen: Vec<u32> = Vec::new();
         for (board, pending) in waits.into_iter().rev() {
             if !seen.contains(&board) {
                 seen.push(board);
-                if pending {
+                if pending && !goes && !flood {
                     self.deliver(board).await?;
                 }
             }
