@@ -149,7 +149,7 @@ impl<'a> Intake<'a> {
         series.hear(read.counter, stranger);
         told(&mut read.list, before, series.totals);
         let report = report(hub, link, Some(known), raw.clone(), Verdict::Ok, read.list);
-        let noticed = (read.bad > 0).then(|| Fault::Fields(read.bad, read.fault));
+        let noticed = (read.bad > 0).then_some(Fault::Fields(read.bad, read.fault));
         let board = sample.id;
         self.send(report, Some((board, series)), noticed, Taken::Stored { board, pending: false })?;
         self.ahead.push((board, device, series));
