@@ -42,9 +42,9 @@ impl Hold {
             let place = Arc::clone(&turnstile).acquire_owned().await.expect("it is never closed");
             let (config, hold) = (Arc::clone(&config), self.clone());
             opening.spawn(async move {
-                let held = hold.open(number, &config).await?;
+                let opened = hold.open(number, &config).await?;
                 drop(place);
-                Ok::<_, std::io::Error>(held)
+                Ok::<_, std::io::Error>(opened)
             });
         }
         let mut held = Vec::new();

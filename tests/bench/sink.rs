@@ -1,48 +1,58 @@
 //! The yardsticks of microcontrollers: tungstenite, and Tornado where Python has it, that only take messages in. What they
 //! take is kept nowhere.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// Tungstenite, one task a connection.
 #[derive(clap::Args)]
-pub(crate) struct Sink {}
+pub(crate) struct Sink {
+    /// Where it listens.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    at: SocketAddr,
+}
 
 impl Sink {
     pub(crate) fn run(&self) {
-        crate::runtime().block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            println!("ws://{}", listener.local_addr().expect("an address"));
-            loop {
-                let Ok((mut socket, _)) = listener.accept().await else { continue };
-                tokio::spawn(async move {
-                    socket.set_nodelay(true).ok();
-                    // Boards all have one key, so that there is one answer; they wait for it before they go on.
-                    let mut head = Vec::new();
-                    while !head.ends_with(b"\r\n\r\n") {
-                        if socket.read_buf(&mut head).await.unwrap_or_default() == 0 {
-                            return;
-                        }
-                    }
-                    if socket.write_all(ANSWER).await.is_err() {
-                        return;
-                    }
-                    let mut board = WebSocketStream::from_raw_socket(socket, Role::Server, None).await;
-                    let mut bytes = 0;
-                    while let Some(Ok(message)) = board.next().await {
-                        bytes += message.len();
-                    }
-                    std::hint::black_box(bytes);
-                });
-            }
-        });
+        crate::runtime().block_on(accept(self.at));
     }
+}
+
+async fn accept(at: SocketAddr) {
+    let listener = TcpListener::bind(at).await.expect("a port");
+    println!("ws://{}", listener.local_addr().expect("an address"));
+    loop {
+        if let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(swallow(socket));
+        }
+    }
+}
+
+async fn swallow(mut socket: TcpStream) {
+    socket.set_nodelay(true).ok();
+    // Boards all have one key, so that there is one answer; they wait for it before they go on.
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if socket.read_buf(&mut head).await.unwrap_or_default() == 0 {
+            return;
+        }
+    }
+    if socket.write_all(ANSWER).await.is_err() {
+        return;
+    }
+    let mut board = WebSocketStream::from_raw_socket(socket, Role::Server, None).await;
+    let mut bytes = 0;
+    while let Some(Ok(message)) = board.next().await {
+        bytes += message.len();
+    }
+    std::hint::black_box(bytes);
 }
 
 /// A program for Python that does the same by Tornado, which the original server was written with. `None` when it is not
