@@ -51,7 +51,8 @@ fn what_comes_before_a_message_that_ends_the_connection_is_stored() {
         board.write(&[frames(&[&one, &two]), ending].concat());
         board.rest();
         let heard = bench.program.all(&bench.token, "/api/v1/messages?direction=in");
-        let mine = heard.iter().filter(|message| message["device"]["address"] == number.to_string());
+        let address = number.to_string();
+        let mine = heard.iter().filter(|message| message["device"]["address"] == address);
         assert_eq!(mine.count(), 2);
     }
 }
