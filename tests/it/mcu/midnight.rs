@@ -141,6 +141,11 @@ async fn a_clock_that_is_set_back_changes_no_order() {
     let mut house = House::at(folder.path(), "UTC", "2016-11-24T12:00:00Z").await;
     for (at, count) in [("12:00:05", 1), ("11:59:59", 2), ("10:00:00", 3), ("12:00:06", 4)] {
         house.says(&format!("2016-11-24T{at}Z"), &format!("5,{count}")).await;
+        // The first line is written before the clock is set back: what came before the writer began is not its own, and
+        // it knows that by the time.
+        while names(folder.path()).is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
     let made = house.day("2016-11-24").await;
     house.close().await;
