@@ -3,35 +3,14 @@
 
 use std::process::Output;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{Board, Program, settled};
+use crate::harness::{Board, Program, calls, clean, number, settled};
 
 /// Runs a fleet of boards that calls the program's listener for them, with an audit.
 fn fleet(program: &Program, arguments: &[&str]) -> Output {
     let at = program.listener("ws://").to_string();
     program.run(&[&["simulate", "mcu", "--at", &at, "--audit", "--json"], arguments].concat())
-}
-
-#[track_caller]
-fn clean(output: &Output) -> Value {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
-    let printed: Value = serde_json::from_str(&out).expect("--json prints JSON");
-    assert_eq!(printed["audit"]["faults_count"], 0, "{out}");
-    printed
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is a number"))
-}
-
-fn calls<'a>(printed: &'a Value, purpose: &str) -> &'a Value {
-    let calls = printed["summary"]["calls"].as_array().expect("a list");
-    calls
-        .iter()
-        .find(|calls| calls["purpose"] == purpose)
-        .unwrap_or_else(|| panic!("no {purpose}: {printed}"))
 }
 
 #[test]

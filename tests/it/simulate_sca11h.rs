@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Program, settled};
+use crate::harness::{Program, calls, clean, number, settled};
 
 /// Runs a fleet of nodes that calls the program's plain listener, with an audit.
 fn fleet(program: &Program, arguments: &[&str]) -> Output {
@@ -17,27 +17,6 @@ fn fleet(program: &Program, arguments: &[&str]) -> Output {
 #[track_caller]
 fn sound(program: &Program, arguments: &[&str]) -> Value {
     clean(&fleet(program, arguments))
-}
-
-#[track_caller]
-fn clean(output: &Output) -> Value {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
-    let printed: Value = serde_json::from_str(&out).expect("--json prints JSON");
-    assert_eq!(printed["audit"]["faults_count"], 0, "{out}");
-    printed
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is a number"))
-}
-
-fn calls<'a>(printed: &'a Value, purpose: &str) -> &'a Value {
-    let calls = printed["summary"]["calls"].as_array().expect("a list");
-    calls
-        .iter()
-        .find(|calls| calls["purpose"] == purpose)
-        .unwrap_or_else(|| panic!("no {purpose}: {printed}"))
 }
 
 /// A member of that name, however deep.

@@ -1,13 +1,16 @@
-//! What the outside tests are written with: the real program as a child, a raw client, a pretend module, a pretend microcontroller, a pretend bed sensor.
+//! What the outside tests are written with: the real program as a child, a raw client, a pretend module, microcontroller and bed
+//! sensor, and what a rehearsal printed.
 
 mod board;
 mod client;
 mod module;
 mod node;
 mod program;
+mod rehearsal;
 
 pub(crate) use board::{ACCEPT, Board, Mask, frame};
 pub(crate) use client::{Answer, Client};
 pub(crate) use module::{Module, crc, encoded, okm};
 pub(crate) use node::{Node, Quirks};
 pub(crate) use program::{Program, RunAs, am_root, settled};
+pub(crate) use rehearsal::{calls, clean, number};
