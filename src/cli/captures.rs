@@ -43,10 +43,7 @@ impl Captures {
         match &self.what {
             What::List { json } => {
                 let captures = client.list("/captures").await?;
-                if *json {
-                    return Ok(output::json(&Value::Array(captures))?);
-                }
-                Ok(output::table(&captures, &COLUMNS)?)
+                Ok(output::list(captures, *json, &COLUMNS)?)
             }
             What::Show { id, json } => show(&client, id, *json).await,
         }

@@ -137,10 +137,7 @@ async fn list(client: &Client, filter: &[(&str, &Option<String>)], json: bool) -
     let path =
         if filter.is_empty() { "/devices".to_owned() } else { format!("/devices?{}", filter.join("&")) };
     let devices = client.list(&path).await?;
-    if json {
-        return Ok(output::json(&Value::Array(devices))?);
-    }
-    Ok(output::table(&devices, &COLUMNS)?)
+    Ok(output::list(devices, json, &COLUMNS)?)
 }
 
 async fn show(client: &Client, name: &str, json: bool) -> Done {

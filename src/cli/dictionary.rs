@@ -83,12 +83,8 @@ fn list(settings: &Global, as_json: bool) -> Done {
     for problem in &read.problems {
         output::note(&problem.to_string());
     }
-    if as_json {
-        output::json(&Value::Array(rows))?;
-    } else {
-        let columns = [("NAME", "name"), ("DEVICES", "devices"), ("KEYS", "keys"), ("FILE", "file")];
-        output::table(&rows, &columns)?;
-    }
+    let columns = [("NAME", "name"), ("DEVICES", "devices"), ("KEYS", "keys"), ("FILE", "file")];
+    output::list(rows, as_json, &columns)?;
     if read.problems.is_empty() {
         return Ok(());
     }

@@ -49,10 +49,7 @@ impl Listeners {
         match &self.what {
             What::List { json } => {
                 let listeners = client.list("/listeners").await?;
-                if *json {
-                    return Ok(output::json(&Value::Array(listeners))?);
-                }
-                Ok(output::table(&listeners, &COLUMNS)?)
+                Ok(output::list(listeners, *json, &COLUMNS)?)
             }
             What::Open(which) => which.turn(&client, "open").await,
             What::Close(which) => which.turn(&client, "close").await,

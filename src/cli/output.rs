@@ -24,6 +24,11 @@ pub(super) fn json(value: &Value) -> io::Result<()> {
     line(&serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()))
 }
 
+/// Writes a list: JSON for a script, else a table.
+pub(super) fn list(rows: Vec<Value>, as_json: bool, columns: &[(&str, &str)]) -> io::Result<()> {
+    if as_json { json(&Value::Array(rows)) } else { table(&rows, columns) }
+}
+
 /// Says something beside the result.
 pub(super) fn note(text: &str) {
     // Nothing can be said when standard error is gone.

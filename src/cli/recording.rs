@@ -50,10 +50,7 @@ impl RecordingCommand {
         match &self.what {
             What::List { json } => {
                 let families = client.list("/recording").await?;
-                if *json {
-                    return Ok(output::json(&Value::Array(families))?);
-                }
-                Ok(output::table(&families, &COLUMNS)?)
+                Ok(output::list(families, *json, &COLUMNS)?)
             }
             What::Pause(which) => which.turn(&client, "pause").await,
             What::Resume(which) => which.turn(&client, "resume").await,

@@ -75,12 +75,9 @@ impl TemplateCommand {
 async fn list(client: &Client, family: Option<&str>, json: bool) -> Done {
     let filter = family.map(|family| format!("?family={}", escape(family))).unwrap_or_default();
     let templates = client.list(&format!("/templates{filter}")).await?;
-    if json {
-        return Ok(output::json(&Value::Array(templates))?);
-    }
     let columns =
         [("FAMILY", "family"), ("NAME", "name"), ("CMD", "cmd"), ("PAYLOAD", "payload"), ("OWN", "own")];
-    Ok(output::table(&templates, &columns)?)
+    Ok(output::list(templates, json, &columns)?)
 }
 
 /// The templates of each family, in their order. Without any, an empty list for the family of those that name none.

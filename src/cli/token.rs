@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::{Connect, escape, text};
 use super::settings::Global;
@@ -71,11 +71,7 @@ impl Token {
             }
             What::List { json } => {
                 let tokens = client.list("/tokens").await?;
-                if *json {
-                    output::json(&Value::Array(tokens))?;
-                } else {
-                    output::table(&tokens, &COLUMNS)?;
-                }
+                output::list(tokens, *json, &COLUMNS)?;
             }
             What::Revoke { token } => {
                 let tokens = client.list("/tokens").await?;

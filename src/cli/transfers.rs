@@ -99,10 +99,7 @@ impl Show {
             None => "/transfers".to_owned(),
         };
         let transfers = client.list(&path).await?;
-        if self.json {
-            return Ok(output::json(&Value::Array(transfers))?);
-        }
-        Ok(output::table(&transfers, &COLUMNS)?)
+        Ok(output::list(transfers, self.json, &COLUMNS)?)
     }
 }
 

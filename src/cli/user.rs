@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::{Client, Connect, escape, text};
 use super::settings::Global;
@@ -98,11 +98,8 @@ impl User {
             }
             What::List { json } => {
                 let users = client.list("/users").await?;
-                if *json {
-                    output::json(&Value::Array(users))?;
-                } else {
-                    output::table(&users, &[("NAME", "name"), ("ROLE", "role"), ("CREATED", "created")])?;
-                }
+                let columns = [("NAME", "name"), ("ROLE", "role"), ("CREATED", "created")];
+                output::list(users, *json, &columns)?;
             }
             What::Remove { name } => {
                 let id = find(&client, name).await?;

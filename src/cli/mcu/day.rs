@@ -2,7 +2,6 @@
 
 use clap::Args;
 use http_body_util::BodyExt as _;
-use serde_json::Value;
 
 use crate::cli::client::{Client, device, escape, text};
 use crate::cli::{Done, output};
@@ -54,9 +53,6 @@ impl List {
     pub(super) async fn run(&self, client: &Client) -> Done {
         let record = device(client, &self.board).await?;
         let days = client.list(&format!("/devices/{}/days", escape(text(&record, "id")))).await?;
-        if self.json {
-            return Ok(output::json(&Value::Array(days))?);
-        }
-        Ok(output::table(&days, &[("DAY", "day"), ("FILE", "file")])?)
+        Ok(output::list(days, self.json, &[("DAY", "day"), ("FILE", "file")])?)
     }
 }
