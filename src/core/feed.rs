@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 use crate::model::{CommandRecord, Datum, Device, DeviceRef, Direction, Seq, Timestamp, Verdict};
+use crate::store::{ReportWrite, Reported};
 
 /// Something that happened and is on disk.
 #[derive(Clone, Debug)]
@@ -39,6 +40,20 @@ pub struct Heard {
     pub verdict: Verdict,
     /// Its length in bytes.
     pub size: usize,
+}
+
+impl Heard {
+    /// A message that came in, as it was stored.
+    pub(super) fn of(report: &ReportWrite, reported: &Reported) -> Self {
+        Self {
+            seq: reported.seq,
+            at: report.at,
+            device: report.device.clone(),
+            direction: Direction::In,
+            verdict: reported.verdict,
+            size: report.raw.len(),
+        }
+    }
 }
 
 /// What a watcher gets next.

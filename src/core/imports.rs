@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::hub::astray;
 use super::{FeedEvent, Heard, Hub, HubError};
-use crate::model::{Device, DeviceId, Direction, Reading, Seq, Timestamp, Verdict};
+use crate::model::{Device, DeviceId, Reading, Seq, Timestamp, Verdict};
 use crate::store::{Outcome, ReportWrite, Write};
 
 /// One message that another server took.
@@ -47,14 +47,7 @@ impl Hub {
         self.whole(async move {
             let outcome = hub.write(Write::Report(Arc::clone(&report))).await?;
             let Outcome::Reported(reported) = outcome else { return Err(astray(&outcome)) };
-            hub.0.teller.tell(FeedEvent::Message(Heard {
-                seq: reported.seq,
-                at: report.at,
-                device: report.device.clone(),
-                direction: Direction::In,
-                verdict: reported.verdict,
-                size: report.raw.len(),
-            }));
+            hub.0.teller.tell(FeedEvent::Message(Heard::of(&report, &reported)));
             Ok(reported.seq)
         })
         .await

@@ -11,8 +11,8 @@ use super::rhythm::{Presence, Silence};
 use super::whole::Whole;
 use super::{FeedEvent, Heard, Hub, HubError, UnknownPolicy};
 use crate::model::{
-    CommandId, CommandRecord, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, Dress, FamilyName,
-    HmacCheck, Lease, Reading, Seq, Timestamp, Verdict, WireId,
+    CommandId, Datum, Device, DeviceId, DeviceRef, DeviceState, Dress, FamilyName, HmacCheck, Lease, Reading,
+    Seq, Timestamp, Verdict, WireId,
 };
 use crate::store::{Acknowledgement, Outcome, Reply, ReportWrite, Reported, StoreError, Write};
 
@@ -367,16 +367,8 @@ impl Hub {
         for changed in self.0.registry.heard(&report.devices, report.at) {
             teller.tell(FeedEvent::State(changed));
         }
-        let settled: Option<CommandRecord> = reported.settled.map(|settled| settled.command);
         if teller.watched() {
-            teller.tell(FeedEvent::Message(Heard {
-                seq: reported.seq,
-                at: report.at,
-                device: report.device.clone(),
-                direction: Direction::In,
-                verdict: reported.verdict,
-                size: report.raw.len(),
-            }));
+            teller.tell(FeedEvent::Message(Heard::of(report, &reported)));
             let stored = match reported.verdict {
                 Verdict::Ok | Verdict::NoCrc | Verdict::None => true,
                 Verdict::BadCrc | Verdict::Malformed | Verdict::Duplicate => false,
@@ -385,7 +377,7 @@ impl Hub {
                 self.tell_readings(device, report, reported.seq);
             }
         }
-        self.tell_commands(settled.into_iter().collect());
+        self.tell_commands(reported.settled.map(|settled| settled.command).into_iter().collect());
     }
 
     fn tell_readings(&self, device: &DeviceRef, report: &ReportWrite, seq: Seq) {
