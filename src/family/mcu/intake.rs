@@ -1,20 +1,20 @@
 //! A board's message on its way to the store: read, placed, durable (`websocket-mcu.md §4, §6, §9`).
 
 use std::fmt::Write as _;
-use std::future::ready;
+use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use futures_util::future::Either;
 
 use super::Mcu;
 use super::boards::{Fault, Link, Placed};
 use super::profiles::Ready;
 use super::sample::{self, Field, Sample};
 use super::series::{Series, Totals};
-use crate::core::{Accepted, Claim, Event, Hub, HubError, Known, Report};
-use crate::http::BoxFuture;
+use crate::core::{Accepted, Claim, Event, Hub, HubError, Known, Report, Whole};
 use crate::model::{DeviceId, Gap, Reading, SensorName, Timestamp, Value, Verdict};
 
 /// What became of a message.
@@ -77,14 +77,16 @@ struct Intake<'a> {
     of: Option<u32>,
     /// The counters of boards as they will be when what is under way is stored, the newest last.
     ahead: Vec<(u32, DeviceId, Series)>,
-    under_way: Vec<UnderWay<'a>>,
+    under_way: Vec<UnderWay>,
     taken: Vec<Taken>,
 }
 
+type Stored = Result<Accepted, HubError>;
+
 /// A message that the store has been given.
-struct UnderWay<'a> {
-    /// What became of it.
-    accepted: BoxFuture<'a, Result<Accepted, HubError>>,
+struct UnderWay {
+    /// What becomes of it, or became of it at once.
+    accepted: Either<Whole<Stored>, future::Ready<Stored>>,
     /// Its place among those that were taken.
     place: usize,
     /// Whose it is, and its counters then; `None` when it could not be read.
@@ -92,7 +94,7 @@ struct UnderWay<'a> {
     noticed: Option<Fault>,
 }
 
-impl<'a> Intake<'a> {
+impl Intake<'_> {
     async fn add(&mut self, raw: &Bytes) -> Result<(), HubError> {
         match sample::read(raw, self.mcu.settings.fields_max) {
             Ok(None) => self.taken.push(Taken::Empty),
@@ -130,11 +132,13 @@ impl<'a> Intake<'a> {
         let ready = mcu.profiles.of(&address);
         let now = hub.now();
         let device = known.names().id.clone();
-        let Placed { mut series, stranger } = mcu.boards.heard(sample.id, &device, link, resumed, now);
-        if !hub.is_recording(&mcu.name) {
+        let recording = hub.is_recording(&mcu.name);
+        if !recording {
             // What is under way counts first; where there is nothing, this is no wait.
             self.settle().await?;
-            let Placed { series, .. } = mcu.boards.heard(sample.id, &device, link, resumed, now);
+        }
+        let Placed { mut series, stranger } = mcu.boards.heard(sample.id, &device, link, resumed, now);
+        if !recording {
             pass_over(mcu, hub, &known, raw, sample, series);
             self.of = Some(sample.id);
             self.taken.push(Taken::Passed(sample.id));
@@ -182,11 +186,11 @@ impl<'a> Intake<'a> {
         noticed: Option<Fault>,
         taken: Taken,
     ) -> Result<(), HubError> {
-        let mut accepted: BoxFuture<'a, _> = Box::pin(self.hub.accept(report));
-        // With the first look it is in the queue, behind the one before it.
-        if let Some(accepted_now) = (&mut accepted).now_or_never() {
-            accepted = Box::pin(ready(Ok(accepted_now?)));
-        }
+        let mut accepted = self.hub.accept(report);
+        let accepted = match (&mut accepted).now_or_never() {
+            Some(at_once) => Either::Right(future::ready(Ok(at_once?))),
+            None => Either::Left(accepted),
+        };
         self.under_way.push(UnderWay { accepted, place: self.taken.len(), then, noticed });
         self.taken.push(taken);
         Ok(())
