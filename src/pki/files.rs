@@ -35,12 +35,17 @@ pub(super) fn read_if_there(file: &Path) -> Result<Option<Vec<u8>>, PkiError> {
     }
 }
 
-/// Replaces a file: a reader sees the old or the new content, after a crash too.
+/// [`replace`], for files of the folder.
 pub(super) fn write(file: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
     replace(file, bytes, mode).map_err(|cause| PkiError::Unwritable { file: file.to_owned(), cause })
 }
 
-fn replace(file: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+/// Replaces a file, made with this mode: a reader sees the old or the new content, after a crash too. On disk when it
+/// returns.
+///
+/// # Errors
+/// The file cannot be written, or something else than a file is where its new content goes first (`FILE.new`).
+pub fn replace(file: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let fresh = beside(file);
     match fs::remove_file(&fresh) {
         Ok(()) => {}

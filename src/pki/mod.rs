@@ -20,6 +20,7 @@ pub use authority::{ClientBundle, ClientKey, Material, ensure, export_root, issu
 pub use clients::{ClientTrust, Judged};
 pub use describe::{Description, describe, describe_file};
 pub use error::PkiError;
+pub use files::replace;
 pub use request::{apply, request_key};
 pub use resolver::{Resolver, Source};
 

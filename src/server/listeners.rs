@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -22,6 +22,7 @@ use crate::core::HubError;
 use crate::http::{BoxFuture, ListenerKind};
 use crate::model::{Clock, Timestamp};
 use crate::net::{self, BoundListener, Count, Door};
+use crate::pki::replace;
 use crate::web::{self, ListenerNote, ListenerTurned};
 
 /// Every listener but the control socket. Cheap to clone.
@@ -107,7 +108,6 @@ impl Listeners {
             let turned = turns.get(kind.name()).cloned();
             let closed = turned.as_ref().is_some_and(|turn| !turn.open) && stays_open.is_none();
             let bound = if closed { None } else { handed.open(kind, addr)? };
-            bound.as_ref().filter(|_| kind == ListenerKind::Ws).map(BoundListener::keep_alive).transpose()?;
             let Some(addr) = bound.as_ref().and_then(BoundListener::addr).or(addr) else { continue };
             let turned = turned.filter(|turn| turn.open == bound.is_some());
             let state = Mutex::new(State { addr, bound, serving: None, turned });
@@ -178,9 +178,6 @@ impl Shared {
         };
         let addr = place.state().addr;
         let bound = sockets::bind(kind, addr).map_err(|error| refused(error.to_string()))?;
-        if kind == ListenerKind::Ws {
-            bound.keep_alive().map_err(|error| refused(error.to_string()))?;
-        }
         self.keep(kind, place, true, &by).await?;
         if let Some(addr) = bound.addr() {
             place.state().addr = addr;
@@ -309,16 +306,12 @@ fn read(file: &Path) -> Turns {
     })
 }
 
-/// Replaces the file: after a crash it is the old or the new one.
 fn write(file: &Path, turns: &Turns) -> io::Result<()> {
-    let fresh = file.with_extension("new");
-    let mut out = fs::File::create(&fresh)?;
-    serde_json::to_writer_pretty(&mut out, turns)?;
-    out.write_all(b"\n")?;
-    out.sync_all()?;
-    fs::rename(&fresh, file)?;
-    file.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+    let mut text = serde_json::to_vec_pretty(turns)?;
+    text.push(b'\n');
+    replace(file, &text, MODE)
 }
 
 /// In the data folder.
 const FILE: &str = "listeners.json";
+const MODE: u32 = 0o644;

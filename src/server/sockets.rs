@@ -43,19 +43,27 @@ impl Handed {
         kind: ListenerKind,
         addr: Option<SocketAddr>,
     ) -> Result<Option<BoundListener>, ServerError> {
-        let socket = match (self.0.remove(kind.name()), addr) {
-            (Some(socket), _) => socket,
-            (None, None) => return Ok(None),
-            (None, Some(addr)) => return bind(kind, addr).map(Some),
-        };
-        BoundListener::from_std_tcp(socket).map(Some).map_err(ServerError::Net)
+        match (self.0.remove(kind.name()), addr) {
+            (Some(socket), _) => listener(kind, socket).map(Some),
+            (None, Some(addr)) => bind(kind, addr).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 }
 
 /// Opens a socket for a listener.
 pub(super) fn bind(kind: ListenerKind, addr: SocketAddr) -> Result<BoundListener, ServerError> {
     let socket = TcpListener::bind(addr).map_err(|cause| refused(kind, addr, cause))?;
-    BoundListener::from_std_tcp(socket).map_err(ServerError::Net)
+    listener(kind, socket)
+}
+
+/// A listener as its kind of device needs it.
+fn listener(kind: ListenerKind, socket: TcpListener) -> Result<BoundListener, ServerError> {
+    let listener = BoundListener::from_std_tcp(socket)?;
+    if kind == ListenerKind::Ws {
+        listener.keep_alive()?;
+    }
+    Ok(listener)
 }
 
 fn refused(kind: ListenerKind, addr: SocketAddr, cause: io::Error) -> ServerError {
