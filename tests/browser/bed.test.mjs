@@ -1,23 +1,13 @@
 // A bed sensor's pushes over plain HTTP, and what a person sees of them.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { startServer } from './server.mjs';
+import { test } from 'node:test';
+import { house, signedIn } from './person.mjs';
 
 const NODE = '00:11:22:33:44:55';
 // sca11h.md §9, sample A.
 const IN_BED = ['61,14,55,31,912,1,978,1004,0', '61,14,55,29,897,1,991,0,0', '60,14,56,29,930,1,1012,0,0', '60,13,56,29,930,1,0,0,0', '60,13,54,33,905,1,969,1020,0'];
 const COLUMNS = ['HR', 'RR', 'SV', 'HRV', 'SS', 'ST', 'B2B0', 'B2B1', 'B2B2'];
-let server, browser;
-
-before(async () => {
-  server = await startServer();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const its = house();
 
 // By a clock that is right: twenty seconds from 120 on, the last of them now.
 const began = new Date(Math.floor(Date.now() / 1000 - 140) * 1000).toISOString().replace('.000', '');
@@ -30,20 +20,11 @@ function message(first, rows) {
 
 test('a push over plain HTTP is on the page of its bed, with units', async () => {
   for (let first = 120; first < 140; first += 5) {
-    const answer = await fetch(`${server.plain}/data/push/`, { method: 'POST', headers: { 'content-type': 'text/xml' }, body: message(first, IN_BED) });
+    const answer = await fetch(`${its.server.plain}/data/push/`, { method: 'POST', headers: { 'content-type': 'text/xml' }, body: message(first, IN_BED) });
     assert.deepEqual([answer.status, await answer.text()], [200, 'done']);
   }
 
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const wrong = [];
-  page.on('pageerror', (error) => wrong.push(error.message));
-  page.on('console', (line) => line.type() === 'error' && wrong.push(line.text()));
-  await page.goto(`${server.origin}/`);
-  await page.locator('input[type=password]').fill(server.password());
-  await page.locator('[name=name]').fill('admin');
-  await Promise.all([page.waitForURL((url) => !url.pathname.includes('login')), page.getByRole('button', { name: 'Sign in' }).click()]);
+  const { page, wrong } = await signedIn(its, '/');
 
   await page.getByRole('link', { name: '001122334455' }).click();
   await page.getByRole('heading', { name: 'Values' }).waitFor();

@@ -1,9 +1,8 @@
 // Two boards on raw sockets and a person at a page: LED on for all, a number within its range, recording, the listener.
 import assert from 'node:assert/strict';
 import net from 'node:net';
-import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { startServer } from './server.mjs';
+import { test } from 'node:test';
+import { house, signedIn } from './person.mjs';
 
 const LED_ON = '8103312c31';
 const LED_OFF = '8103312c30';
@@ -12,16 +11,7 @@ const SETTINGS = `
 name = "board"
 commands = [{ name = "LED", n = 1 }, { name = "Valve", n = 2, takes = "number", min = 0, max = 90, confirm = true }]
 `;
-let server, browser;
-
-before(async () => {
-  server = await startServer({ HOMEPORT_DEVICES_UNKNOWN: 'accept' }, SETTINGS);
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const its = house({ HOMEPORT_DEVICES_UNKNOWN: 'accept' }, SETTINGS);
 
 // A board as the firmware is one: a constant key, six lines, frames with an all-zero mask (websocket-mcu.md §2, §3).
 async function board(port) {
@@ -61,25 +51,11 @@ async function board(port) {
   };
 }
 
-async function signedIn() {
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const wrong = [];
-  page.on('pageerror', (error) => wrong.push(error.message));
-  page.on('console', (line) => line.type() === 'error' && wrong.push(line.text()));
-  await page.goto(`${server.origin}/send`);
-  await page.locator('input[type=password]').fill(server.password());
-  await page.locator('[name=name]').fill('admin');
-  await Promise.all([page.waitForURL((url) => !url.pathname.includes('login')), page.getByRole('button', { name: 'Sign in' }).click()]);
-  return { page, wrong };
-}
-
 // Reloads the page until it shows what is awaited; nothing announces it to the test.
 async function shows(page, path, words) {
   const end = Date.now() + 30_000;
   while (Date.now() < end) {
-    await page.goto(`${server.origin}${path}`);
+    await page.goto(`${its.server.origin}${path}`);
     if (words.test(await page.locator('main').innerText())) return;
   }
   assert.fail(`${words} is not in:\n${await page.locator('main').innerText()}`);
@@ -89,8 +65,8 @@ const press = (page, name) => Promise.all([page.waitForResponse((answer) => answ
 const result = async (page, address) => (await page.getByRole('status').locator('tr', { has: page.getByRole('link', { name: address, exact: true }) }).innerText()).replaceAll(/\s+/g, ' ');
 
 test('a page sets the LED on all boards, on one, and says who was not there', async () => {
-  const { page, wrong } = await signedIn();
-  const [five, six, seven] = [await board(server.ws), await board(server.ws), await board(server.ws)];
+  const { page, wrong } = await signedIn(its, '/send');
+  const [five, six, seven] = [await board(its.server.ws), await board(its.server.ws), await board(its.server.ws)];
   five.says('5,1,20.5');
   six.says('6,1,20.5');
   seven.says('7,1,20.5');
@@ -113,7 +89,7 @@ test('a page sets the LED on all boards, on one, and says who was not there', as
   await six.hears(LED_OFF);
   assert.ok(five.silent(), 'nobody else hears it');
   assert.match(await result(page, '7'), /offline it waits until/);
-  const late = await board(server.ws);
+  const late = await board(its.server.ws);
   late.says('7,2,20.5');
   await late.hears(LED_OFF);
   await shows(page, '/send', /7\s+LED 0\s+sent/);
@@ -140,7 +116,7 @@ test('a page sets the LED on all boards, on one, and says who was not there', as
 
   await page.setViewportSize({ width: 360, height: 740 });
   for (const path of ['/send', '/status']) {
-    await page.goto(`${server.origin}${path}`);
+    await page.goto(`${its.server.origin}${path}`);
     const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
     assert.ok(wide <= screen, `${path}: ${wide} px on a screen of ${screen}`);
   }
@@ -148,8 +124,8 @@ test('a page sets the LED on all boards, on one, and says who was not there', as
 });
 
 test('two boards with one number are a warning on the page', async () => {
-  const { page } = await signedIn();
-  const [one, other] = [await board(server.ws), await board(server.ws)];
+  const { page } = await signedIn(its, '/send');
+  const [one, other] = [await board(its.server.ws), await board(its.server.ws)];
   one.says('8,1,20');
   await shows(page, '/', /\b8\b/);
   await page.getByRole('link', { name: '8', exact: true }).click();
@@ -162,9 +138,9 @@ test('two boards with one number are a warning on the page', async () => {
 });
 
 test('recording is paused and resumed, the listener closed and opened', async () => {
-  const { page } = await signedIn();
-  const five = await board(server.ws);
-  await page.goto(`${server.origin}/status`);
+  const { page } = await signedIn(its, '/send');
+  const five = await board(its.server.ws);
+  await page.goto(`${its.server.origin}/status`);
   await press(page, 'Pause recording');
   assert.match(await page.getByRole('status').innerText(), /Recording of mcu is paused/);
   five.says('5,90,33.25');
@@ -173,7 +149,7 @@ test('recording is paused and resumed, the listener closed and opened', async ()
   await page.getByRole('link', { name: '5', exact: true }).click();
   await page.getByText('Recording is paused', { exact: false }).first().waitFor();
   assert.match(await page.locator('main').innerText(), /unrecorded, last\s+5,90,33.25/);
-  await page.goto(`${server.origin}/status`);
+  await page.goto(`${its.server.origin}/status`);
   await press(page, 'Resume recording');
   assert.match(await page.getByRole('status').innerText(), /Recording of mcu is on. Messages dropped in the pause: 1/);
 
@@ -185,7 +161,7 @@ test('recording is paused and resumed, the listener closed and opened', async ()
   assert.equal(await page.locator('#listener-https button').count(), 0);
   await ws.getByRole('button', { name: 'Open listener' }).click();
   await page.getByText('ws is open at').waitFor();
-  const again = await board(server.ws);
+  const again = await board(its.server.ws);
   again.says('5,91,33.25');
   await shows(page, '/', /Devices/);
   again.leave();

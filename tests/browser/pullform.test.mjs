@@ -1,41 +1,17 @@
 // The vendor's instructions in a browser: sign in, queue a Port command in /pullform, see it answered.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { crc, okm, pull, push, startServer } from './server.mjs';
+import { test } from 'node:test';
+import { house, signedIn } from './person.mjs';
+import { crc, okm, pull, push } from './server.mjs';
 
 const CWM = '0002010203040506';
-let server, browser;
-
-before(async () => {
-  server = await startServer();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-async function signedIn() {
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const wrong = [];
-  page.on('pageerror', (error) => wrong.push(error.message));
-  page.on('console', (line) => line.type() === 'error' && wrong.push(line.text()));
-  await page.goto(`${server.origin}/pullform`);
-  // Not signed in yet: the login page stands before the form.
-  await page.locator('input[type=password]').fill(server.password());
-  await page.locator('[name=name]').fill('admin');
-  await Promise.all([page.waitForURL((url) => !url.pathname.includes('login')), page.getByRole('button', { name: 'Sign in' }).click()]);
-  return { page, wrong };
-}
+const its = house();
 
 test('a Port command is queued, announced, pulled, answered and settled', async () => {
-  assert.equal(await server.ask(push(okm(CWM, 1, '2024-03-01T12:00:00Z', { _hbt: { door: 56 } })), 'POST'), '{"push":true,"pull":false}');
+  assert.equal(await its.server.ask(push(okm(CWM, 1, '2024-03-01T12:00:00Z', { _hbt: { door: 56 } })), 'POST'), '{"push":true,"pull":false}');
 
-  const { page, wrong } = await signedIn();
-  await page.goto(`${server.origin}/pullform`);
+  const { page, wrong } = await signedIn(its, '/pullform');
+  await page.goto(`${its.server.origin}/pullform`);
   await page.locator('[name=_dst]').fill(`["${CWM}"]`);
   await page.locator('[name=_cmd]').fill('wr');
   await page.locator('[name=_pld]').fill('{"oke":{"port":"232","baud":115200}}');
@@ -47,19 +23,19 @@ test('a Port command is queued, announced, pulled, answered and settled', async 
   assert.ok(answer.status() < 400, `the form was answered ${answer.status()}`);
   await page.waitForLoadState();
 
-  assert.equal(await server.ask(push(okm(CWM, 2, '2024-03-01T12:00:01Z', { _hbt: { door: 57 } })), 'POST'), '{"push":true,"pull":true}');
-  const pulled = await server.ask(pull(CWM));
+  assert.equal(await its.server.ask(push(okm(CWM, 2, '2024-03-01T12:00:01Z', { _hbt: { door: 57 } })), 'POST'), '{"push":true,"pull":true}');
+  const pulled = await its.server.ask(pull(CWM));
   const text = /^\{"okm":(\{.*\}),"pull":false\}$/.exec(pulled)?.[1];
   assert.ok(text, pulled);
   const command = JSON.parse(text);
   assert.deepEqual(command._dst, [CWM]);
   assert.deepEqual(command._pld, { oke: { port: '232', baud: 115200 } });
   assert.equal(crc(text.replace(`"_crc":"${command._crc}"`, '"_crc":"0000"')), command._crc);
-  assert.equal(await server.ask(pull(CWM)), '{"pull":false}');
+  assert.equal(await its.server.ask(pull(CWM)), '{"pull":false}');
   const reply = okm(CWM, command._id, '2024-03-01T12:00:02Z', { oke: { port: '232', baud: 115200 } });
-  assert.equal(await server.ask(push(reply), 'POST'), '{"push":true,"pull":false}');
+  assert.equal(await its.server.ask(push(reply), 'POST'), '{"push":true,"pull":false}');
 
-  await page.goto(`${server.origin}/`);
+  await page.goto(`${its.server.origin}/`);
   await page.getByRole('link', { name: new RegExp(CWM) }).first().click();
   const shown = page.locator('main, body').first();
   await shown.getByText('answered').first().waitFor();
@@ -69,25 +45,25 @@ test('a Port command is queued, announced, pulled, answered and settled', async 
 });
 
 test('the form says what is wrong and queues nothing', async () => {
-  const { page } = await signedIn();
-  await page.goto(`${server.origin}/pullform`);
+  const { page } = await signedIn(its, '/pullform');
+  await page.goto(`${its.server.origin}/pullform`);
   await page.locator('[name=_dst]').fill(`["${CWM}"]`);
   await page.locator('[name=_cmd]').fill('wr');
   await page.locator('[name=_pld]').fill('{"oke":');
   await page.locator('form', { has: page.locator('[name=_pld]') }).getByRole('button').click();
   await page.getByRole('alert').waitFor();
   assert.equal(await page.locator('[name=_pld]').inputValue(), '{"oke":', 'what was typed is still there');
-  assert.equal(await server.ask(pull(CWM)), '{"pull":false}');
+  assert.equal(await its.server.ask(pull(CWM)), '{"pull":false}');
 });
 
 test('a form from another site is refused', async () => {
-  const { page } = await signedIn();
+  const { page } = await signedIn(its, '/pullform');
   const cookies = await page.context().cookies();
   assert.ok(cookies.every((cookie) => cookie.httpOnly && cookie.secure && cookie.sameSite !== 'None'), JSON.stringify(cookies));
-  const answer = await page.context().request.post(`${server.origin}/pullform`, {
+  const answer = await page.context().request.post(`${its.server.origin}/pullform`, {
     headers: { Origin: 'https://evil.example' },
     form: { _dst: `["${CWM}"]`, _cmd: 'wr', _pld: '{"a":1}' },
   });
   assert.equal(answer.status(), 403);
-  assert.equal(await server.ask(pull(CWM)), '{"pull":false}');
+  assert.equal(await its.server.ask(pull(CWM)), '{"pull":false}');
 });
