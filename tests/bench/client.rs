@@ -57,6 +57,8 @@ impl Client {
     /// Sends a request and reads the answer. Of a body only the first kilobyte is kept.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.stream.write_all(request).await?;
+        // TLS may hold it: a task that has read for long is given no more turns of the socket until it has waited.
+        self.stream.flush().await?;
         self.buffer.clear();
         self.part.resize(16 * 1024, 0);
         let head = loop {
