@@ -109,9 +109,14 @@ impl Fleet {
         // The semaphore is never closed.
         let Ok(slot) = self.slots.acquire().await else { return false };
         member.live(self.clock.now(), self).await;
+        // Who is sent things without asking for them gets them while it is there.
+        let stays = matches!(member.sim.way(), Way::Talks(_));
+        if stays {
+            self.stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await;
+        }
         member.leave(self).await;
         drop(slot);
-        self.stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some()
+        stays || self.stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some()
     }
 }
 
