@@ -21,6 +21,7 @@ mod revoked;
 mod shares;
 mod shelf;
 mod sockets;
+mod tokens;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -306,6 +307,10 @@ impl Running {
                 tracing::warn!(%error, "what uploads left behind stays for now");
             }
         });
+        // A file has one server.
+        if matches!(target(&self.config), Ok(Target::Postgres(_))) {
+            self.chores.spawn(tokens::follow(self.hub.clone(), self.stop.clone()));
+        }
         let (hub, stop) = (self.hub.clone(), self.stop.clone());
         self.chores.spawn(async move {
             let mut ticks = tokio::time::interval(SWEEP_EVERY);

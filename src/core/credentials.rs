@@ -219,7 +219,8 @@ impl Hub {
         Ok(())
     }
 
-    async fn kept_since<T: Kept>(&self, since: Timestamp) -> Result<Vec<T>, HubError> {
+    /// Items that were kept since a time.
+    pub(super) async fn kept_since<T: Kept>(&self, since: Timestamp) -> Result<Vec<T>, HubError> {
         let mut found = Vec::new();
         let mut before = None;
         loop {

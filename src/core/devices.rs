@@ -63,6 +63,8 @@ impl Hub {
         self.device(id).ok_or(HubError::NotFound("device"))?;
         let (hub, id) = (self.clone(), id.clone());
         self.whole(async move {
+            // First: a token without a device would be found by nobody who wants to end it.
+            hub.revoke_device_tokens(&id, None, "device:forgotten").await?;
             hub.write(Write::Forget(id.clone())).await?;
             hub.0.registry.forget(&id);
             hub.0.credentials.forget(&id);

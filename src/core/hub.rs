@@ -14,6 +14,7 @@ use super::bell::Bell;
 use super::captures::Rate;
 use super::certificates::Shown;
 use super::credentials::Credentials;
+use super::device_tokens::Tokens;
 use super::feed::{Feed, FeedEvent, Teller};
 use super::files::Shelf;
 use super::recording::Recordings;
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub(super) shown: Shown,
     pub(super) tally: Tally,
     pub(super) credentials: Credentials,
+    pub(super) device_tokens: Tokens,
     pub(super) capture_rate: Rate,
     pub(super) password_changes: broadcast::Sender<String>,
     pub(super) tried: Tried,
@@ -83,9 +85,11 @@ impl Hub {
             tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
             credentials: Credentials::default(),
+            device_tokens: Tokens::default(),
             capture_rate: Rate::default(),
         }));
         hub.load_credentials().await?;
+        hub.load_device_tokens().await?;
         hub.rhythms_restore().await?;
         hub.recordings_read().await?;
         Ok(hub)

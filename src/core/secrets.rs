@@ -14,6 +14,10 @@ use crate::store::StoreError;
 
 /// What an API token starts with, so that it is told from a session's secret and found by secret scanners.
 pub(super) const TOKEN_PREFIX: &str = "hp_";
+/// What a device's token starts with.
+pub(super) const DEVICE_TOKEN_PREFIX: &str = "dt_";
+/// How long a device's token is.
+pub(super) const DEVICE_TOKEN_CHARS: usize = 35;
 
 /// 256 random bits as 64 hex digits.
 pub(super) fn random_secret() -> Result<SecretString, HubError> {
@@ -31,20 +35,30 @@ pub(super) fn random_key() -> Result<SecretString, HubError> {
 
 /// A password a person can type off a screen: four groups of five letters and digits, about 99 bits.
 pub(super) fn random_password() -> Result<SecretString, HubError> {
-    let mut text = String::new();
-    while text.len() < PASSWORD_LETTERS {
-        let mut bytes = [0_u8; PASSWORD_LETTERS];
+    let letters: Vec<char> = random_letters(LETTERS, PASSWORD_LETTERS)?.chars().collect();
+    let groups: Vec<String> = letters.chunks(5).map(|group| group.iter().collect()).collect();
+    Ok(SecretString::from(groups.join("-")))
+}
+
+/// A device's token: its prefix and 32 of 62 letters and digits, about 190 bits (`accounts-dashboard.md §3`).
+pub(super) fn random_device_token() -> Result<SecretString, HubError> {
+    let letters = random_letters(BASE62, DEVICE_TOKEN_CHARS - DEVICE_TOKEN_PREFIX.len())?;
+    Ok(SecretString::from(format!("{DEVICE_TOKEN_PREFIX}{letters}")))
+}
+
+fn random_letters(of: &[u8], count: usize) -> Result<String, HubError> {
+    let mut text = String::with_capacity(count);
+    while text.len() < count {
+        let mut bytes = [0_u8; 32];
         getrandom::fill(&mut bytes).map_err(|error| failed(&error))?;
         // Bytes over the last whole multiple are dropped, so that every letter is as likely as any other.
         let letters = bytes.iter().filter_map(|byte| {
-            let fits = usize::from(*byte) < 256 / LETTERS.len() * LETTERS.len();
-            LETTERS.get(usize::from(*byte) % LETTERS.len()).filter(|_| fits)
+            let fits = usize::from(*byte) < 256 / of.len() * of.len();
+            of.get(usize::from(*byte) % of.len()).filter(|_| fits)
         });
-        text.extend(letters.map(|letter| char::from(*letter)));
+        text.extend(letters.take(count - text.len()).map(|letter| char::from(*letter)));
     }
-    let letters: Vec<char> = text.chars().take(PASSWORD_LETTERS).collect();
-    let groups: Vec<String> = letters.chunks(5).map(|group| group.iter().collect()).collect();
-    Ok(SecretString::from(groups.join("-")))
+    Ok(text)
 }
 
 /// SHA-256 of a secret: enough for 256 random bits, which nobody can guess.
@@ -125,6 +139,18 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Reads what [`hex`] wrote of 32 bytes.
+pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
 fn failed(error: &dyn std::fmt::Display) -> HubError {
     HubError::Store(StoreError::Failed(format!("a secret could not be made or checked: {error}")))
 }
@@ -137,3 +163,4 @@ const LANES: u32 = 1;
 const PASSWORD_LETTERS: usize = 20;
 /// Without letters and digits that look alike.
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

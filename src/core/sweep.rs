@@ -18,6 +18,7 @@ impl Hub {
         self.0.registry.sweep(at.minus(TENTATIVE_FOR));
         self.0.throttle.sweep();
         self.load_credentials().await?;
+        self.sweep_device_tokens().await?;
         let attempts_max = self.0.settings.load().attempts_max;
         let outcome = self.write(Write::Sweep { at, attempts_max }).await?;
         let Outcome::Changed(changed) = outcome else { return Err(astray(&outcome)) };
