@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode, Version, header};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Entrance;
@@ -32,13 +32,13 @@ pub(super) async fn run(stream: Stream, addr: SocketAddr, entrance: Arc<Entrance
     let _open = entrance.gauges.open();
     let peer = Peer { addr, listener: door.kind, tls: None };
     let phase = Phase::default();
+    let stop = Stop { wish: stop, first_until: Instant::now() + FIRST_WAIT };
     match (stream, &door.tls) {
         (Stream::Unix(socket), _) => http(socket, phase, peer, &door.service, &limits, &stop).await,
         (Stream::Tcp(socket), None) => http(socket, phase, peer, &door.service, &limits, &stop).await,
         (Stream::Tcp(socket), Some(tls)) => {
-            // Nothing has been asked yet, so a stop may end it here.
             let opening = Box::pin(handshake::open(socket, addr, &entrance, tls, &phase, &limits));
-            let opened = stop.run_until_cancelled(opening).await;
+            let opened = stop.lets(opening, &phase).await;
             if let Some(Some((socket, facts))) = opened {
                 let peer = Peer { tls: Some(Arc::new(facts)), ..peer };
                 http(socket, phase, peer, &door.service, &limits, &stop).await;
@@ -47,20 +47,37 @@ pub(super) async fn run(stream: Stream, addr: SocketAddr, entrance: Arc<Entrance
     }
 }
 
+/// The wish that connections end, and what it leaves them time for. Whoever was let in is served once: a device that
+/// wakes for one request and is hung up on may never wake again (`tswarm-node.md §1`, §7).
+struct Stop {
+    wish: CancellationToken,
+    /// How long the first request is waited for.
+    first_until: Instant,
+}
+
+impl Stop {
+    /// Waits for what a client does, and after the wish to end for no longer than is fair: until the time of the first
+    /// request, or for what is on its way.
+    async fn lets<F: Future>(&self, what: F, phase: &Phase) -> Option<F::Output> {
+        let mut what = pin!(what);
+        tokio::select! {
+            biased;
+            done = &mut what => return Some(done),
+            () = self.wish.cancelled() => {}
+        }
+        let last_look = Instant::now() + LAST_LOOK;
+        let until = if phase.turns() == 0 { self.first_until.max(last_look) } else { last_look };
+        Box::pin(timeout_at(until, what)).await.ok()
+    }
+}
+
 /// Serves requests. hyper is there only while something is asked: its buffers would be most of what a connection that
 /// rests holds.
-async fn http<T: Wire>(
-    socket: T,
-    phase: Phase,
-    peer: Peer,
-    service: &Service,
-    limits: &Limits,
-    stop: &CancellationToken,
-) {
+async fn http<T: Wire>(socket: T, phase: Phase, peer: Peer, service: &Service, limits: &Limits, stop: &Stop) {
     let addr = peer.addr;
     let mut socket = Watched::new(socket, phase.clone(), limits);
     loop {
-        match stop.run_until_cancelled(rest(&mut socket)).await {
+        match stop.lets(rest(&mut socket), &phase).await {
             Some(Ok(early)) if !early.is_empty() => socket.put_back(early),
             Some(Err(error)) => {
                 tracing::debug!(peer = %addr, "closed while it rested: {error}");
@@ -79,7 +96,7 @@ async fn http<T: Wire>(
             Ok(Then::Rests(rested)) => socket = rested,
             Ok(Then::Talks(mut socket, talk)) => {
                 socket.unwatch();
-                return talk(Box::new(socket), stop.clone()).await;
+                return talk(Box::new(socket), stop.wish.clone()).await;
             }
             Ok(Then::Ends) => return,
             Err(error) => return report(&error, addr),
@@ -109,12 +126,12 @@ enum Then<T> {
 
 /// Serves requests until the connection ends or becomes something else, or has rested for [`REST_AFTER`].
 async fn active<T: Wire>(
-    socket: Watched<T>,
+    mut socket: Watched<T>,
     phase: &Phase,
     peer: &Peer,
     service: &Service,
     limits: &Limits,
-    stop: &CancellationToken,
+    stop: &Stop,
 ) -> hyper::Result<Then<T>> {
     let (addr, line_max) = (peer.addr, limits.request_line_max_bytes);
     let switched = Mutex::new(None);
@@ -136,12 +153,20 @@ async fn active<T: Wire>(
             Ok::<_, Infallible>(response.map(|body| Answer::new(body, phase, last)))
         }
     });
-    let builder = builder(limits, tolerates(peer.listener));
-    let mut connection = builder.serve_connection(TokioIo::new(socket), answer);
+    let mut builder = builder(limits, tolerates(peer.listener));
+    let last = stop.wish.is_cancelled();
+    if last {
+        socket.hurry(FIRST_WAIT);
+    }
+    let mut connection = builder.keep_alive(!last).serve_connection(TokioIo::new(socket), answer);
+    if last {
+        return connection.await.map(|()| Then::Ends);
+    }
     let mut looks = interval_at(Instant::now() + REST_AFTER, REST_AFTER);
     let mut rested = None;
     let talk = loop {
         tokio::select! {
+            biased;
             ended = &mut connection => {
                 ended?;
                 let talk = switched.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -149,7 +174,11 @@ async fn active<T: Wire>(
                 let Some(talk) = talk else { return Ok(Then::Ends) };
                 break Some(talk);
             }
-            () = stop.cancelled() => {
+            () = stop.wish.cancelled() => {
+                // hyper would end here although half a request has come.
+                if phase.asks_nothing_yet() {
+                    break None;
+                }
                 Pin::new(&mut connection).graceful_shutdown();
                 return connection.await.map(|()| Then::Ends);
             }
@@ -236,6 +265,11 @@ fn cause(error: &hyper::Error) -> Option<io::ErrorKind> {
     std::error::Error::source(error)?.downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
+/// How long after a connection was accepted a stop waits for the first bytes of its first request, and then for the rest
+/// of a head: more than the first repeat of a lost segment takes.
+const FIRST_WAIT: Duration = Duration::from_secs(3);
+/// How long a stop waits for the next request of a kept connection: what has arrived is to be seen.
+const LAST_LOOK: Duration = Duration::from_millis(20);
 const HYPER_HEADER_MAX_COUNT: usize = 100;
 const BUFFER_SPARE_BYTES: usize = 16_384;
 /// How long a connection rests before hyper is taken from it: seen at two looks that are so far apart. Memory that many

@@ -85,6 +85,14 @@ impl BoundListener {
         set().map_err(|error: rustix::io::Errno| NetError::open("TCP keepalive", error.into()))
     }
 
+    /// Lets the system keep as many newcomers waiting as it is set to (`net.core.somaxconn`), also on a socket that was
+    /// opened with a shorter queue: after a power cut all devices of a house call in one second (`tswarm-node.md §6`).
+    pub fn lengthen_queue(&self) -> Result<(), NetError> {
+        let Self::Tcp(listener) = self else { return Ok(()) };
+        rustix::net::listen(listener, QUEUE_MAX_COUNT)
+            .map_err(|error| NetError::open("the queue of newcomers", error.into()))
+    }
+
     /// The address, with the port that was chosen; `None` for a Unix socket.
     pub fn addr(&self) -> Option<SocketAddr> {
         match self {
@@ -117,6 +125,8 @@ pub(super) enum Stream {
     Unix(UnixStream),
 }
 
+/// The system takes less if it is set to less.
+const QUEUE_MAX_COUNT: i32 = 65_535;
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 const KEEPALIVE_TRIES: u32 = 3;

@@ -56,8 +56,13 @@ impl Phase {
         rests.then(|| self.turns())
     }
 
+    /// Whether no request is complete, and everything that was asked before is answered to the last byte.
+    pub(super) fn asks_nothing_yet(&self) -> bool {
+        self.now() != BUSY && !self.0.unflushed.load(Ordering::Relaxed)
+    }
+
     /// How many requests there were so far.
-    fn turns(&self) -> u32 {
+    pub(super) fn turns(&self) -> u32 {
         self.0.turns.load(Ordering::Relaxed)
     }
 
@@ -125,6 +130,17 @@ impl<T> Watched<T> {
         self.phase.busy();
     }
 
+    /// From here the head of a request may take no longer than this.
+    pub(super) fn hurry(&mut self, head: Duration) {
+        self.head = self.head.min(head);
+        self.due = self.due.min(Instant::now() + self.head);
+        if let Some(clock) = &mut self.reading
+            && self.due < clock.deadline()
+        {
+            clock.as_mut().reset(self.due);
+        }
+    }
+
     /// Whether what is waited for comes too late. The time begins anew when something else is waited for; the clock is
     /// set only where it would ring too late, and again when it rang too early, since it costs more than a look at it.
     fn read_late(&mut self, cx: &mut Context<'_>, waits: bool) -> bool {
@@ -177,6 +193,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
             let length = self.early.len().min(buf.remaining());
             let part = self.early.split_to(length);
             buf.put_slice(&part);
+            if self.phase.now() == IDLE {
+                self.phase.set(HEAD); // a request that came together with the one before it
+            }
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();

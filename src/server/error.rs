@@ -76,6 +76,16 @@ pub enum ServerError {
         /// What the system says.
         cause: io::Error,
     },
+    /// A socket of the service manager is for nobody.
+    #[error(
+        "the service manager handed over a socket called `{name}`: {why}. Give each listener a socket unit of its own with one ListenStream= and FileDescriptorName=https, http, ws or admin"
+    )]
+    Handed {
+        /// What it is called.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The certificates cannot be used.
     #[error(transparent)]
     Certificates(#[from] PkiError),

@@ -24,7 +24,7 @@ pub async fn run(
     // Before anything is opened, so that no signal is missed.
     let mut signals =
         Signals::listen().map_err(|cause| ServerError::System { what: "waiting for signals", cause })?;
-    let running = Box::pin(bind_with(config, Clock::system(), Handed::from_env())).await?;
+    let running = Box::pin(bind_with(config, Clock::system(), Handed::from_env()?)).await?;
     told(&first::banner(&running));
     notify::ready();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");

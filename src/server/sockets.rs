@@ -16,20 +16,40 @@ use crate::net::{BoundListener, NetError};
 pub(super) struct Handed(HashMap<String, TcpListener>);
 
 impl Handed {
-    /// Takes what `LISTEN_FDS` announces. A name that is not ours is taken for https, since one socket alone
-    /// carries its unit's name.
-    pub(super) fn from_env() -> Self {
+    /// Takes what `LISTEN_FDS` announces.
+    ///
+    /// # Errors
+    /// A socket that would wait for ever for somebody to accept on it.
+    pub(super) fn from_env() -> Result<Self, ServerError> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let names: Vec<&str> = names.split(':').collect();
         let mut handed = listenfd::ListenFd::from_env();
-        let mut sockets = HashMap::new();
-        for at in 0..handed.len() {
-            let Ok(Some(socket)) = handed.take_tcp_listener(at) else { continue };
-            let name =
-                names.get(at).copied().filter(|name| matches!(*name, "https" | "http" | "ws" | "admin"));
-            sockets.insert(name.unwrap_or("https").to_owned(), socket);
+        let count = handed.len();
+        let sockets = (0..count).zip(names.split(':').map(Some).chain(std::iter::repeat(None)));
+        Self::named(count, sockets.map(|(at, name)| (name, handed.take_tcp_listener(at))))
+    }
+
+    /// Sorts sockets by their names. One socket alone carries its unit's name, and is taken for https.
+    fn named<'a>(
+        count: usize,
+        sockets: impl Iterator<Item = (Option<&'a str>, io::Result<Option<TcpListener>>)>,
+    ) -> Result<Self, ServerError> {
+        let mut known = HashMap::new();
+        for (name, socket) in sockets {
+            let said = name.unwrap_or_default();
+            let refused = |why: String| ServerError::Handed { name: said.to_owned(), why };
+            let socket = socket.map_err(|error| refused(error.to_string()))?;
+            let Some(socket) = socket else { continue };
+            let ours = name.filter(|name| NAMES.contains(name));
+            let name = match ours {
+                Some(name) => name,
+                None if count == 1 => "https",
+                None => return Err(refused(format!("its name is none of {}", NAMES.join(", ")))),
+            };
+            if known.insert(name.to_owned(), socket).is_some() {
+                return Err(refused("another socket has the same name".to_owned()));
+            }
         }
-        Self(sockets)
+        Ok(Self(known))
     }
 
     /// Whether there is one for a listener.
@@ -60,6 +80,7 @@ pub(super) fn bind(kind: ListenerKind, addr: SocketAddr) -> Result<BoundListener
 /// A listener as its kind of device needs it.
 fn listener(kind: ListenerKind, socket: TcpListener) -> Result<BoundListener, ServerError> {
     let listener = BoundListener::from_std_tcp(socket)?;
+    listener.lengthen_queue()?;
     if kind == ListenerKind::Ws {
         listener.keep_alive()?;
     }
@@ -111,5 +132,46 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// What `FileDescriptorName=` of a socket unit may say.
+const NAMES: [&str; 4] = ["https", "http", "ws", "admin"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> Result<Vec<String>, String> {
+        let sockets = names.iter().map(|name| {
+            let name = Some(*name).filter(|name| !name.is_empty());
+            (name, TcpListener::bind("127.0.0.1:0").map(Some))
+        });
+        let mut known: Vec<_> =
+            Handed::named(names.len(), sockets).map_err(|error| error.to_string())?.0.into_keys().collect();
+        known.sort();
+        Ok(known)
+    }
+
+    #[test]
+    fn sockets_are_known_by_their_names() {
+        assert_eq!(named(&[]).unwrap(), [""; 0]);
+        assert_eq!(named(&["http", "ws", "https"]).unwrap(), ["http", "https", "ws"]);
+        assert_eq!(named(&["homeport.socket"]).unwrap(), ["https"]);
+        assert_eq!(named(&[""]).unwrap(), ["https"]);
+    }
+
+    #[test]
+    fn a_socket_on_which_nobody_would_accept_is_refused() {
+        for (names, why) in [
+            (["http", "homeport.socket"], "`homeport.socket`"),
+            (["http", ""], "none of https, http, ws, admin"),
+            (["http", "http"], "another socket has the same name"),
+        ] {
+            let refused = named(&names).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
+        let bad = [(Some("http"), Err(io::Error::other("fd 3 is not a valid tcp socket")))];
+        assert!(Handed::named(1, bad.into_iter()).is_err());
     }
 }

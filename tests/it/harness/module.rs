@@ -50,6 +50,11 @@ impl Module {
         Self { client, id: id.to_owned(), count: 0 }
     }
 
+    /// Goes on over another connection.
+    pub(crate) fn reconnect(&mut self, client: Client) {
+        self.client = client;
+    }
+
     /// An OKM as its documented request: `req={"okm":…,"ts":…}`.
     pub(crate) fn target(okm: &str) -> String {
         format!("/push?req={}", encoded(&format!("{{\"okm\":{okm},\"ts\":\"2024-03-01T12:00:00\"}}")))

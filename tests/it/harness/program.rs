@@ -174,6 +174,10 @@ impl Program {
 
     /// The same through another program, which is given the server's command line.
     pub(crate) fn start_through(&mut self, before: &[&str]) {
+        self.begin(self.command_through(before));
+    }
+
+    fn command_through(&self, before: &[&str]) -> Command {
         let server = self.command(&["serve"]);
         let mut command = Command::new(before[0]);
         command.args(&before[1..]).arg(server.get_program()).args(server.get_args());
@@ -184,7 +188,7 @@ impl Program {
                 None => command.env_remove(name),
             };
         }
-        self.begin(command);
+        command
     }
 
     fn begin(&mut self, mut command: Command) {
@@ -207,8 +211,16 @@ impl Program {
 
     /// Runs the server and expects it to refuse; gives its exit code and what it said.
     pub(crate) fn refuses_to_start(&self) -> (Option<i32>, String) {
-        let mut child = self
-            .command(&["serve"])
+        Self::refuses(self.command(&["serve"]))
+    }
+
+    /// The same through another program.
+    pub(crate) fn refuses_to_start_through(&self, before: &[&str]) -> (Option<i32>, String) {
+        Self::refuses(self.command_through(before))
+    }
+
+    fn refuses(mut command: Command) -> (Option<i32>, String) {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -9,6 +9,7 @@ mod clients;
 mod crowd;
 mod durability;
 mod files;
+mod handover;
 mod handshakes;
 mod metrics;
 mod parameters;
