@@ -45,7 +45,7 @@ pub use upkeep::{backup, restore, verify_backup};
 use crate::config::Config;
 use crate::core::Hub;
 use crate::family::{self, Family, schedules};
-use crate::http::{self, Dispatch, ListenerKind, Routes, Service};
+use crate::http::{self, Dispatch, ListenerKind, Routes, Service, ToHttps};
 use crate::model::Clock;
 use crate::net::{self, BoundListener, Door};
 use crate::pki::ClientTrust;
@@ -60,7 +60,7 @@ use sockets::Handed;
 pub struct Running {
     config: Config,
     listeners: Listeners,
-    spoken: Vec<ListenerKind>,
+    spoken: Vec<http::Row>,
     hosts: Vec<String>,
     first_admin: Option<(String, SecretString)>,
     hub: Hub,
@@ -121,7 +121,8 @@ async fn compose(
         ..WebSettings::default()
     };
     let admin_apart = listeners.kinds().any(|kind| kind == ListenerKind::Admin);
-    let (service, spoken) = service(&hub, families.clone(), &limits, &doors, admin_apart, web)?;
+    let to_https = to_https(config, &listeners)?;
+    let (service, spoken) = service(&hub, families.clone(), &limits, &doors, admin_apart, to_https, web)?;
 
     let running = Running {
         config: config.clone(),
@@ -181,15 +182,16 @@ fn certificate_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
     }
 }
 
-/// What every listener calls, and the listeners on which a dialect is spoken.
+/// What every listener calls, and every path of a dialect.
 fn service(
     hub: &Hub,
     families: Vec<Arc<dyn Family>>,
     limits: &Arc<ArcSwap<net::Limits>>,
     doors: &Doors,
     admin_apart: bool,
+    to_https: Option<ToHttps>,
     web: WebSettings,
-) -> Result<(Service, Vec<ListenerKind>), ServerError> {
+) -> Result<(Service, Vec<http::Row>), ServerError> {
     let mut routes = Routes::new();
     for family in &families {
         hub.judge_silence(family.name(), family.silence());
@@ -210,9 +212,10 @@ fn service(
     let pages_on: Vec<_> =
         every.into_iter().filter(|kind| listeners::shows_pages(*kind, admin_apart)).collect();
     let limits = Arc::clone(limits);
-    let spoken = routes.listeners();
+    let spoken = routes.rows().to_vec();
     let mut dispatch = Dispatch::new(routes.into_table(), move || limits.load().body())
         .with_pages(pages, &pages_on)
+        .with_redirect(to_https)
         .with_uploads(web::UPLOADS);
     if let Some(gate) = doors.gate() {
         dispatch = dispatch.with_gate(gate);
@@ -221,10 +224,20 @@ fn service(
     Ok((service, spoken))
 }
 
+/// Where browsers are sent that come to the plain-HTTP listener, if they are to be: to https, where the pages are there.
+fn to_https(config: &Config, listeners: &Listeners) -> Result<Option<ToHttps>, ServerError> {
+    let admin_apart = listeners.kinds().any(|kind| kind == ListenerKind::Admin);
+    let wanted = config.listen.redirect_pages && listeners::shows_pages(ListenerKind::Https, admin_apart);
+    let Some(addr) = listeners.addr(ListenerKind::Https).filter(|_| wanted) else { return Ok(None) };
+    let pages = web::permits().into_iter().filter(|permit| permit.page && permit.method == "GET");
+    Ok(Some(ToHttps::new(pages.map(|permit| permit.path), addr.port())?))
+}
+
 /// First pieces of every path there is: no published file may be called like one.
 fn taken_names(routes: &Routes) -> Vec<String> {
     let pages = web::permits();
-    let paths = routes.paths().iter().map(String::as_str).chain(pages.iter().map(|permit| permit.path));
+    let paths =
+        routes.rows().iter().map(|row| row.path.as_str()).chain(pages.iter().map(|permit| permit.path));
     let pieces = paths.filter_map(|path| path.split('/').nth(1));
     pieces.filter(|piece| !piece.is_empty() && !piece.contains('{')).map(str::to_owned).collect()
 }
@@ -233,6 +246,11 @@ impl Running {
     /// Where a listener listens, with the port that was chosen; `None` when it is off or closed.
     pub fn addr(&self, kind: ListenerKind) -> Option<SocketAddr> {
         self.listeners.addr(kind)
+    }
+
+    /// Every path of a device dialect.
+    pub fn device_paths(&self) -> &[http::Row] {
+        &self.spoken
     }
 
     /// The hub.

@@ -83,6 +83,11 @@ static KEYS: &[Key] = &[
         listen.http,
         "Plain HTTP for devices that know no TLS. Nothing an operator signs in to."
     ),
+    key!(
+        "listen.redirect_pages",
+        listen.redirect_pages,
+        "Send browsers that ask the http listener for a page to https. Devices are never sent anywhere, whatever they ask for."
+    ),
     key!("listen.ws", listen.ws, "WebSocket microcontrollers."),
     key!("listen.admin", listen.admin, "When set, pages and API are served only here (with TLS)."),
     key!(

@@ -69,6 +69,8 @@ pub struct Listen {
     pub ws: Address,
     /// Pages and API alone.
     pub admin: Address,
+    /// Whether browsers that come to the plain-HTTP listener are sent to the pages.
+    pub redirect_pages: bool,
     /// Whether the ports that real devices call are used: 443, 80 and 4444.
     pub device_ports: bool,
 }
@@ -80,6 +82,7 @@ impl Default for Listen {
             http: Address::any(8080),
             ws: Address::any(4444),
             admin: Address(None),
+            redirect_pages: false,
             device_ports: false,
         }
     }

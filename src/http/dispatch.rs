@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 
 use super::{
     Body, BodyLimits, BoxError, BoxFuture, Exchange, ListenerKind, Owner, Peer, Reject, Reply, Service,
-    Table, Takes, body,
+    Table, Takes, ToHttps, body,
 };
 
 /// The pages: whatever answers what the device table does not know.
@@ -44,6 +44,7 @@ pub struct Dispatch {
     gate: Option<Gate>,
     pages: Option<Pages>,
     pages_on: Vec<ListenerKind>,
+    to_https: Option<ToHttps>,
     uploads: &'static [&'static str],
     limits: Box<dyn Fn() -> BodyLimits + Send + Sync>,
 }
@@ -51,7 +52,15 @@ pub struct Dispatch {
 impl Dispatch {
     /// `limits` is asked anew for each request, so a reload needs no restart.
     pub fn new(table: Table, limits: impl Fn() -> BodyLimits + Send + Sync + 'static) -> Self {
-        Self { table, gate: None, pages: None, pages_on: Vec::new(), uploads: &[], limits: Box::new(limits) }
+        Self {
+            table,
+            gate: None,
+            pages: None,
+            pages_on: Vec::new(),
+            to_https: None,
+            uploads: &[],
+            limits: Box::new(limits),
+        }
     }
 
     /// Lets nobody to the device table whom the gate refuses. Pages are not asked about.
@@ -66,6 +75,13 @@ impl Dispatch {
     pub fn with_pages(mut self, pages: Pages, on: &[ListenerKind]) -> Self {
         self.pages = Some(pages);
         self.pages_on = on.to_vec();
+        self
+    }
+
+    /// Sends browsers on the plain-HTTP listener to the pages. Devices never: their paths are looked up first.
+    #[must_use]
+    pub fn with_redirect(mut self, to_https: Option<ToHttps>) -> Self {
+        self.to_https = to_https;
         self
     }
 
@@ -111,6 +127,7 @@ impl Dispatch {
                     Err(never) => match never {},
                 }
             }
+            _ if let Some(reply) = self.sent_on(&request, &peer) => reply.into_response(),
             _ => Reject::not_found("there is nothing at this path")
                 .log(format!(
                     "{} asked for unknown path {:?} on {}",
@@ -121,6 +138,10 @@ impl Dispatch {
                 .into_reply()
                 .into_response(),
         }
+    }
+
+    fn sent_on(&self, request: &Request<Incoming>, peer: &Peer) -> Option<Reply> {
+        self.to_https.as_ref().filter(|_| peer.listener == ListenerKind::Http)?.of(request)
     }
 
     fn gated(&self, peer: &Peer) -> Result<(), Reject> {

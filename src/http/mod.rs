@@ -14,6 +14,7 @@ mod reject;
 mod reply;
 mod routes;
 mod session;
+mod to_https;
 #[cfg(any(test, fuzzing))]
 pub mod truths;
 
@@ -32,8 +33,9 @@ pub use exchange::{ClientCert, Exchange, ListenerKind, Peer, TlsFacts};
 pub use file::FileBody;
 pub use reject::Reject;
 pub use reply::Reply;
-pub use routes::{Owner, RouteError, Routes, Table, Takes};
+pub use routes::{Owner, RouteError, Routes, Row, Table, Takes};
 pub use session::{Session, Talk, Wire};
+pub use to_https::{ToHttps, is_harmless_host};
 
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -85,7 +85,18 @@ impl Owner {
 pub struct Routes {
     tables: BTreeMap<ListenerKind, matchit::Router<Owner>>,
     rests: BTreeMap<ListenerKind, Rest>,
-    paths: Vec<String>,
+    rows: Vec<Row>,
+}
+
+/// One path, as whoever looks at the table sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Where it is.
+    pub listener: ListenerKind,
+    /// In matchit's syntax.
+    pub path: String,
+    /// What it takes.
+    pub takes: Takes,
 }
 
 impl Routes {
@@ -113,8 +124,9 @@ impl Routes {
     pub fn add_owner(&mut self, listener: ListenerKind, path: &str, owner: Owner) -> Result<(), RouteError> {
         let failed = |cause| RouteError { path: path.to_owned(), listener, cause };
         let table = self.tables.entry(listener).or_default();
+        let takes = owner.takes;
         table.insert(path, owner).map_err(|error| failed(error.to_string()))?;
-        self.paths.push(path.to_owned());
+        self.rows.push(Row { listener, path: path.to_owned(), takes });
         Ok(())
     }
 
@@ -130,14 +142,9 @@ impl Routes {
         }
     }
 
-    /// Every path there is, in matchit's syntax.
-    pub fn paths(&self) -> &[String] {
-        &self.paths
-    }
-
-    /// The listeners that have paths.
-    pub fn listeners(&self) -> Vec<ListenerKind> {
-        self.tables.keys().copied().collect()
+    /// Every path there is.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
     }
 
     /// No more paths.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::http::is_harmless_host;
+
 /// What a client's first byte says it speaks.
 pub(super) enum Speaks {
     Tls,
@@ -67,8 +69,7 @@ fn host(head: &[u8]) -> Option<String> {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("host").then(|| value.trim())
     })?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
-    (!value.is_empty() && value.len() <= 255 && value.chars().all(fits)).then(|| value.to_owned())
+    is_harmless_host(value).then(|| value.to_owned())
 }
 
 const HEAD_MAX_BYTES: usize = 16_384;

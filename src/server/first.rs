@@ -65,7 +65,10 @@ pub(super) fn banner(running: &Running) -> String {
     for (kind, scheme) in
         [(ListenerKind::Https, "https"), (ListenerKind::Http, "http"), (ListenerKind::Ws, "ws")]
     {
-        let Some(addr) = running.addr(kind).filter(|_| running.spoken.contains(&kind)) else { continue };
+        let Some(addr) = running.addr(kind).filter(|_| running.spoken.iter().any(|row| row.listener == kind))
+        else {
+            continue;
+        };
         for host in running.hosts.iter().filter(|host| *host != "localhost").take(URLS_MAX) {
             let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
             let _ = writeln!(text, "  {:<12} {scheme}://{host}:{}", "Devices", addr.port());

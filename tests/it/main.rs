@@ -15,6 +15,7 @@ mod cli_life;
 mod cli_operator;
 mod cli_sca11h;
 mod cwm;
+mod device_paths;
 mod dictionary;
 mod harness;
 mod mcu;
