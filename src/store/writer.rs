@@ -8,8 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::task::{Context, Poll};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -28,22 +29,56 @@ pub(super) struct Job {
 pub struct Queue {
     /// `None` once closed.
     sender: RwLock<Option<SyncSender<Job>>>,
-    length: Arc<AtomicUsize>,
+    count: Arc<Count>,
 }
 
 /// The writer's end of the queue.
 pub(super) struct Waiting {
     jobs: Receiver<Job>,
-    length: Arc<AtomicUsize>,
+    count: Arc<Count>,
+}
+
+/// How many writes wait, and when the writer wants to be woken for them.
+struct Count {
+    length: AtomicUsize,
+    /// The writer sleeps until so many wait; [`NEVER`] when it does not.
+    enough: AtomicUsize,
+    writer: OnceLock<Thread>,
+}
+
+impl Count {
+    const fn new() -> Self {
+        Self { length: AtomicUsize::new(0), enough: AtomicUsize::new(NEVER), writer: OnceLock::new() }
+    }
+
+    /// One more waits.
+    fn one_more(&self) {
+        let before = self.length.fetch_add(1, Ordering::SeqCst);
+        // It is one below zero while a write is taken before its sender counted it.
+        let length = before.wrapping_add(1);
+        let enough = self.enough.load(Ordering::SeqCst);
+        if length >= enough && enough != NEVER && self.enough.swap(NEVER, Ordering::SeqCst) != NEVER {
+            self.writer.get().inspect(|writer| writer.unpark());
+        }
+    }
+
+    fn one_less(&self) {
+        self.length.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// A write is counted by its sender a moment after it was sent: meanwhile the count may be one below zero.
+    fn now(&self) -> usize {
+        isize::try_from(self.length.load(Ordering::SeqCst)).map_or(0, isize::unsigned_abs)
+    }
 }
 
 impl Queue {
     /// A queue of at most so many writes, and its other end.
     pub(super) fn new(max: usize) -> (Arc<Self>, Waiting) {
         let (sender, jobs) = mpsc::sync_channel(max);
-        let length = Arc::new(AtomicUsize::new(0));
-        let waiting = Waiting { jobs, length: Arc::clone(&length) };
-        (Arc::new(Self { sender: RwLock::new(Some(sender)), length }), waiting)
+        let count = Arc::new(Count::new());
+        let waiting = Waiting { jobs, count: Arc::clone(&count) };
+        (Arc::new(Self { sender: RwLock::new(Some(sender)), count }), waiting)
     }
 
     /// Sends a write; what is given waits for what became of it. See [`super::Store::write`].
@@ -59,13 +94,13 @@ impl Queue {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => StoreError::Closed,
         })?;
-        self.length.fetch_add(1, Ordering::Relaxed);
+        self.count.one_more();
         Ok(outcome)
     }
 
     /// Writes that wait now.
     pub(super) fn waiting(&self) -> usize {
-        in_all(&self.length)
+        self.count.now()
     }
 
     /// Takes no further write.
@@ -93,14 +128,20 @@ impl Future for Written {
 
 impl Waiting {
     fn taken(&self, job: Job) -> Job {
-        self.length.fetch_sub(1, Ordering::Relaxed);
+        self.count.one_less();
         job
     }
-}
 
-/// A write is counted by its sender a moment after it was sent: meanwhile the count may be one below zero.
-fn in_all(length: &AtomicUsize) -> usize {
-    isize::try_from(length.load(Ordering::Relaxed)).map_or(0, isize::unsigned_abs)
+    /// Sleeps until so many wait, or until the time is over. Only the writer's own thread sleeps here.
+    fn sleep(&self, enough: usize, longest: Duration) {
+        self.count.writer.get_or_init(thread::current);
+        self.count.enough.store(enough, Ordering::SeqCst);
+        // Who was counted before saw nobody to wake.
+        if self.count.now() < enough {
+            thread::park_timeout(longest);
+        }
+        self.count.enough.store(NEVER, Ordering::SeqCst);
+    }
 }
 
 type Answers = Vec<Result<Outcome, StoreError>>;
@@ -114,7 +155,7 @@ pub(super) fn spawn<E: Engine>(
     let runtime =
         Handle::try_current().map_err(|_| StoreError::Failed("there is no runtime around it".to_owned()))?;
     let (end, ended) = watch::channel(false);
-    std::thread::Builder::new()
+    thread::Builder::new()
         .name("store-writer".to_owned())
         .spawn(move || {
             run(engine, &runtime, &waiting, batch_max);
@@ -140,7 +181,7 @@ fn run<E: Engine>(mut engine: E, runtime: &Handle, waiting: &Waiting, batch_max:
         }
         let began = Instant::now();
         let answers = settle(&mut engine, runtime, &batch.writes);
-        gauges.committed(began.elapsed(), batch.writes.len(), in_all(&waiting.length));
+        gauges.committed(began.elapsed(), batch.writes.len(), waiting.count.now());
         answered = batch.answer(answers);
         chore_after = chore(&mut engine, false);
     }
@@ -192,16 +233,17 @@ impl Batch {
         self.writes.len() - before
     }
 
-    /// Waits for more, until as many are there as may be expected or [`COMPANY`] is over. It looks now and then:
-    /// to be woken by each one that comes would cost more than it saves.
+    /// Waits for more, until as many are there as may be expected or [`COMPANY`] is over. Only the last of them wakes
+    /// the writer: to be woken by each one that comes would cost more than it saves.
     fn keep_company(&mut self, waiting: &Waiting, expected: usize) {
         let until = Instant::now() + COMPANY;
-        while self.writes.len() < expected.min(self.max) {
+        loop {
+            let missing = expected.min(self.max).saturating_sub(self.writes.len());
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if missing == 0 || left.is_zero() {
                 break;
             }
-            std::thread::park_timeout(left.min(LOOK_EVERY));
+            waiting.sleep(missing, left);
             self.take(waiting);
         }
     }
@@ -271,5 +313,46 @@ fn worth_trying_singly(error: &StoreError) -> bool {
 
 /// How long a commit that overlaps with others waits for company.
 const COMPANY: Duration = Duration::from_millis(2);
-/// How often it looks whether all are there.
-const LOOK_EVERY: Duration = Duration::from_micros(250);
+/// More writes than can ever wait.
+const NEVER: usize = usize::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    /// Longer than any test may take: who is not woken is found.
+    const LONG: Duration = Duration::from_hours(1);
+
+    fn some_write() -> Write {
+        Write::Sweep { at: Timestamp::from_micros(0), attempts_max: 1 }
+    }
+
+    #[test]
+    fn the_last_of_those_that_are_expected_wakes_the_writer() {
+        let (queue, waiting) = Queue::new(16);
+        let writer = thread::spawn(move || {
+            let mut batch = Batch { writes: Vec::new(), senders: Vec::new(), max: 16 };
+            let mut company = Vec::new();
+            for expected in [1, 3, 8] {
+                while batch.writes.len() < expected {
+                    waiting.sleep(expected - batch.writes.len(), LONG);
+                    batch.take(&waiting);
+                }
+                company.push(batch.writes.len());
+            }
+            company
+        });
+        let answers: Vec<_> = (0..8).map(|_| queue.write(some_write())).collect();
+        assert_eq!(writer.join().expect("the writer wakes").last(), Some(&8));
+        assert_eq!((queue.waiting(), answers.len()), (0, 8));
+    }
+
+    #[test]
+    fn nobody_waits_for_who_is_there_already() {
+        let (queue, waiting) = Queue::new(16);
+        let answers: Vec<_> = (0..3).map(|_| queue.write(some_write())).collect();
+        waiting.sleep(3, LONG);
+        assert_eq!((queue.waiting(), answers.len()), (3, 3));
+    }
+}
