@@ -1,5 +1,4 @@
-//! An entry of the inbox: what one message said. In memory it is a share of the message as it came; on disk the entries
-//! of a transaction are one row.
+//! An entry of the inbox: what one message said. On disk the entries of a transaction are one row.
 //!
 //! ```text
 //! row     = 2, count, each: entry
@@ -9,12 +8,9 @@
 //! reading = name (0 and its text, or which of the row's names so far), kind and marks, time if it is a new one, value
 //! ```
 
-use std::sync::Arc;
-
 use super::entry_v1;
 use super::prints::Print;
 use crate::model::{DeviceId, Gap, Reading, SensorName, Timestamp, Value};
-use crate::store::ReportWrite;
 use crate::store::history::wire::{Bytes, put_count, put_signed, put_text};
 
 /// A device and when it was heard.
@@ -34,37 +30,12 @@ pub(super) struct Entry {
     /// Devices that gave a sign of life by it, and when.
     pub(super) heard: Vec<Heard>,
     pub(super) print: Option<[u8; 16]>,
-    pub(super) said: Said,
-}
-
-/// The readings of a message.
-#[derive(Debug)]
-pub(super) enum Said {
-    /// All of the message as it came.
-    All(Arc<ReportWrite>),
-    /// These.
-    Read(Vec<Reading>),
-}
-
-impl Said {
-    /// The readings of a message. Its bytes are held with them, if they are few.
-    pub(super) fn of(report: &Arc<ReportWrite>) -> Self {
-        if report.raw.len() > HELD_BYTES {
-            Self::Read(report.readings.clone())
-        } else {
-            Self::All(Arc::clone(report))
-        }
-    }
+    /// A copy: what a message was taken in with goes back to the thread that took it in, whose next message needs the
+    /// same pieces of memory.
+    pub(super) readings: Vec<Reading>,
 }
 
 impl Entry {
-    pub(super) fn readings(&self) -> &[Reading] {
-        match &self.said {
-            Said::All(report) => &report.readings,
-            Said::Read(readings) => readings,
-        }
-    }
-
     pub(super) fn print(&self) -> Option<Print> {
         self.print.map(|print| Print { device: self.device, print })
     }
@@ -97,9 +68,9 @@ pub(super) fn write(entries: &[Entry]) -> Vec<u8> {
         let past = if entry.past { PAST } else { 0 };
         out.push(past | if entry.print.is_some() { PRINT } else { 0 });
         out.extend(entry.print.iter().flatten());
-        put_count(&mut out, entry.readings().len());
+        put_count(&mut out, entry.readings.len());
         let mut created = None;
-        for reading in entry.readings() {
+        for reading in &entry.readings {
             names.put(&mut out, &reading.sensor);
             put_reading(&mut out, reading, &mut created, at);
         }
@@ -198,16 +169,7 @@ pub(super) fn read(last: i64, body: &[u8]) -> Option<Vec<Entry>> {
         let readings = (0..rest.count(rest.len())?)
             .map(|_| read_reading(&mut rest, &mut names, &mut created, at))
             .collect::<Option<_>>()?;
-        entries.push(Entry {
-            seq,
-            at,
-            past,
-            device,
-            device_id: None,
-            heard,
-            print,
-            said: Said::Read(readings),
-        });
+        entries.push(Entry { seq, at, past, device, device_id: None, heard, print, readings });
     }
     (rest.is_empty() && entries.last()?.seq == last).then_some(entries)
 }
@@ -277,8 +239,6 @@ const IDLE: u8 = 0x80;
 const NEW_TIME: u8 = 0x40;
 const SAME_TIME: u8 = 0x20;
 
-/// Bytes of a message that may be held until it is filed, for nothing but to spare a copy of its readings.
-const HELD_BYTES: usize = 4096;
 /// Names of a row that are searched one by one.
 const LISTED_MAX: usize = 256;
 

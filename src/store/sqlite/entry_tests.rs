@@ -15,7 +15,7 @@ fn entry(seq: i64, at: i64, readings: Vec<Reading>) -> Entry {
         device_id: None,
         heard: vec![(2, None), (3, Some(at)), (4, Some(7))],
         print: (seq % 2 == 0).then_some([7; 16]),
-        said: Said::Read(readings),
+        readings,
     }
 }
 
@@ -48,7 +48,7 @@ fn a_row_says_what_was_put_into_it() {
     for (read, put) in read.iter().zip(&put) {
         assert_eq!((read.seq, read.at, read.past, read.device), (put.seq, put.at, put.past, put.device));
         assert_eq!((&read.heard, read.print), (&put.heard, put.print));
-        assert_eq!(read.readings(), put.readings());
+        assert_eq!(read.readings, put.readings);
     }
 }
 
@@ -62,7 +62,7 @@ fn names_beyond_those_that_are_searched_are_written_again() {
     let put = vec![entry(1, 1, many(0)), entry(2, 2, many(17)), entry(3, 3, many(0))];
     let read = read(3, &write(&put)).unwrap();
     for (read, put) in read.iter().zip(&put) {
-        assert_eq!(read.readings(), put.readings());
+        assert_eq!(read.readings, put.readings);
     }
 }
 
@@ -103,7 +103,7 @@ fn an_entry_of_an_earlier_schema_is_read() {
     assert_eq!(entry.device_id.as_ref().map(DeviceId::as_str), Some("d"));
     assert_eq!((&entry.heard, entry.print), (&vec![(2, None), (3, Some(9))], Some([7; 16])));
     assert_eq!(
-        entry.readings(),
+        entry.readings,
         [reading("a", Value::Integer(-7), Some(5), true), reading("b", Value::Text("x".into()), None, false)]
     );
     for end in 0..body.len() {

@@ -3,7 +3,7 @@
 
 use rusqlite::types::ValueRef;
 
-use super::entry::{Entry, Said};
+use super::entry::Entry;
 use super::row;
 use crate::model::{DeviceId, Reading, Timestamp};
 
@@ -19,8 +19,7 @@ pub(super) fn read(seq: i64, body: &[u8]) -> Option<Entry> {
     let heard = list(&mut rest, |rest| Some((number(rest)?, list(rest, number)?.pop())))?;
     let print = list(&mut rest, chunk::<16>)?.pop();
     let readings = list(&mut rest, reading)?;
-    let said = Said::Read(readings);
-    rest.is_empty().then_some(Entry { seq, at, past: false, device, device_id, heard, print, said })
+    rest.is_empty().then_some(Entry { seq, at, past: false, device, device_id, heard, print, readings })
 }
 
 fn reading(rest: &mut &[u8]) -> Option<Reading> {

@@ -55,15 +55,15 @@ fn keep(db: &Connection, recall: &mut Pages, device: i64, of_device: &[&Entry]) 
     let past = of_device.iter().any(|entry| entry.past);
     let mut page = Page::default();
     let mut bytes = 0;
-    for entry in of_device.iter().filter(|entry| !entry.readings().is_empty()) {
-        let more = entry.readings().iter().map(|reading| size(&reading.value)).sum::<usize>();
+    for entry in of_device.iter().filter(|entry| !entry.readings.is_empty()) {
+        let more = entry.readings.iter().map(|reading| size(&reading.value)).sum::<usize>();
         if bytes + more > PAGE_BYTES || page.messages.len() >= MESSAGES_MAX {
             put(db, recall, device, &std::mem::take(&mut page), past)?;
             bytes = 0;
         }
         bytes += more;
         page.add(Head { seq: entry.seq, at_us: entry.at });
-        for (nth, reading) in entry.readings().iter().enumerate() {
+        for (nth, reading) in entry.readings.iter().enumerate() {
             let created = reading.created.map(Timestamp::micros);
             page.say(nth, &reading.sensor, created, reading.counts, reading.value.clone());
         }

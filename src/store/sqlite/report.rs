@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use serde_json::value::RawValue;
 
-use super::entry::{Entry, Said};
+use super::entry::Entry;
 use super::journal::{Journal, Message};
 use super::prints::Print;
 use super::recall::Recall;
@@ -51,7 +51,7 @@ pub(super) fn store(
         device_id: report.device.as_ref().map(|names| names.id.clone()),
         heard,
         print,
-        said: if fresh && report.device.is_some() { Said::of(report) } else { Said::Read(Vec::new()) },
+        readings: if fresh && report.device.is_some() { report.readings.clone() } else { Vec::new() },
     });
     let mut settled = None;
     if fresh && let Some(reply) = &report.reply {
