@@ -76,7 +76,7 @@ impl Default for Limits {
             connections_max_count: 4096,
             peer_connections_max_count: 256,
             writes_max_count: 4096,
-            batch_max_count: 256,
+            batch_max_count: 1024,
             device_messages_max_per_minute: Bound(0),
             device_commands_max_count: 1000,
             logins_max_per_minute: 10,

@@ -114,7 +114,7 @@ impl Target {
 
 impl Default for WriterSettings {
     fn default() -> Self {
-        Self { queue_max: 4096, batch_max: 256 }
+        Self { queue_max: 4096, batch_max: 1024 }
     }
 }
 
