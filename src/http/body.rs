@@ -23,10 +23,12 @@ pub struct BodyLimits {
 }
 
 impl BodyLimits {
-    /// The same, but for a path that takes smaller bodies only.
-    pub(super) fn capped(self, body_max_bytes: Option<usize>) -> Self {
-        let body_max_bytes = body_max_bytes.map_or(self.body_max_bytes, |own| own.min(self.body_max_bytes));
-        Self { body_max_bytes, ..self }
+    /// The same, but for a path that takes smaller or faster bodies only.
+    pub(super) fn capped(self, body_max_bytes: Option<usize>, body_time_ms: Option<u64>) -> Self {
+        Self {
+            body_max_bytes: body_max_bytes.map_or(self.body_max_bytes, |own| own.min(self.body_max_bytes)),
+            body_time_ms: body_time_ms.map_or(self.body_time_ms, |own| own.min(self.body_time_ms)),
+        }
     }
 }
 

@@ -194,13 +194,17 @@ fn device(
     if incoming.is_end_stream() {
         return (owner.handler)(exchange); // as nearly every message has its text in the query
     }
-    let limits = limits.capped(owner.body_max_bytes);
+    let limits = limits.capped(owner.body_max_bytes, owner.body_time_ms);
     Box::pin(async move {
         match body::read_body(&exchange.headers, incoming, limits).await {
             Ok(body) => (owner.handler)(Exchange { body, ..exchange }).await,
             Err(reject) => {
                 let line = format!("{} on {:?}: {}", exchange.peer.addr, exchange.path, reject.caller());
-                reject.log(line).into_reply()
+                let reject = reject.log(line);
+                match owner.unread {
+                    Some(unread) => unread(exchange, reject).await,
+                    None => reject.into_reply(),
+                }
             }
         }
     })

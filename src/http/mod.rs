@@ -33,7 +33,7 @@ pub use exchange::{ClientCert, Exchange, ListenerKind, Peer, TlsFacts};
 pub use file::FileBody;
 pub use reject::Reject;
 pub use reply::Reply;
-pub use routes::{Owner, RouteError, Routes, Row, Table, Takes};
+pub use routes::{Owner, RouteError, Routes, Row, Table, Takes, Unread};
 pub use session::{Session, Talk, Wire};
 pub use to_https::{ToHttps, is_harmless_host};
 

@@ -70,6 +70,7 @@ impl Reject {
         let sentence = match takes {
             Takes::Exchanges => "this path takes GET, POST and PUT".to_owned(),
             Takes::Reads => "this path takes GET and HEAD".to_owned(),
+            Takes::Every => "this path takes every method".to_owned(),
             Takes::Only(list) => format!("this path takes {list}"),
         };
         Self {
