@@ -36,6 +36,9 @@ pub struct Silence {
     /// When the dialect says how often its devices speak: such a device is late after this from its first message on,
     /// and offline after `least`. A slower pace that was learned stretches both.
     pub late: Option<Duration>,
+    /// The interval that is taken for granted until one is learned. A device of such a family is late after two of its
+    /// intervals and `more`.
+    pub pace: Option<Duration>,
 }
 
 impl Silence {
@@ -46,6 +49,7 @@ impl Silence {
         more: Duration::ZERO,
         least: Duration::from_secs(30),
         late: None,
+        pace: None,
     };
 }
 
@@ -119,9 +123,13 @@ impl Rhythm {
     /// What the silence since `seen` means. `window` holds until an interval is learned.
     pub(super) fn presence(&self, seen: Option<Timestamp>, now: Timestamp, window: Duration) -> Presence {
         let rhythm = self.interval();
-        let Silence { intervals, more, least, late, .. } = *self.rule;
+        let Silence { intervals, more, least, late, pace, .. } = *self.rule;
         let offline_after = |interval: Duration| (interval * intervals + more).max(least);
         let (late_after, offline_after) = match (rhythm, late) {
+            _ if let Some(pace) = pace => {
+                let interval = rhythm.unwrap_or(pace);
+                (interval * 2 + more, offline_after(interval))
+            }
             (None, None) => (window, window),
             (Some(interval), None) => (interval + (interval / 2).max(LATE_SLACK), offline_after(interval)),
             (None, Some(late)) => (late, least),
@@ -130,7 +138,7 @@ impl Rhythm {
         let within = |span: Duration| seen.is_some_and(|seen| seen.plus(span) >= now);
         Presence {
             online: within(offline_after),
-            late: (rhythm.is_some() || late.is_some()) && !within(late_after),
+            late: (rhythm.is_some() || late.is_some() || pace.is_some()) && !within(late_after),
             rhythm,
         }
     }
@@ -240,6 +248,7 @@ mod tests {
             more: Duration::from_secs(10),
             least: Duration::ZERO,
             late: None,
+            pace: None,
         };
         let mut rhythm = Rhythm::new(&EACH_FIVE);
         for n in 0_i64..9 {
@@ -252,6 +261,28 @@ mod tests {
         assert!(presence(14).online && !presence(14).late);
         assert!(presence(16).online && presence(16).late);
         assert!(presence(24).online && !presence(26).online);
+    }
+
+    #[test]
+    fn a_pace_is_taken_for_granted_until_another_is_learned() {
+        const EACH_300: Silence =
+            Silence { more: Duration::from_mins(1), pace: Some(Duration::from_mins(5)), ..Silence::USUAL };
+        let heard = |interval_s: u64, times: u64| {
+            let mut rhythm = Rhythm::new(&EACH_300);
+            (0..times).for_each(|n| rhythm.heard(at(n * interval_s)));
+            let last = at((times - 1) * interval_s);
+            move |after: u64| {
+                let presence = rhythm.presence(Some(last), last.plus(Duration::from_secs(after)), WINDOW);
+                (presence.online, presence.late)
+            }
+        };
+        for times in [1, 9] {
+            let node = heard(300, times);
+            assert_eq!([node(660), node(661)], [(true, false), (true, true)]);
+            assert_eq!([node(960), node(961)], [(true, true), (false, true)]);
+        }
+        let quick = heard(60, 9);
+        assert_eq!([quick(180), quick(181), quick(241)], [(true, false), (true, true), (false, true)]);
     }
 
     #[test]

@@ -273,5 +273,6 @@ const SILENCE: Silence = Silence {
     more: Duration::ZERO,
     least: Duration::from_secs(30),
     late: Some(Duration::from_secs(10)),
+    pace: None,
 };
 const READ_EVERY: Duration = Duration::from_mins(1);

@@ -297,6 +297,7 @@ const SILENCE: Silence = Silence {
     more: Duration::from_secs(10),
     least: Duration::ZERO,
     late: None,
+    pace: None,
 };
 /// What set-up guides tell people to look for (§3.1).
 const ALIVE: &[u8] = b"Flask server is running!";
