@@ -27,7 +27,7 @@ pub(super) fn random_secret() -> Result<SecretString, HubError> {
 }
 
 /// A key that a device shares with us: 128 random bits as 32 hex digits, as in the protocol's example.
-pub(super) fn random_key() -> Result<SecretString, HubError> {
+pub fn random_key() -> Result<SecretString, HubError> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| failed(&error))?;
     Ok(SecretString::from(hex(&bytes)))

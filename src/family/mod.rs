@@ -12,8 +12,10 @@ mod network;
 pub mod sca11h;
 pub mod schedules;
 pub mod simulator;
+mod swarm;
 mod talker;
 pub mod templates;
+pub mod tswarm;
 mod turns;
 
 use std::pin::Pin;
@@ -24,6 +26,7 @@ pub use calibrate::{CalibrateFrom, Calibration, Period};
 pub use days::{BadLine, Day, DayFile, Days, Imported, OldFile};
 pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
 pub use network::Network;
+pub use swarm::{Added, Decision, HoldNote, NewNode, NodeNote, Swarm};
 use tokio_util::sync::CancellationToken;
 
 use crate::core::{Hub, HubError, Order, Silence};
@@ -145,6 +148,11 @@ pub trait Family: Send + Sync + 'static {
 
     /// What the dialect does with files of a day; `None` when its first server wrote none.
     fn days(&self) -> Option<&dyn Days> {
+        None
+    }
+
+    /// What people do with a swarm of small nodes; `None` in a dialect whose devices are no such nodes.
+    fn swarm(&self) -> Option<&dyn Swarm> {
         None
     }
 
@@ -317,6 +325,8 @@ pub struct FamilySettings {
     pub sca11h: sca11h::Sca11hSettings,
     /// Of microcontrollers over WebSocket.
     pub mcu: mcu::McuSettings,
+    /// Of Tswarm nodes.
+    pub tswarm: tswarm::TswarmSettings,
 }
 
 impl FamilySettings {
@@ -327,7 +337,8 @@ impl FamilySettings {
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         self.cwm.check().map_err(|message| ("cwm", message))?;
         self.sca11h.check().map_err(|message| ("sca11h", message))?;
-        self.mcu.check().map_err(|message| ("mcu", message))
+        self.mcu.check().map_err(|message| ("mcu", message))?;
+        self.tswarm.check().map_err(|message| ("tswarm", message))
     }
 }
 
@@ -337,5 +348,6 @@ pub fn all(settings: &FamilySettings, issuer: &Arc<dyn Issuer>) -> Vec<Arc<dyn F
         Arc::new(cwm::Cwm::new(settings.cwm.clone()).with_issuer(Arc::clone(issuer))),
         Arc::new(sca11h::Sca11h::new(settings.sca11h.clone())),
         Arc::new(mcu::Mcu::new(settings.mcu.clone())),
+        Arc::new(tswarm::Tswarm::new(settings.tswarm.clone())),
     ]
 }
