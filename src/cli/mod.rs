@@ -31,6 +31,7 @@ mod status;
 mod template;
 mod token;
 mod transfers;
+mod tswarm;
 mod upload;
 mod user;
 
@@ -99,6 +100,8 @@ enum Command {
     Sca11h(Box<sca11h::Sca11h>),
     /// Microcontrollers: their files of a day, and those of their original server.
     Mcu(mcu::Mcu),
+    /// Small nodes that upload and sleep: logins, holding them awake, who was turned away.
+    Tswarm(tswarm::Tswarm),
     /// Rehearse with a pretend fleet.
     Simulate(Box<simulate::Simulate>),
     /// Print a completion script for a shell.
@@ -173,6 +176,7 @@ fn run(cli: Cli) -> Done {
         Command::Export(command) => wait(command.run(&settings)),
         Command::Sca11h(command) => wait(command.run(&settings)),
         Command::Mcu(command) => wait(command.run(&settings)),
+        Command::Tswarm(command) => wait(command.run(&settings)),
         Command::Simulate(command) => command.run(&settings),
     }
 }

@@ -10,7 +10,7 @@ use super::App;
 use super::api::{
     backup, calibration, calls, captures, commands, data, days, devices, dictionaries, export, files,
     handshakes, health, ledger, listeners, messages, metrics, people, picture, recording, schedules, secrets,
-    sign_in, templates, timeline, transfers,
+    sign_in, templates, timeline, transfers, tswarm,
 };
 use super::auth::Proof;
 use super::error::WebError;
@@ -41,7 +41,7 @@ pub(crate) struct Row {
 
 /// Every route there is.
 pub(crate) fn table() -> Vec<Row> {
-    [operations(), equipment(), administration(), pages()].into_iter().flatten().collect()
+    [operations(), equipment(), nodes(), administration(), pages()].into_iter().flatten().collect()
 }
 
 /// The least roles, by the names the rows use.
@@ -121,6 +121,22 @@ fn equipment() -> Vec<Row> {
         api("PUT", "/api/v1/files/{name}", operator, put(files::publish)),
         api("POST", "/api/v1/files/{name}", operator, post(files::publish)),
         api("DELETE", "/api/v1/files/{name}", operator, delete(files::withdraw)),
+    ]
+}
+
+/// Small nodes that upload and sleep.
+fn nodes() -> Vec<Row> {
+    let Needs { viewer, operator, .. } = NEEDS;
+    vec![
+        api("GET", "/api/v1/tswarm/nodes", viewer, get(tswarm::nodes)),
+        api("POST", "/api/v1/tswarm/nodes", operator, post(tswarm::add)),
+        api("POST", "/api/v1/tswarm/nodes/{node}/enable", operator, post(tswarm::enable)),
+        api("POST", "/api/v1/tswarm/nodes/{node}/disable", operator, post(tswarm::disable)),
+        api("POST", "/api/v1/tswarm/nodes/{node}/revoke", operator, post(tswarm::revoke)),
+        api("GET", "/api/v1/tswarm/holds", viewer, get(tswarm::holds)),
+        api("POST", "/api/v1/tswarm/holds", operator, post(tswarm::hold)),
+        api("DELETE", "/api/v1/tswarm/holds/{id}", operator, delete(tswarm::release)),
+        api("GET", "/api/v1/tswarm/rejected", operator, get(tswarm::rejected)),
     ]
 }
 

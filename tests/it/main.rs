@@ -32,5 +32,6 @@ mod simulate_sca11h;
 mod store;
 mod tidy;
 mod transfers;
+mod tswarm;
 mod web;
 mod wire;

@@ -27,6 +27,7 @@ pub(crate) mod sign_in;
 pub(crate) mod templates;
 pub(crate) mod timeline;
 pub(crate) mod transfers;
+pub(crate) mod tswarm;
 
 use super::App;
 use super::error::WebError;
