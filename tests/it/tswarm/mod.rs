@@ -3,6 +3,7 @@
 
 mod conformance;
 mod house;
+mod micropython;
 mod people;
 
 use std::io::{Read as _, Write as _};
