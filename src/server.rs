@@ -118,6 +118,7 @@ async fn compose(
         dictionaries: bookcase.shelf.clone(),
         metrics: Some(metrics::source(hub.clone(), clock.clone(), certificate_files(config))),
         listeners: Some(Arc::new(listeners.clone())),
+        device_url: listeners.addr(ListenerKind::Https).map(|addr| hosts::url(&hosts, addr.port())),
         ..WebSettings::default()
     };
     let admin_apart = listeners.kinds().any(|kind| kind == ListenerKind::Admin);

@@ -1,5 +1,7 @@
 //! `homeport devices`: the registry.
 
+mod enrol;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -67,9 +69,15 @@ enum What {
         /// The new name.
         name: String,
     },
-    /// Set the key that a device shares with this server, or make a new one and print it, once.
+    /// Make a device that sends with a token, and print the token, once.
     #[command(
-        after_help = "Example:\n  homeport devices rotate 0002010203040506\n  homeport devices rotate 0002010203040506 --key-file vendor.key"
+        after_help = "Example:\n  homeport devices add 'Boiler room'\n  homeport devices add Pressure --type gauge --config-json '{\"minVal\":0,\"maxVal\":10}'"
+    )]
+    Add(enrol::Add),
+    /// Set the key that a device shares with this server, or make a new one and print it, once; of a device with a token,
+    /// make a new token.
+    #[command(
+        after_help = "Example:\n  homeport devices rotate 0002010203040506\n  homeport devices rotate 0002010203040506 --key-file vendor.key\n  homeport devices rotate 'Boiler room' --grace-s 3600"
     )]
     Rotate {
         /// Its id, address or name.
@@ -77,12 +85,21 @@ enum What {
         /// A file with the key it has already: text, hex or base64; - reads standard input.
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
+        /// How long the tokens that it has stay good, in seconds [default: not at all].
+        #[arg(long, value_name = "SECONDS", conflicts_with = "key_file")]
+        grace_s: Option<u64>,
     },
-    /// Revoke the certificates of a device. When it calls /provision again it gets a new one; block it to keep it out.
-    #[command(after_help = "Example:\n  homeport devices revoke 0002010203040506")]
+    /// Revoke the certificates or tokens of a device. A module that calls /provision again gets a new certificate; block it
+    /// to keep it out.
+    #[command(
+        after_help = "Example:\n  homeport devices revoke 0002010203040506\n  homeport devices revoke 'Boiler room' --token 0193..."
+    )]
     Revoke {
         /// Its id, address or name.
         device: String,
+        /// One of its tokens, by the id that `devices show` tells [default: all].
+        #[arg(long, value_name = "ID")]
+        token: Option<String>,
     },
     /// Say over which port a module shall talk to its equipment; it is told when its heartbeat says otherwise.
     #[command(after_help = "Example:\n  homeport devices port 0002010203040506 232 --baud 115200")]
@@ -116,8 +133,11 @@ impl Devices {
             What::Rename { device, name } => {
                 change(&client, device, Method::PATCH, "", Some(json!({ "name": name })), "renamed").await
             }
-            What::Rotate { device, key_file } => rotate(&client, device, key_file.as_deref()).await,
-            What::Revoke { device } => revoke(&client, device).await,
+            What::Add(add) => add.run(&client).await,
+            What::Rotate { device, key_file, grace_s } => {
+                rotate(&client, device, key_file.as_deref(), *grace_s).await
+            }
+            What::Revoke { device, token } => revoke(&client, device, token.as_deref()).await,
             What::Port { device, port, baud } => {
                 let wish = if port == "none" { Value::Null } else { json!({ "port": port, "baud": baud }) };
                 let done = if wish.is_null() { "port no longer wanted" } else { "port wanted" };
@@ -177,7 +197,7 @@ fn certificate(shown: &Value) -> String {
     output::safe(&format!("{}, {belief}, SHA-256 {}", text(shown, "subject"), text(shown, "fingerprint")))
 }
 
-async fn rotate(client: &Client, name: &str, key_file: Option<&Path>) -> Done {
+async fn rotate(client: &Client, name: &str, key_file: Option<&Path>, grace_s: Option<u64>) -> Done {
     let record = device(client, name).await?;
     let key = match key_file {
         None => None,
@@ -187,19 +207,24 @@ async fn rotate(client: &Client, name: &str, key_file: Option<&Path>) -> Done {
         }
     };
     let path = format!("/devices/{}/rotate", escape(text(&record, "id")));
-    let body = json!({ "key": key.as_deref().map(str::trim) });
+    let body = json!({ "key": key.as_deref().map(str::trim), "grace_s": grace_s });
     let answer = client.call(Method::POST, &path, Some(&body)).await?;
     if key.is_some() {
         return Ok(output::line(&format!("{} has the key of the file", output::cell(&record, "address")))?);
     }
     output::note("This is shown once. Give it to the device, and keep it like a password:");
-    Ok(output::line(text(&answer, "key"))?)
+    let token = text(&answer, "token");
+    Ok(output::line(if token.is_empty() { text(&answer, "key") } else { token })?)
 }
 
-async fn revoke(client: &Client, name: &str) -> Done {
+async fn revoke(client: &Client, name: &str, token: Option<&str>) -> Done {
     let record = device(client, name).await?;
     let path = format!("/devices/{}/revoke", escape(text(&record, "id")));
-    let answer = client.call(Method::POST, &path, None).await?;
+    let body = token.map(|token| json!({ "token": token }));
+    let answer = client.call(Method::POST, &path, body.as_ref()).await?;
+    if answer.is_null() {
+        return Ok(output::line(&format!("{} revoked", output::cell(&record, "address")))?);
+    }
     let ended: Vec<&str> = answer
         .get("revoked")
         .and_then(Value::as_array)

@@ -28,6 +28,12 @@ impl Hub {
         self.0.registry.device(id)
     }
 
+    /// Whether a device has a name, letter case aside. No wait.
+    pub fn is_named(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.0.registry.all().iter().any(|device| device.names.name.to_lowercase() == name)
+    }
+
     /// The device a person means: its id, else its address, else its name, letter case aside. `Conflict`
     /// when the text fits several.
     pub fn find_device(&self, text: &str) -> Result<Device, HubError> {

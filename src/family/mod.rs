@@ -15,6 +15,7 @@ pub mod simulator;
 mod swarm;
 mod talker;
 pub mod templates;
+pub mod token;
 pub mod tswarm;
 mod turns;
 
@@ -101,6 +102,23 @@ pub trait Family: Send + Sync + 'static {
         Box::pin(async { Ok(false) })
     }
 
+    /// Whether its devices prove themselves with tokens of ours ([`Hub::issue_device_token`]), so that `rotate` and
+    /// `revoke` mean those.
+    fn has_tokens(&self) -> bool {
+        false
+    }
+
+    /// Makes a device for a person, with the token that it is to show; `None` in a dialect whose devices come by
+    /// themselves.
+    fn enroll<'a>(
+        &'a self,
+        hub: &'a Hub,
+        wanted: &'a Enrolment,
+    ) -> Option<BoxFuture<'a, Result<Enrolled, HubError>>> {
+        let _ = (hub, wanted);
+        None
+    }
+
     /// Works out what a device should be set to from what it measured. Changes nothing.
     ///
     /// # Errors
@@ -172,6 +190,28 @@ pub trait Family: Send + Sync + 'static {
         let _ = (hub, stop);
         Vec::new()
     }
+}
+
+/// A device that a person wants made.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    /// What people are to call it, as typed.
+    pub name: String,
+    /// Its own identity on the wire; one is made if the person has none in mind.
+    pub address: Option<String>,
+    /// `user:<name>`.
+    pub by: String,
+    /// What else was said of it, as for [`Family::wish`].
+    pub wishes: Facts,
+}
+
+/// A device that was made.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// The device.
+    pub device: Device,
+    /// Its token, told once.
+    pub token: secrecy::SecretString,
 }
 
 /// Members that a dialect adds to what people see of a device.
@@ -327,6 +367,8 @@ pub struct FamilySettings {
     pub mcu: mcu::McuSettings,
     /// Of Tswarm nodes.
     pub tswarm: tswarm::TswarmSettings,
+    /// Of devices that have a token.
+    pub token: token::TokenSettings,
 }
 
 impl FamilySettings {
@@ -338,7 +380,8 @@ impl FamilySettings {
         self.cwm.check().map_err(|message| ("cwm", message))?;
         self.sca11h.check().map_err(|message| ("sca11h", message))?;
         self.mcu.check().map_err(|message| ("mcu", message))?;
-        self.tswarm.check().map_err(|message| ("tswarm", message))
+        self.tswarm.check().map_err(|message| ("tswarm", message))?;
+        self.token.check().map_err(|message| ("token", message))
     }
 }
 
@@ -349,5 +392,6 @@ pub fn all(settings: &FamilySettings, issuer: &Arc<dyn Issuer>) -> Vec<Arc<dyn F
         Arc::new(sca11h::Sca11h::new(settings.sca11h.clone())),
         Arc::new(mcu::Mcu::new(settings.mcu.clone())),
         Arc::new(tswarm::Tswarm::new(settings.tswarm.clone())),
+        Arc::new(token::TokenDevices::new(settings.token.clone())),
     ]
 }

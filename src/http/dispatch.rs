@@ -96,7 +96,9 @@ impl Dispatch {
     pub fn into_service(self) -> Service {
         let dispatch = Arc::new(self);
         Arc::new(move |request, peer| {
-            if let Some((owner, params)) = dispatch.table.find(peer.listener, request.uri().path()) {
+            let found = dispatch.table.find(peer.listener, request.uri().path());
+            let found = found.filter(|(owner, _)| (owner.minds)(request.method(), request.uri()));
+            if let Some((owner, params)) = found {
                 let version = request.version();
                 let reply = match dispatch.gated(peer) {
                     Ok(()) => device(owner, params, request, peer, (dispatch.limits)()),

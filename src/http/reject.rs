@@ -12,8 +12,9 @@ use super::{Reply, Takes};
 pub struct Reject {
     status: StatusCode,
     code: &'static str,
-    caller: String,
-    log: String,
+    field: Option<&'static str>,
+    caller: Box<str>,
+    log: Box<str>,
     retry_after_s: Option<u64>,
     takes: Option<Takes>,
     close: bool,
@@ -24,10 +25,11 @@ macro_rules! refusals {
         impl Reject {
             $($(#[$doc])*
             pub fn $name(caller: impl Into<String>) -> Self {
-                let caller = caller.into();
+                let caller: Box<str> = caller.into().into();
                 Self {
                     status: StatusCode::$status,
                     code: $code,
+                    field: None,
                     log: caller.clone(),
                     caller,
                     retry_after_s: None,
@@ -56,6 +58,8 @@ refusals! {
     too_large = PAYLOAD_TOO_LARGE, "too_large", close true;
     /// 416: there are no such bytes.
     out_of_range = RANGE_NOT_SATISFIABLE, "out_of_range", close false;
+    /// 422: it can be read and makes no sense.
+    unprocessable = UNPROCESSABLE_ENTITY, "invalid", close false;
     /// 429: too many requests.
     too_many = TOO_MANY_REQUESTS, "too_many", close false;
     /// 500: our fault.
@@ -84,7 +88,21 @@ impl Reject {
     /// Gives the log another sentence than the caller hears.
     #[must_use]
     pub fn log(mut self, sentence: impl Into<String>) -> Self {
-        self.log = sentence.into();
+        self.log = sentence.into().into();
+        self
+    }
+
+    /// Gives scripts another word than is usual for the status.
+    #[must_use]
+    pub const fn code(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Names the field of the request that is at fault.
+    #[must_use]
+    pub const fn field(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
         self
     }
 
@@ -112,14 +130,18 @@ impl Reject {
         &self.caller
     }
 
-    /// The answer: `{"error":{"code":"…","message":"…"}}`. Writes the one log line of this refusal.
+    /// The answer: `{"error":{"code":"…","message":"…"}}`, with a `field` if one was named. Writes the one log line of this refusal.
     pub fn into_reply(self) -> Reply {
         if self.status.is_server_error() {
             tracing::error!(status = self.status.as_u16(), "request refused: {}", self.log);
         } else {
             tracing::info!(status = self.status.as_u16(), "request refused: {}", self.log);
         }
-        let body = serde_json::json!({"error": {"code": self.code, "message": self.caller}}).to_string();
+        let mut error = serde_json::json!({"code": self.code, "message": self.caller});
+        if let (Some(field), Some(members)) = (self.field, error.as_object_mut()) {
+            members.insert("field".to_owned(), field.into());
+        }
+        let body = serde_json::json!({ "error": error }).to_string();
         let mut reply = Reply::json(self.status, body);
         if let Some(seconds) = self.retry_after_s {
             reply = reply.with(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hyper::Method;
+use hyper::{Method, Uri};
 
 use super::{BoxFuture, Exchange, Handler, ListenerKind, Reject, Reply, Rest};
 
@@ -66,6 +66,9 @@ pub struct Owner {
     pub any_case: bool,
     /// Who answers when the body cannot be read; `None` tells the caller in JSON.
     pub unread: Option<Unread>,
+    /// Which requests it takes at all; the others are answered as if the path were nobody's, which is by the pages
+    /// where there are some.
+    pub minds: fn(&Method, &Uri) -> bool,
     /// Who answers.
     pub handler: Handler,
 }
@@ -82,6 +85,7 @@ impl Owner {
             body_time_ms: None,
             any_case: false,
             unread: None,
+            minds: |_, _| true,
             handler,
         }
     }
@@ -90,6 +94,13 @@ impl Owner {
     #[must_use]
     pub const fn takes(mut self, takes: Takes) -> Self {
         self.takes = takes;
+        self
+    }
+
+    /// Takes only some of the requests, and leaves the others to the pages.
+    #[must_use]
+    pub const fn minding(mut self, minds: fn(&Method, &Uri) -> bool) -> Self {
+        self.minds = minds;
         self
     }
 

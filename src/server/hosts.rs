@@ -18,6 +18,18 @@ pub(super) fn names(given: &[String]) -> Vec<String> {
     names
 }
 
+/// The URL at which others on the network reach a listener with TLS: under the first name that is not this machine's for
+/// itself alone.
+pub(super) fn url(hosts: &[String], port: u16) -> String {
+    let at_home = |host: &&String| {
+        **host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    let host = hosts.iter().find(|host| !at_home(host)).or(hosts.first());
+    let host = host.map_or("localhost", String::as_str);
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    if port == 443 { format!("https://{host}") } else { format!("https://{host}:{port}") }
+}
+
 fn machine_name() -> Option<String> {
     let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
         .iter()

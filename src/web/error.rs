@@ -103,6 +103,9 @@ fn shown_hub(error: &HubError) -> Shown {
     let (status, code, field, retry_after_s) = match error {
         HubError::Refused(_) => (StatusCode::FORBIDDEN, "refused", None, None),
         HubError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None, None),
+        HubError::Conflict { field: "name", .. } => {
+            (StatusCode::CONFLICT, "name_taken", named(&"name"), None)
+        }
         HubError::Conflict { field, .. } => (StatusCode::CONFLICT, "conflict", named(field), None),
         HubError::Invalid { field, .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", named(field), None)

@@ -42,6 +42,8 @@ pub struct WebSettings {
     pub metrics: Option<Metrics>,
     /// The listeners, to look at, to open and to close.
     pub listeners: Option<Arc<dyn Listeners>>,
+    /// The URL at which devices reach the server, where its caller did not say another: `https://homeport.example:8443`.
+    pub device_url: Option<String>,
 }
 
 /// Looks up what the metrics tell, in Prometheus' text form.
@@ -55,6 +57,7 @@ pub(crate) struct App {
     families: Arc<[Arc<dyn Family>]>,
     metrics: Option<Metrics>,
     listeners: Option<Arc<dyn Listeners>>,
+    device_url: Option<Arc<str>>,
 }
 
 impl App {
@@ -100,6 +103,7 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
         dictionaries: settings.dictionaries,
         metrics: settings.metrics,
         listeners: settings.listeners,
+        device_url: settings.device_url.map(Arc::from),
     };
     let mut csrf = CsrfLayer::new();
     for origin in &settings.trusted_origins {

@@ -1,5 +1,7 @@
 //! What things look like in the API's JSON (`interface.md §4`, fields).
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -7,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::App;
 use super::api::secrets::{IssuedShape, KeyShape};
-use crate::core::{CertificateNote, Hub};
+use crate::core::{CertificateNote, DeviceToken, Hub};
 use crate::dictionary::{Chosen, Explained};
 use crate::family::Facts;
 use crate::model::{
@@ -35,6 +37,9 @@ pub(crate) struct DeviceShape {
     key: Option<KeyShape>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued: Option<IssuedShape>,
+    /// Of a dialect that gives tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Vec<DeviceToken>>,
     /// What its dialect knows of it.
     #[serde(flatten)]
     facts: Facts,
@@ -56,6 +61,7 @@ impl DeviceShape {
             certificate: None,
             key: None,
             issued: None,
+            tokens: None,
             facts: Facts::new(),
         }
     }
@@ -74,6 +80,11 @@ impl DeviceShape {
     pub(crate) fn with_secrets(self, key: Option<KeyShape>, issued: Option<IssuedShape>) -> Self {
         Self { key, issued, ..self }
     }
+
+    /// The same with the tokens it has.
+    pub(crate) fn with_tokens(self, tokens: Option<Vec<DeviceToken>>) -> Self {
+        Self { tokens, ..self }
+    }
 }
 
 /// A value, and what its dictionary makes of it: `label`, `shown`, `unit`, `class`, `outside`, `alarms`.
@@ -81,14 +92,25 @@ impl DeviceShape {
 pub(crate) struct DatumShape {
     #[serde(flatten)]
     datum: Datum,
+    /// Its device's time is more than a day ahead of ours: it is kept as it was said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ahead: bool,
     #[serde(flatten)]
     explained: Option<Explained>,
 }
 
+/// A device's clock may be so far ahead before its time is flagged (`accounts-dashboard.md §4`).
+const AHEAD: Duration = Duration::from_hours(24);
+
 impl DatumShape {
     /// A value with its meaning, if one is known.
     pub(crate) fn new(chosen: &Chosen, datum: Datum) -> Self {
-        Self { explained: chosen.explain(&datum.sensor, &datum.value), datum }
+        let latest = datum.time_received.plus(AHEAD);
+        Self {
+            explained: chosen.explain(&datum.sensor, &datum.value),
+            ahead: datum.time_created.is_some_and(|created| created > latest),
+            datum,
+        }
     }
 }
 

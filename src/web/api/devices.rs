@@ -2,24 +2,30 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::enrolment::{self, Base};
 use super::{Answer, device, secrets};
 use crate::core::DeviceFilter;
-use crate::family::Facts;
+use crate::family::{Enrolment, Facts};
 use crate::model::{DeviceId, DeviceState, FamilyName};
 use crate::web::App;
+use crate::web::auth::By;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Name, Params};
 use crate::web::shape::DeviceShape;
 
-/// A device made by hand.
+/// A device made by hand. Of a family that gives tokens, it needs a name; of others, an address.
 #[derive(Deserialize)]
 pub(crate) struct Make {
     family: Option<FamilyName>,
     address: Option<String>,
     name: Option<String>,
+    /// What the device's dialect shall know of it, such as `type` and `config`.
+    #[serde(flatten)]
+    wishes: Facts,
 }
 
 /// A device changed by hand.
@@ -57,12 +63,27 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Liste
 
 pub(crate) async fn create(
     State(app): State<App>,
+    Base(base): Base,
+    By(caller): By,
     Body(make): Body<Make>,
-) -> Result<(StatusCode, Json<DeviceShape>), WebError> {
-    let family = make.family.ok_or_else(|| WebError::field("family", "family is missing"))?;
+) -> Result<Response, WebError> {
+    let family = match (make.family, &make.address) {
+        (Some(family), _) => family,
+        (None, Some(_)) => return Err(WebError::field("family", "family is missing")),
+        (None, None) => FamilyName::new(TOKEN_FAMILY),
+    };
+    if app.family(&family).is_some_and(|dialect| dialect.has_tokens()) {
+        let name = make.name.ok_or_else(|| WebError::field("name", "name is missing"))?;
+        let wanted = Enrolment { name, address: make.address, by: caller.by(), wishes: make.wishes };
+        return Ok((
+            StatusCode::CREATED,
+            Json(enrolment::make(&app, &family, &wanted, base.as_deref()).await?),
+        )
+            .into_response());
+    }
     let address = make.address.ok_or_else(|| WebError::field("address", "address is missing"))?;
     let device = make_one(&app, &family, &address, make.name.as_deref()).await?;
-    Ok((StatusCode::CREATED, Json(DeviceShape::new(&app.hub, device))))
+    Ok((StatusCode::CREATED, Json(DeviceShape::new(&app.hub, device))).into_response())
 }
 
 /// Makes a device of a dialect that this server speaks.
@@ -76,6 +97,10 @@ pub(crate) async fn make_one(
         let names: Vec<_> = app.family_names().iter().map(ToString::to_string).collect();
         return Err(WebError::field("family", format!("family is one of {}", names.join(", "))));
     };
+    if dialect.has_tokens() {
+        let way = "its token is told once: make it with `homeport devices add`, or POST /api/v1/devices";
+        return Err(WebError::field("family", way));
+    }
     Ok(app.hub.create(family, &dialect.address(address), name).await?)
 }
 
@@ -83,8 +108,9 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<Devic
     let device = device(&app, &id)?;
     let certificate = app.hub.certificate(&device.names.id).await?;
     let (key, issued) = secrets::of(&app, &device).await?;
+    let tokens = secrets::tokens(&app, &device);
     let facts = app.facts(&device).await?;
-    let shape = DeviceShape::new(&app.hub, device).with_facts(facts);
+    let shape = DeviceShape::new(&app.hub, device).with_facts(facts).with_tokens(tokens);
     Ok(Json(shape.with_certificate(certificate).with_secrets(key, issued)))
 }
 
@@ -134,3 +160,6 @@ pub(crate) async fn block(State(app): State<App>, Name(id): Name) -> Answer<Devi
     let device = app.hub.block(&DeviceId::new(&id)).await?;
     Ok(Json(DeviceShape::new(&app.hub, device)))
 }
+
+/// Of a device that is made with nothing but a name.
+const TOKEN_FAMILY: &str = "token";

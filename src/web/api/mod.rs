@@ -10,6 +10,7 @@ pub(crate) mod data;
 pub(crate) mod days;
 pub(crate) mod devices;
 pub(crate) mod dictionaries;
+pub(crate) mod enrolment;
 pub(crate) mod export;
 pub(crate) mod files;
 pub(crate) mod handshakes;

@@ -1,23 +1,36 @@
-//! What a device proves itself with: its key and its certificate.
+//! What a device proves itself with: its key, its certificate, its tokens.
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, device};
-use crate::core::{DeviceKey, Material};
+use super::device;
+use super::enrolment::{Base, Told};
+use crate::core::{DeviceKey, DeviceToken, Material};
 use crate::model::{Device, Fingerprint, KeySpelling, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Name};
 
-/// A key of somebody's choice; without one a key is made.
+/// A key of somebody's choice; without one a key is made. Of a device with tokens: how long those that it has stay good.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Choice {
     key: Option<String>,
+    grace_s: Option<u64>,
+}
+
+/// Which token is to end; without one all are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Which {
+    token: Option<String>,
 }
 
 /// The new key, told once.
@@ -79,22 +92,57 @@ pub(crate) async fn of(
     Ok((key, issued))
 }
 
+/// The tokens of a device; `None` of one whose dialect gives none.
+pub(crate) fn tokens(app: &App, device: &Device) -> Option<Vec<DeviceToken>> {
+    has_tokens(app, device).then(|| app.hub.device_tokens(&device.names.id))
+}
+
+fn has_tokens(app: &App, device: &Device) -> bool {
+    app.family(&device.names.family).is_some_and(|family| family.has_tokens())
+}
+
 pub(crate) async fn rotate(
     State(app): State<App>,
     Name(id): Name,
+    Base(base): Base,
     By(caller): By,
     Body(choice): Body<Choice>,
-) -> Answer<Rotated> {
+) -> Result<Response, WebError> {
     let device = device(&app, &id)?;
-    let key = app.hub.rotate_key(&device.names.id, choice.key.as_deref()).await?;
-    tracing::info!(device = %device.names.address, by = %caller.by(), "the device has a new key");
-    Ok(Json(Rotated { device: id, key: key.expose_secret().to_owned() }))
+    if !has_tokens(&app, &device) {
+        if choice.grace_s.is_some() {
+            return Err(WebError::field("grace_s", "only a token has a grace: a key is replaced at once"));
+        }
+        let key = app.hub.rotate_key(&device.names.id, choice.key.as_deref()).await?;
+        tracing::info!(device = %device.names.address, by = %caller.by(), "the device has a new key");
+        return Ok(Json(Rotated { device: id, key: key.expose_secret().to_owned() }).into_response());
+    }
+    if choice.key.is_some() {
+        return Err(WebError::field("key", "a token is made here: nobody chooses it"));
+    }
+    let (by, grace) = (caller.by(), Duration::from_secs(choice.grace_s.unwrap_or_default()));
+    let token = app.hub.rotate_device_token(&device.names.id, grace, &by).await?;
+    tracing::info!(device = %device.names.address, %by, "the device has a new token");
+    Ok(Json(Told::new(&token, base.as_deref())).into_response())
 }
 
-pub(crate) async fn revoke(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<Ended> {
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+    Body(which): Body<Which>,
+) -> Result<Response, WebError> {
     let device = device(&app, &id)?;
     let by = caller.by();
-    let revoked = app.hub.revoke(&device.names.id, &by).await?;
-    tracing::info!(device = %device.names.address, %by, count = revoked.len(), "certificates revoked");
-    Ok(Json(Ended { device: id, revoked }))
+    if !has_tokens(&app, &device) {
+        let revoked = app.hub.revoke(&device.names.id, &by).await?;
+        tracing::info!(device = %device.names.address, %by, count = revoked.len(), "certificates revoked");
+        return Ok(Json(Ended { device: id, revoked }).into_response());
+    }
+    let count = app.hub.revoke_device_tokens(&device.names.id, which.token.as_deref(), &by).await?;
+    if count == 0 && which.token.is_some() {
+        return Err(WebError::NotFound("token"));
+    }
+    tracing::info!(device = %device.names.address, %by, count, "tokens revoked");
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
