@@ -31,6 +31,8 @@ mod simulate_mcu;
 mod simulate_sca11h;
 mod store;
 mod tidy;
+mod token_examples;
+mod tokens;
 mod transfers;
 mod tswarm;
 mod web;

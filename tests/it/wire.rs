@@ -14,6 +14,7 @@ enum Part {
     Heard { verdict: String, address: String },
     Command { address: String, cmd: String, payload: String },
     File { name: String, text: String },
+    Device { name: String },
     Anew,
 }
 
@@ -40,7 +41,8 @@ fn every_transcript_is_answered_to_the_byte() {
 /// A connection of the kind that the devices of the transcript's folder make.
 fn client(program: &Program, file: &Path) -> Client {
     let family = file.parent().and_then(Path::file_name);
-    if family.is_some_and(|family| family == "sca11h") { program.plain_client() } else { program.client() }
+    let plain = |family| ["sca11h", "token"].iter().any(|plain| family == *plain);
+    if family.is_some_and(plain) { program.plain_client() } else { program.client() }
 }
 
 struct Play<'a> {
@@ -86,6 +88,10 @@ impl Play<'_> {
             Part::File { name, text } => {
                 fs::write(self.program.folder().join(name), text).unwrap();
                 self.program.done(&["files", "add", name]);
+            }
+            Part::Device { name } => {
+                let token = self.program.done(&["devices", "add", name, "--address", name]);
+                self.seen.insert("token".to_owned(), token.trim().as_bytes().to_vec());
             }
         }
     }
@@ -195,6 +201,8 @@ fn parts(text: &str) -> Vec<Part> {
         } else if let Some(rest) = line.strip_prefix("@@@ ") {
             let (name, text) = rest.split_once(' ').expect("a name and a text");
             parts.push(Part::File { name: name.to_owned(), text: text.to_owned() });
+        } else if let Some(name) = line.strip_prefix("$$$ ") {
+            parts.push(Part::Device { name: name.to_owned() });
         } else {
             assert!(line.is_empty() || line.starts_with('#'), "not a part: {line}");
         }
@@ -203,7 +211,7 @@ fn parts(text: &str) -> Vec<Part> {
 }
 
 fn is_mark(line: &str) -> bool {
-    [">>>", "<<<", "~~~", "=== ", "+++ ", "@@@ ", "#"].iter().any(|mark| line.starts_with(mark))
+    [">>>", "<<<", "~~~", "=== ", "+++ ", "@@@ ", "$$$ ", "#"].iter().any(|mark| line.starts_with(mark))
 }
 
 /// Head lines, an empty line, and the body, which has no line end at its end.
