@@ -1,5 +1,6 @@
 // Two boards on raw sockets and a person at a page: LED on for all, a number within its range, recording, the listener.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import net from 'node:net';
 import { test } from 'node:test';
 import { house, signedIn } from './person.mjs';
@@ -121,6 +122,28 @@ test('a page sets the LED on all boards, on one, and says who was not there', as
     assert.ok(wide <= screen, `${path}: ${wide} px on a screen of ${screen}`);
   }
   [five, six, late].forEach((board) => board.leave());
+});
+
+test('a day of a board is a file as the original wrote it, a link away', async () => {
+  const { page, wrong } = await signedIn(its, '/send');
+  const nine = await board(its.server.ws);
+  nine.says('9,1,21.25');
+  nine.says('9,2,-3');
+  await shows(page, '/', /\b9\b/);
+  await page.getByRole('link', { name: '9', exact: true }).click();
+  const path = new URL(page.url()).pathname;
+  await shows(page, path, /Last messages[^]*9,2,-3/);
+  const link = page.locator('#days').getByRole('link').first();
+  const name = await link.innerText();
+  assert.match(name, /^IoTD009_\d{8}\.csv$/);
+  const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
+  assert.equal(download.suggestedFilename(), name);
+  const lines = (await readFile(await download.path(), 'latin1')).split(/\r?\n/).filter((line) => line);
+  assert.match(lines[0], /^\d\d:\d\d:\d\d\.\d{6}, 1\.000000, 21\.250000$/);
+  assert.match(lines[1], /^\d\d:\d\d:\d\d\.\d{6}, 2\.000000, -3\.000000$/);
+  assert.equal(lines.length, 2);
+  assert.deepEqual(wrong, [], 'the page makes no noise');
+  nine.leave();
 });
 
 test('two boards with one number are a warning on the page', async () => {
