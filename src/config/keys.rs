@@ -235,6 +235,12 @@ static KEYS: &[Key] = &[
         "Writes that are committed together. Read at the start."
     ),
     key!(
+        "limits.batch_time_ms",
+        limits.batch_time_ms,
+        "How long writes that come while others are being committed wait for more to come; longer saves work when many
+devices call at once. One that comes alone never waits. Read at the start."
+    ),
+    key!(
         "limits.device_messages_max_per_minute",
         limits.device_messages_max_per_minute,
         "Messages a minute of one device that calls, its equipment's among them; beyond it the device is told to come

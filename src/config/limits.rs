@@ -41,6 +41,9 @@ pub struct Limits {
     pub writes_max_count: usize,
     /// Writes that are committed together. Read at the start.
     pub batch_max_count: usize,
+    /// How long writes that come while others are being committed wait for more to come; one that comes alone never
+    /// waits. Read at the start.
+    pub batch_time_ms: u64,
     /// Messages a minute of one device that calls, its equipment's among them; more are told to come back. 0 is any
     /// number.
     pub device_messages_max_per_minute: Bound,
@@ -77,6 +80,7 @@ impl Default for Limits {
             peer_connections_max_count: 256,
             writes_max_count: 4096,
             batch_max_count: 1024,
+            batch_time_ms: 2,
             device_messages_max_per_minute: Bound(0),
             device_commands_max_count: 1000,
             logins_max_per_minute: 10,

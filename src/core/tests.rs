@@ -24,7 +24,12 @@ impl Bench {
     pub(super) async fn new(settings: HubSettings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let target = Target::Sqlite(dir.path().join("homeport.db"));
-        let store = Store::open(&target, WriterSettings { queue_max: 64, batch_max: 16 }).await.unwrap();
+        let store = Store::open(
+            &target,
+            WriterSettings { queue_max: 64, batch_max: 16, ..WriterSettings::default() },
+        )
+        .await
+        .unwrap();
         let now = Arc::new(AtomicI64::new(1_700_000_000_000_000));
         let hub = Hub::start(store.clone(), clock(&now), settings).await.unwrap();
         Self { hub, store, now, _dir: dir }

@@ -63,7 +63,11 @@ pub(super) fn net(limits: &Limits) -> net::Limits {
 }
 
 pub(super) fn writer(limits: &Limits) -> WriterSettings {
-    WriterSettings { queue_max: limits.writes_max_count, batch_max: limits.batch_max_count }
+    WriterSettings {
+        queue_max: limits.writes_max_count,
+        batch_max: limits.batch_max_count,
+        batch_wait: Duration::from_millis(limits.batch_time_ms),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -30,6 +31,8 @@ pub struct WriterSettings {
     pub queue_max: usize,
     /// Writes that share one transaction at most.
     pub batch_max: usize,
+    /// How long a transaction that overlaps with others waits for company; a write that comes alone never waits.
+    pub batch_wait: Duration,
 }
 
 struct Shared {
@@ -48,7 +51,7 @@ impl Store {
         let reader = engine.reader();
         let (queue, waiting) = Queue::new(settings.queue_max.max(1));
         engine.connect(&queue);
-        let ended = writer::spawn(engine, waiting, settings.batch_max.max(1))?;
+        let ended = writer::spawn(engine, waiting, settings)?;
         Ok(Self { shared: Arc::new(Shared { queue, reader, ended }) })
     }
 
@@ -114,7 +117,7 @@ impl Target {
 
 impl Default for WriterSettings {
     fn default() -> Self {
-        Self { queue_max: 4096, batch_max: 1024 }
+        Self { queue_max: 4096, batch_max: 1024, batch_wait: Duration::from_millis(2) }
     }
 }
 

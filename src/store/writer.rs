@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use super::gauges::Gauges;
-use super::{Engine, Outcome, StoreError, Write};
+use super::{Engine, Outcome, StoreError, Write, WriterSettings};
 
 /// A write and who waits for it.
 pub(super) struct Job {
@@ -150,7 +150,7 @@ type Answers = Vec<Result<Outcome, StoreError>>;
 pub(super) fn spawn<E: Engine>(
     engine: E,
     waiting: Waiting,
-    batch_max: usize,
+    settings: WriterSettings,
 ) -> Result<watch::Receiver<bool>, StoreError> {
     let runtime =
         Handle::try_current().map_err(|_| StoreError::Failed("there is no runtime around it".to_owned()))?;
@@ -158,15 +158,16 @@ pub(super) fn spawn<E: Engine>(
     thread::Builder::new()
         .name("store-writer".to_owned())
         .spawn(move || {
-            run(engine, &runtime, &waiting, batch_max);
+            run(engine, &runtime, &waiting, settings);
             end.send_replace(true);
         })
         .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
     Ok(ended)
 }
 
-fn run<E: Engine>(mut engine: E, runtime: &Handle, waiting: &Waiting, batch_max: usize) {
-    let mut batch = Batch { writes: Vec::new(), senders: Vec::new(), max: batch_max };
+fn run<E: Engine>(mut engine: E, runtime: &Handle, waiting: &Waiting, settings: WriterSettings) {
+    let (max, wait) = (settings.batch_max.max(1), settings.batch_wait);
+    let mut batch = Batch { writes: Vec::new(), senders: Vec::new(), max, wait };
     let gauges = Gauges::new();
     let (mut answered, mut chore_after) = (0, None);
     loop {
@@ -214,6 +215,7 @@ struct Batch {
     writes: Vec<Write>,
     senders: Vec<oneshot::Sender<Result<Outcome, StoreError>>>,
     max: usize,
+    wait: Duration,
 }
 
 impl Batch {
@@ -233,10 +235,10 @@ impl Batch {
         self.writes.len() - before
     }
 
-    /// Waits for more, until as many are there as may be expected or [`COMPANY`] is over. Only the last of them wakes
+    /// Waits for more, until as many are there as may be expected or the time is over. Only the last of them wakes
     /// the writer: to be woken by each one that comes would cost more than it saves.
     fn keep_company(&mut self, waiting: &Waiting, expected: usize) {
-        let until = Instant::now() + COMPANY;
+        let until = Instant::now() + self.wait;
         loop {
             let missing = expected.min(self.max).saturating_sub(self.writes.len());
             let left = until.saturating_duration_since(Instant::now());
@@ -311,8 +313,6 @@ fn worth_trying_singly(error: &StoreError) -> bool {
     }
 }
 
-/// How long a commit that overlaps with others waits for company.
-const COMPANY: Duration = Duration::from_millis(2);
 /// More writes than can ever wait.
 const NEVER: usize = usize::MAX;
 
@@ -332,7 +332,7 @@ mod tests {
     fn the_last_of_those_that_are_expected_wakes_the_writer() {
         let (queue, waiting) = Queue::new(16);
         let writer = thread::spawn(move || {
-            let mut batch = Batch { writes: Vec::new(), senders: Vec::new(), max: 16 };
+            let mut batch = Batch { writes: Vec::new(), senders: Vec::new(), max: 16, wait: LONG };
             let mut company = Vec::new();
             for expected in [1, 3, 8] {
                 while batch.writes.len() < expected {

@@ -51,7 +51,12 @@ impl Desk {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let target = Target::Sqlite(dir.path().join("homeport.db"));
-        let store = Store::open(&target, WriterSettings { queue_max: 64, batch_max: 16 }).await.unwrap();
+        let store = Store::open(
+            &target,
+            WriterSettings { queue_max: 64, batch_max: 16, ..WriterSettings::default() },
+        )
+        .await
+        .unwrap();
         let files_dir = dir.path().join("files");
         let settings = HubSettings { files_dir, file_bytes_max: 1000, ..HubSettings::default() };
         let hub = Hub::start(store, Clock::system(), settings).await.unwrap();

@@ -231,7 +231,9 @@ async fn a_damaged_page_is_told_and_stays_as_it_is() {
 async fn a_full_queue_answers_at_once() {
     let (_dir, path) = file();
     let engine = Sqlite::open(&path, SqliteSettings::default()).unwrap();
-    let store = Store::start(engine, WriterSettings { queue_max: 2, batch_max: 1 }).unwrap();
+    let store =
+        Store::start(engine, WriterSettings { queue_max: 2, batch_max: 1, ..WriterSettings::default() })
+            .unwrap();
     // Another program has the file: the writer waits, and what comes meanwhile must not.
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute_batch("BEGIN IMMEDIATE").unwrap();
