@@ -15,6 +15,7 @@ enum Part {
     Command { address: String, cmd: String, payload: String },
     File { name: String, text: String },
     Device { name: String },
+    Run { arguments: Vec<String> },
     Anew,
 }
 
@@ -41,7 +42,7 @@ fn every_transcript_is_answered_to_the_byte() {
 /// A connection of the kind that the devices of the transcript's folder make.
 fn client(program: &Program, file: &Path) -> Client {
     let family = file.parent().and_then(Path::file_name);
-    let plain = |family| ["sca11h", "token"].iter().any(|plain| family == *plain);
+    let plain = |family| ["sca11h", "token", "tswarm"].iter().any(|plain| family == *plain);
     if family.is_some_and(plain) { program.plain_client() } else { program.client() }
 }
 
@@ -92,6 +93,14 @@ impl Play<'_> {
             Part::Device { name } => {
                 let token = self.program.done(&["devices", "add", name, "--address", name]);
                 self.seen.insert("token".to_owned(), token.trim().as_bytes().to_vec());
+            }
+            Part::Run { arguments } => {
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                let printed = self.program.done(&arguments);
+                let config: serde_json::Value = serde_json::from_str(&printed).unwrap_or_default();
+                if let Some(xauth) = config["svconf"]["xauth"].as_str() {
+                    self.seen.insert("xauth".to_owned(), xauth.as_bytes().to_vec());
+                }
             }
         }
     }
@@ -203,6 +212,8 @@ fn parts(text: &str) -> Vec<Part> {
             parts.push(Part::File { name: name.to_owned(), text: text.to_owned() });
         } else if let Some(name) = line.strip_prefix("$$$ ") {
             parts.push(Part::Device { name: name.to_owned() });
+        } else if let Some(rest) = line.strip_prefix("$ ") {
+            parts.push(Part::Run { arguments: rest.split(' ').map(str::to_owned).collect() });
         } else {
             assert!(line.is_empty() || line.starts_with('#'), "not a part: {line}");
         }
@@ -211,7 +222,7 @@ fn parts(text: &str) -> Vec<Part> {
 }
 
 fn is_mark(line: &str) -> bool {
-    [">>>", "<<<", "~~~", "=== ", "+++ ", "@@@ ", "$$$ ", "#"].iter().any(|mark| line.starts_with(mark))
+    [">>>", "<<<", "~~~", "=== ", "+++ ", "@@@ ", "$$$ ", "$ ", "#"].iter().any(|mark| line.starts_with(mark))
 }
 
 /// Head lines, an empty line, and the body, which has no line end at its end.
@@ -245,7 +256,7 @@ fn transcripts() -> Vec<PathBuf> {
 #[test]
 fn a_transcript_is_taken_apart() {
     let found = parts(
-        "# x\n\n>>>\nGET / HTTP/1.1\nA: b\n\nbo\\x00dy\n\n<<<\nHTTP/1.1 200 OK\n\n\n=== ok -\n+++ a wr {\"b\": 1}\n~~~\n@@@ f x y\n",
+        "# x\n\n>>>\nGET / HTTP/1.1\nA: b\n\nbo\\x00dy\n\n<<<\nHTTP/1.1 200 OK\n\n\n=== ok -\n+++ a wr {\"b\": 1}\n~~~\n@@@ f x y\n$ a b\n",
     );
     assert_eq!(
         found,
@@ -256,6 +267,7 @@ fn a_transcript_is_taken_apart() {
             Part::Command { address: "a".into(), cmd: "wr".into(), payload: "{\"b\": 1}".into() },
             Part::Anew,
             Part::File { name: "f".into(), text: "x y".into() },
+            Part::Run { arguments: vec!["a".into(), "b".into()] },
         ]
     );
 }

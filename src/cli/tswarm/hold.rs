@@ -91,6 +91,16 @@ impl Release {
     }
 }
 
+/// Holds with their nodes as people read them.
+pub(super) fn shown(mut holds: Vec<Value>) -> Vec<Value> {
+    for nodes in holds.iter_mut().filter_map(|hold| hold.get_mut("nodes")) {
+        let names: Vec<&str> = nodes.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let text = if names.is_empty() { "all".to_owned() } else { names.join(", ") };
+        *nodes = Value::String(text);
+    }
+    holds
+}
+
 /// Columns of the list.
 pub(super) const COLUMNS: [(&str, &str); 7] = [
     ("ID", "id"),

@@ -85,7 +85,8 @@ impl Tswarm {
             What::Hold(hold) => hold.run(&client).await,
             What::Release(release) => release.run(&client).await,
             What::Holds { json } => {
-                Ok(output::list(client.list("/tswarm/holds").await?, *json, &hold::COLUMNS)?)
+                let holds = client.list("/tswarm/holds").await?;
+                Ok(output::list(if *json { holds } else { hold::shown(holds) }, *json, &hold::COLUMNS)?)
             }
             What::Rejected { json } => {
                 Ok(output::list(client.list("/tswarm/rejected?limit=1000").await?, *json, &REJECTED)?)

@@ -64,6 +64,10 @@ fn a_hold_says_what_it_costs() {
     let holds: Value = serde_json::from_str(&program.done(&["tswarm", "holds", "--json"])).unwrap();
     assert_eq!((&holds[0]["stopped"], &holds[0]["of"]), (&json!(1), &json!(1)));
     assert_eq!(holds[0]["nodes"], json!(["n"]));
+    program.done(&["tswarm", "hold", "--all", "--for", "20m"]);
+    let table = program.done(&["tswarm", "holds"]);
+    let nodes: Vec<_> = table.lines().skip(1).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(nodes, ["all", "n"], "{table}");
     let by = holds[0]["by"].as_str().unwrap();
     assert!(!by.is_empty());
     let token = program.token();
@@ -74,6 +78,7 @@ fn a_hold_says_what_it_costs() {
     assert!(text.contains("urequests before 2018-08") && text.contains("(masked)"), "{text}");
     let ended = program.done(&["tswarm", "release", holds[0]["id"].as_str().unwrap()]);
     assert!(ended.contains("stay awake until they are reset"), "{ended}");
+    assert_eq!(program.done(&["tswarm", "release", "--all"]).lines().count(), 1);
     assert_eq!(program.done(&["tswarm", "release", "--all"]).trim(), "no node is held");
 }
 
