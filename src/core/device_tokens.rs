@@ -208,7 +208,11 @@ impl Hub {
         let turns = turns.into_iter().map(|(_, turn)| turn).collect();
         let tokens = &self.0.device_tokens;
         if let Some(others) = tokens.news(turns) {
+            // A device is there before its token is.
             self.read_device_tokens().await?;
+            if tokens.devices(self.now()).iter().any(|device| self.device(device).is_none()) {
+                self.refresh().await?;
+            }
             tokens.heard_of(others);
         }
         Ok(())

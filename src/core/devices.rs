@@ -76,7 +76,8 @@ impl Hub {
 
     /// Reads every device from the store again, for changes made by somebody else.
     pub async fn refresh(&self) -> Result<(), HubError> {
-        self.0.registry.load(self.reader().all_devices().await?);
+        let before = self.0.registry.ids();
+        self.0.registry.load(self.reader().all_devices().await?, &before);
         Ok(())
     }
 

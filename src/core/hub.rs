@@ -1,5 +1,6 @@
 //! The hub's own state: what every part of it works on.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ impl Hub {
     /// Opens the hub over a store and loads the registry from it.
     pub async fn start(store: Store, clock: Clock, settings: HubSettings) -> Result<Self, HubError> {
         let registry = Registry::default();
-        registry.load(store.read().all_devices().await?);
+        registry.load(store.read().all_devices().await?, &HashSet::new());
         let passwords = Passwords::new(Arc::new(Semaphore::new(settings.hash_parallel.max(1)))).await?;
         let hub = Self(Arc::new(Shared {
             store,

@@ -4,7 +4,7 @@
 //! not shown to anybody.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -63,20 +63,29 @@ struct Tables {
 pub(super) struct Registry(RwLock<Tables>);
 
 impl Registry {
-    /// Replaces everything by what the store has; tentative devices stay unless their address is taken.
-    pub(super) fn load(&self, devices: Vec<Device>) {
+    /// The stored devices that are known.
+    pub(super) fn ids(&self) -> HashSet<DeviceId> {
+        let tables = self.read();
+        let stored = tables.by_id.values().filter(|entry| entry.stored);
+        stored.map(|entry| entry.device.names.id.clone()).collect()
+    }
+
+    /// Replaces what was known `before` the store was read by what it has. Tentative devices, and those that were stored
+    /// since, stay unless their address is taken.
+    pub(super) fn load(&self, devices: Vec<Device>, before: &HashSet<DeviceId>) {
         let mut tables = self.write();
-        let before = std::mem::take(&mut *tables);
-        tables.silences = before.silences;
+        let known = std::mem::take(&mut *tables);
+        tables.silences = known.silences;
         for device in devices {
             tables.put(device, true);
         }
-        for entry in before.by_id.into_values() {
+        for entry in known.by_id.into_values() {
+            let gone = entry.stored && before.contains(&entry.device.names.id);
             if let Some(after) = tables.by_id.get_mut(&entry.device.names.id) {
                 after.rhythm = entry.rhythm;
                 after.rhythm_kept = entry.rhythm_kept;
-            } else if !entry.stored && tables.id_at(&entry.device.names).is_none() {
-                tables.put(entry.device, false);
+            } else if !gone && tables.id_at(&entry.device.names).is_none() {
+                tables.put(entry.device, entry.stored);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Every token in memory, by its hash: a message is placed without a wait.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -91,6 +91,13 @@ impl Tokens {
         let by_hash = self.read();
         let good = by_hash.values().filter(|entry| entry.issued.device == *device && entry.is_good(now));
         good.map(|entry| entry.issued.clone()).collect()
+    }
+
+    /// Every device that has a good token.
+    pub(super) fn devices(&self, now: Timestamp) -> HashSet<DeviceId> {
+        let by_hash = self.read();
+        let good = by_hash.values().filter(|entry| entry.is_good(now));
+        good.map(|entry| entry.issued.device.clone()).collect()
     }
 
     /// What is told of them, the newest first.

@@ -100,6 +100,11 @@ async fn a_device_has_so_many_at_a_time() {
 async fn the_other_servers_of_a_store_learn_of_every_change() {
     let (bench, id) = bench().await;
     let other = bench.beside().await;
+    // So is a device that was made there.
+    let made = bench.hub.create(&FamilyName::new("kin"), "8", None).await.unwrap().names.id;
+    let its = bench.hub.issue_device_token(&made, BY).await.unwrap();
+    other.follow_device_tokens().await.unwrap();
+    assert_eq!(shown(&other, &its), Ok(made));
     let token = bench.hub.issue_device_token(&id, BY).await.unwrap();
     other.follow_device_tokens().await.unwrap();
     let pass = other.present_device_token(token.expose_secret(), PEER).unwrap();
