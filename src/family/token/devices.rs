@@ -1,6 +1,7 @@
 //! What is in memory of each device: its configuration, its sensors, its pace, and what it lost.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub(super) struct State {
     sensors: Option<HashSet<SensorName>>,
     pace: Pace,
     lost: Lost,
+    rejected: Option<Rejected>,
     /// How far its clock is ahead of ours, in seconds, where that is more than a day.
     clock_ahead_s: Option<i64>,
 }
@@ -45,6 +47,18 @@ struct Lost {
     /// When that was.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
+}
+
+/// Calls for a device that were turned away, since this server's start: with a token that had ended, or while it was
+/// blocked.
+#[derive(Clone, Debug, Serialize)]
+struct Rejected {
+    count: u64,
+    /// The newest.
+    at: Timestamp,
+    /// Who called.
+    peer: IpAddr,
+    cause: String,
 }
 
 impl Devices {
@@ -116,6 +130,14 @@ impl Devices {
         }
     }
 
+    /// A call for the device was turned away.
+    pub(super) fn rejected(&self, device: &DeviceId, peer: IpAddr, cause: String, at: Timestamp) {
+        let state = self.of(device);
+        let mut state = lock(&state);
+        let count = state.rejected.as_ref().map_or(0, |before| before.count) + 1;
+        state.rejected = Some(Rejected { count, at, peer, cause });
+    }
+
     /// A configuration was set here.
     pub(super) fn configured(&self, device: &DeviceId, config: Config, now: Timestamp) {
         let state = self.of(device);
@@ -128,6 +150,9 @@ impl Devices {
         let state = lock(&state);
         let mut facts = Facts::new();
         facts.insert("lost".to_owned(), json!(state.lost));
+        if let Some(rejected) = &state.rejected {
+            facts.insert("rejected_calls".to_owned(), json!(rejected));
+        }
         if let Some(ahead) = state.clock_ahead_s {
             facts.insert("clock_ahead_s".to_owned(), ahead.into());
         }

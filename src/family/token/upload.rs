@@ -15,7 +15,7 @@ use super::body::{self, Part};
 use super::record::{self, Record};
 use super::refuse::Refusal;
 use super::{TokenDevices, carrier};
-use crate::core::{Accepted, Claim, Event, Hub, Known, Report, is_device_token};
+use crate::core::{Accepted, Claim, Event, Hub, Known, Report, TokenFault, is_device_token};
 use crate::http::{Exchange, Reply};
 use crate::model::{Device, DeviceId, Role, Timestamp, Verdict};
 
@@ -59,7 +59,12 @@ enum Sender {
 
 async fn take(dialect: &TokenDevices, hub: &Hub, exchange: &Exchange) -> Result<Taken, Refusal> {
     let secret = carrier::secret(&exchange.headers, exchange.query.as_deref()).ok_or(Refusal::NoToken)?;
-    let sender = sender(hub, exchange, &secret).await?;
+    let sender = sender(hub, exchange, &secret).await.inspect_err(|refusal| {
+        // Its owner shall see that it still calls.
+        if let Refusal::BadToken(TokenFault::Ended { device }) = refusal {
+            turned_away(dialect, hub, exchange, device, refusal);
+        }
+    })?;
     let read = parts(exchange);
     let device = match (sender, exchange.param("id")) {
         (Sender::Device(device), None) => device,
@@ -79,7 +84,9 @@ async fn take(dialect: &TokenDevices, hub: &Hub, exchange: &Exchange) -> Result<
         .devices
         .spend(&device.names.id, cost, allowed, upload.at)
         .map_err(|retry_after_s| Refusal::TooFast { per_second: allowed.per_second, retry_after_s })?;
-    let known = known(hub, &device)?;
+    let id = &device.names.id;
+    let known =
+        known(hub, &device).inspect_err(|refusal| turned_away(dialect, hub, exchange, id, refusal))?;
     let outcome = match read {
         Ok(parts) => upload.store(known.clone(), parts).await,
         Err(fault) => Err(Refusal::Body(fault)),
@@ -91,6 +98,14 @@ async fn take(dialect: &TokenDevices, hub: &Hub, exchange: &Exchange) -> Result<
         hub.accept(upload.report(known, raw, Verdict::Malformed, None, Record::default())).await?;
     }
     outcome
+}
+
+/// Notes a call with the device that it was for, if there still is one.
+fn turned_away(dialect: &TokenDevices, hub: &Hub, exchange: &Exchange, device: &DeviceId, why: &Refusal) {
+    if hub.device(device).is_some_and(|device| device.names.family == dialect.name) {
+        let peer = exchange.peer.addr.ip().to_canonical();
+        dialect.devices.rejected(device, peer, why.to_string(), hub.now());
+    }
 }
 
 /// Finds out who sends, by the kind of the token.

@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use super::{Frame, Page, brief_or_never, render, status};
 use crate::core::{DeviceFilter, HubError, Presence};
-use crate::model::{Device, DeviceId};
+use crate::model::{Device, DeviceId, FamilyName};
 use crate::web::App;
 use crate::web::api;
 use crate::web::auth::By;
@@ -45,7 +45,9 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     let (lines, next) = Listed::page(devices?, limit, cursor, line).into_parts();
     let [q, state] = ["q", "state"].map(|name| params.text(name).unwrap_or_default().to_owned());
     let more = next.map(|next| format!("/?q={}&state={}&cursor={next}", percent(&q), percent(&state)));
-    let families = app.family_names().iter().map(ToString::to_string).collect();
+    // A device with a token is made where the token can be told.
+    let named = |name: &FamilyName| app.family(name).is_some_and(|family| !family.has_tokens());
+    let families = app.family_names().iter().filter(|name| named(name)).map(ToString::to_string).collect();
     let (frame, notes) = (Frame::new("Devices", Some(&caller)), status::notes(&app));
     render(&DevicesPage { frame, notes, q, state, lines, more, families })
 }
