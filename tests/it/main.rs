@@ -32,6 +32,8 @@ mod simulate_sca11h;
 mod store;
 mod tidy;
 mod token_examples;
+#[cfg(feature = "postgres")]
+mod token_servers;
 mod tokens;
 mod transfers;
 mod tswarm;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::Program;
+use crate::harness::{Program, micropython};
 
 const PAGE: &str = include_str!("../../docs/token.md");
 
@@ -75,6 +75,15 @@ fn the_example_for_python_stores_its_values_once() {
     let house = House::new();
     let printed = run("python3", &["-c"], &house.example("python"));
     assert_eq!(printed, "{'accepted': 1}\n{'accepted': 1, 'duplicate': 1}\n");
+    assert_eq!(house.values(), both());
+}
+
+#[test]
+fn the_example_for_micropython_stores_its_values() {
+    let house = House::new();
+    let micropython = micropython();
+    let printed = run(micropython.to_str().unwrap(), &["-c"], &house.example("micropython"));
+    assert_eq!(printed.trim(), "202");
     assert_eq!(house.values(), both());
 }
 

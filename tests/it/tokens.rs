@@ -365,6 +365,8 @@ fn a_replaced_token_lasts_for_its_grace_and_a_revoked_one_ends_at_once() {
     let since = Instant::now();
     assert_eq!(send(&mut kept, "POST", "/api/v1/data", &lines, "5").status, 401);
     assert!(since.elapsed() < Duration::from_secs(10));
+    let rejected = house.device()["rejected_calls"].clone();
+    assert_eq!((&rejected["count"], &rejected["peer"]), (&json!(2), &json!("127.0.0.1")), "{rejected}");
     house.program.stop();
     house.program.start();
     assert_eq!(house.upload("6").status, 401);

@@ -12,5 +12,5 @@ pub(crate) use board::{ACCEPT, Board, Mask, frame};
 pub(crate) use client::{Answer, Client};
 pub(crate) use module::{Module, crc, encoded, okm};
 pub(crate) use node::{Node, Quirks};
-pub(crate) use program::{Program, RunAs, am_root, settled};
+pub(crate) use program::{Program, RunAs, am_root, micropython, settled};
 pub(crate) use rehearsal::{calls, clean, number};

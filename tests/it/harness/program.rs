@@ -395,6 +395,16 @@ impl Drop for Program {
     }
 }
 
+/// Where `scripts/test` puts MicroPython, or says that it is.
+pub(crate) fn micropython() -> PathBuf {
+    let of_target = || {
+        let program = Path::new(env!("CARGO_BIN_EXE_homeport"));
+        let target = program.ancestors().nth(2).expect("a program is in target/debug");
+        target.join("micropython/bin/micropython")
+    };
+    std::env::var_os("HOMEPORT_TEST_MICROPYTHON").map_or_else(of_target, PathBuf::from)
+}
+
 /// Whether the tests are run by root.
 pub(crate) fn am_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"))

@@ -1,23 +1,13 @@
 //! A real client: MicroPython's Unix port with its own `requests` runs a node's script against the real program.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
 
 use super::values;
-use crate::harness::Program;
-
-/// Where `scripts/test` puts MicroPython, or says that it is.
-fn micropython() -> PathBuf {
-    let of_target = || {
-        let program = Path::new(env!("CARGO_BIN_EXE_homeport"));
-        let target = program.ancestors().nth(2).expect("a program is in target/debug");
-        target.join("micropython/bin/micropython")
-    };
-    std::env::var_os("HOMEPORT_TEST_MICROPYTHON").map_or_else(of_target, PathBuf::from)
-}
+use crate::harness::{Program, micropython};
 
 /// Runs the node: gives what it said.
 fn wakes(program: &Program, readings: &[&str]) -> String {
