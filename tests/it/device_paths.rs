@@ -91,7 +91,9 @@ fn is_meant(answer: &Answer, method: &str, what: &str, rows: &[Row]) {
     if answer.status == 405 {
         let allowed = answer.header("allow").unwrap_or_else(|| panic!("{what} does not say what is allowed"));
         assert!(!allowed.split(", ").any(|allowed| allowed == method), "{what}: {head}");
-        let meant = rows.iter().any(|row| row.takes.list() == allowed);
+        // The path above a device's uploads is people's, and they have a list of their own.
+        let people_s = what.ends_with(" /api/v1/devices/x1 on https") && allowed == "GET,HEAD,PATCH,DELETE";
+        let meant = people_s || rows.iter().any(|row| row.takes.list() == allowed);
         assert!(meant, "nobody's dialect means that: {what}: {head}");
     }
 }
