@@ -55,6 +55,11 @@ pub trait Caller: Send {
         None
     }
 
+    /// Tells it what an operator made for it, so that it can prove who it is.
+    fn entrust(&mut self, secret: &str) {
+        let _ = secret;
+    }
+
     /// Gives it a key of its own to be certified, in place of one that the server makes.
     fn bring(&mut self, application: Application) {
         drop(application);
@@ -85,6 +90,8 @@ pub struct Habits {
     pub files: bool,
     /// What becomes of orders.
     pub orders: Orders,
+    /// What an operator makes for each of them before it can call.
+    pub given: Given,
     /// Whether each message is a new one, also if it says what another said.
     pub alike_is_new: bool,
 }
@@ -98,6 +105,19 @@ pub enum Orders {
     Newest,
     /// Each is carried out and nobody is told: it is over once it was sent.
     Silent,
+    /// They take none.
+    Never,
+}
+
+/// What an operator makes for a pretend device, so that it can prove who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// Nothing.
+    Nothing,
+    /// A login with its address as the name. The device is not made: its first call does that.
+    Login,
+    /// A token.
+    Token,
 }
 
 /// A listener of the server.
@@ -246,6 +266,9 @@ pub enum Form {
     Expecting,
     /// HTTP/1.0; the connection ends with the answer.
     Old,
+    /// HTTP/1.0 as MicroPython's `urequests` writes it: name, colon, value and line end each by itself, `Host` without
+    /// the port. Of the answer it reads the head, and then leaves the socket as it is (`tswarm-node.md §2`).
+    Pieces,
 }
 
 /// What a call is for, and what it is counted under.
@@ -257,6 +280,8 @@ pub enum Purpose {
     Time,
     /// To hand over a message.
     Push,
+    /// To hand over a message, and be registered with it.
+    Register,
     /// To fetch a command.
     Pull,
     /// To tell settings and hear which are wanted.
@@ -273,10 +298,11 @@ pub enum Purpose {
 
 impl Purpose {
     /// Each of them, in the order of a device's life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Provision,
         Self::Time,
         Self::Push,
+        Self::Register,
         Self::Pull,
         Self::Sync,
         Self::Download,
@@ -291,6 +317,7 @@ impl Purpose {
             Self::Provision => "provision",
             Self::Time => "time",
             Self::Push => "push",
+            Self::Register => "register",
             Self::Pull => "pull",
             Self::Sync => "sync",
             Self::Download => "download",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::family::simulator::{Door, Fact, Orders};
+use crate::family::simulator::{Door, Fact, Given, Orders};
 
 const MODULE: &str = "0002515000000001";
 const FRYER: &str = "5150000000000001";
@@ -19,6 +19,7 @@ const HABITS: Habits = Habits {
     faults: &[],
     files: false,
     orders: Orders::Each,
+    given: Given::Nothing,
     alike_is_new: false,
 };
 

@@ -22,7 +22,9 @@ impl Fleet {
         {
             caller.fetch(name, *size);
         }
-        let Some(office) = &self.office else { return };
+        let Some(office) = self.office.as_ref().filter(|_| self.habits.orders != Orders::Never) else {
+            return;
+        };
         let turn = usize::try_from(member.number).unwrap_or_default() + at;
         if fault != Some(Fault::KillMidPull) && !turn.is_multiple_of(4) {
             return;

@@ -1,5 +1,6 @@
 //! The whole fleet: acts one after the other, each with its fault; who may hold a connection; how fast time goes.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub struct Plan {
     pub seed: u64,
     /// Makes a key for a device and the request to certify it.
     pub apply: Apply,
+    /// What was made for devices so that they can prove who they are, by address.
+    pub secrets: HashMap<String, String>,
     /// A file that every device fetches, with its size.
     pub file: Option<(String, usize)>,
     /// How long a device goes unanswered before the whole run is given up.
@@ -176,6 +179,11 @@ pub async fn run(
     for number in 1..=plan.count {
         let role = Role { number, behind: plan.behind, seed: plan.seed };
         let mut sim = plan.family.simulator(role).ok_or_else(none)?;
+        if let Some(secret) = sim.addresses().first().and_then(|name| plan.secrets.get(name)).cloned()
+            && let Way::Calls(caller) = sim.way()
+        {
+            caller.entrust(&secret);
+        }
         // Most bring a key of their own, as a server that makes 1000 RSA keys has little time for anything else.
         if habits.door == Door::Https
             && number % SERVER_KEY_EVERY != 1

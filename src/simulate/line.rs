@@ -60,8 +60,11 @@ impl Line {
 
     /// Makes a call. After anything but a whole answer the connection is of no use any more.
     pub(super) async fn call(&mut self, call: &Call, host: &str) -> Outcome {
-        let request = request(call, host);
         self.open = false;
+        if call.form == Form::Pieces && call.trouble == Trouble::None {
+            return self.in_pieces(call, host).await.unwrap_or(Outcome::Broken);
+        }
+        let request = request(call, host);
         let sent = match call.trouble {
             Trouble::Slow => self.trickle(&request).await,
             Trouble::HalfSent => {
@@ -108,6 +111,16 @@ impl Line {
         exchange.await.unwrap_or(Outcome::Broken)
     }
 
+    /// Writes what MicroPython writes, and reads what it reads: the head.
+    async fn in_pieces(&mut self, call: &Call, host: &str) -> io::Result<Outcome> {
+        for piece in pieces(call, host) {
+            self.send(&piece).await?;
+        }
+        let head = self.head().await?;
+        let status = status(&head)?;
+        Ok(Outcome::Answered { status, head, body: Bytes::new() })
+    }
+
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await
@@ -126,9 +139,8 @@ impl Line {
         while bytes.starts_with(b"HTTP/1.1 1") {
             bytes = self.head().await?;
         }
+        let status = status(&bytes)?;
         let head = String::from_utf8_lossy(&bytes);
-        let status = head.split(' ').nth(1).and_then(|number| number.parse().ok());
-        let status: u16 = status.ok_or_else(|| io::Error::other("the answer has no status"))?;
         let chunked =
             header(&head, "transfer-encoding").is_some_and(|how| how.eq_ignore_ascii_case("chunked"));
         let length = if chunked {
@@ -213,8 +225,36 @@ pub(super) async fn dial(target: &Target, number: u32) -> io::Result<TcpStream> 
     socket.connect(target.addr).await
 }
 
+fn status(head: &[u8]) -> io::Result<u16> {
+    let head = String::from_utf8_lossy(head);
+    let status = head.split(' ').nth(1).and_then(|number| number.parse().ok());
+    status.ok_or_else(|| io::Error::other("the answer has no status"))
+}
+
+/// The request as MicroPython's `urequests` writes it, write for write (`tswarm-node.md §2`).
+fn pieces(call: &Call, host: &str) -> Vec<Vec<u8>> {
+    let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let mut pieces = vec![
+        format!("{} {} HTTP/1.0\r\n", call.method, call.target).into_bytes(),
+        format!("Host: {host}\r\n").into_bytes(),
+    ];
+    for (name, value) in &call.headers {
+        pieces.extend([name.as_bytes(), b": ", value.as_bytes(), b"\r\n"].map(<[u8]>::to_vec));
+    }
+    if !call.body.is_empty() {
+        pieces.push(format!("Content-Length: {}\r\n", call.body.len()).into_bytes());
+    }
+    pieces.push(b"\r\n".to_vec());
+    pieces.push(call.body.to_vec());
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
 /// The whole request, to be written at once.
 fn request(call: &Call, host: &str) -> Vec<u8> {
+    if call.form == Form::Pieces {
+        return pieces(call, host).concat();
+    }
     let length = call.body.len().to_string();
     let has_body = call.method != "GET" || !call.body.is_empty();
     let mut bytes = Vec::with_capacity(call.target.len() + call.body.len() + 200);
@@ -228,7 +268,7 @@ fn request(call: &Call, host: &str) -> Vec<u8> {
         Form::Plain | Form::Old if has_body => put(&["Content-Length: ", &length, "\r\n"]),
         Form::Expecting if has_body => put(&["Content-Length: ", &length, "\r\nExpect: 100-continue\r\n"]),
         Form::Chunked if has_body => put(&["Transfer-Encoding: chunked\r\n"]),
-        Form::Plain | Form::Old | Form::Expecting | Form::Chunked => {}
+        Form::Plain | Form::Old | Form::Expecting | Form::Chunked | Form::Pieces => {}
     }
     put(&["\r\n"]);
     if call.form == Form::Chunked && has_body {
@@ -293,6 +333,31 @@ mod tests {
         );
         let with = request(&call("GET", vec![("Range", "bytes=0-1".to_owned())], b""), "h");
         assert_eq!(with, b"GET /push?req=%7B%7D HTTP/1.1\r\nHost: h\r\nRange: bytes=0-1\r\n\r\n");
+    }
+
+    #[test]
+    fn a_small_board_writes_every_piece_by_itself() {
+        let call = Call {
+            purpose: Purpose::Push,
+            method: "PUT",
+            target: "/api/v1/tswarm/node1".to_owned(),
+            headers: vec![
+                ("authorization", " Basic bm9kZTE6c2VjcmV0".to_owned()),
+                ("content-type", "application/json".to_owned()),
+            ],
+            body: Bytes::from_static(br#"{"name":"node1","data":"23 45"}"#),
+            form: Form::Pieces,
+            trouble: Trouble::None,
+        };
+        let pieces = pieces(&call, "192.168.1.10:8080");
+        assert_eq!(pieces.len(), 13);
+        assert_eq!(
+            String::from_utf8(pieces.concat()).unwrap(),
+            "PUT /api/v1/tswarm/node1 HTTP/1.0\r\nHost: 192.168.1.10\r\n\
+             authorization:  Basic bm9kZTE6c2VjcmV0\r\ncontent-type: application/json\r\n\
+             Content-Length: 31\r\n\r\n{\"name\":\"node1\",\"data\":\"23 45\"}"
+        );
+        assert_eq!(request(&call, "192.168.1.10:8080"), pieces.concat());
     }
 
     #[test]

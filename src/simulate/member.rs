@@ -112,7 +112,7 @@ impl Member {
         let outcome = self.call(call, fleet).await;
         let failed = match (&outcome, call.trouble) {
             (Outcome::Broken | Outcome::Unsent, Trouble::HalfHeard | Trouble::HalfSent) => false,
-            (Outcome::Broken | Outcome::Unsent | Outcome::Answered { status: 500.., .. }, _) => true,
+            (Outcome::Broken | Outcome::Unsent | Outcome::Answered { status: 429 | 500.., .. }, _) => true,
             (Outcome::Answered { .. }, _) => false,
         };
         let book = &mut self.book;

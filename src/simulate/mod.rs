@@ -38,7 +38,7 @@ pub use line::Target;
 pub use office::{Errand, Office, StoredCommand};
 pub use summary::{Act, Calls, Summary};
 
-pub use crate::family::simulator::{Application, Door, Fault, Habits, Order, Orders};
+pub use crate::family::simulator::{Application, Door, Fault, Given, Habits, Order, Orders};
 pub use crate::model::{Direction, Verdict};
 
 /// A dialect, as the composition root lists it.

@@ -38,6 +38,8 @@ pub(super) async fn audit(
     tell: &dyn Fn(String),
 ) -> anyhow::Result<Found> {
     let devices = rehearsed.books.len();
+    let addresses: Vec<String> = rehearsed.books.iter().flat_map(|(names, _)| names.clone()).collect();
+    desk.learn(&addresses).await?;
     let mut audit = Audit::new(rehearsed.books, rehearsed.habits);
     let odd = rehearsed.summary.odd_count;
     if odd > 0 {

@@ -1,48 +1,58 @@
 //! The people's side of a rehearsal: takes the fleet on, queues commands and looks at them, through the API.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, anyhow};
+use futures_util::future::join_all;
 use hyper::Method;
 use hyper::body::Bytes;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::task::JoinSet;
+use serde_json::{Value, json};
 
 use crate::cli::client::{Client, escape, text};
-use crate::simulate::{Errand, Office, Order, StoredCommand};
+use crate::simulate::{Errand, Given, Office, Order, StoredCommand};
 
 /// An operator with the API at hand.
 pub(super) struct Desk {
     client: Arc<Client>,
     /// The fleet's ids by address.
-    ids: HashMap<String, String>,
+    ids: Mutex<HashMap<String, String>>,
+    family: String,
     /// The file that devices fetch, and are sent.
     file: String,
     /// How many devices were made or adopted for it.
     pub(super) taken_on: usize,
+    /// What was made for each device so that it can prove who it is, by address.
+    pub(super) secrets: HashMap<String, String>,
 }
 
 impl Desk {
     /// Makes and adopts the fleet's devices, so that they are let in and given commands whatever the policy for unknown
-    /// ones is.
-    pub(super) async fn open(client: Client, family: &str, addresses: Vec<String>) -> anyhow::Result<Self> {
-        let client = Arc::new(client);
-        let mut known = HashMap::new();
-        for device in client.list(&format!("/devices?limit=1000&family={}", escape(family))).await? {
-            let state = text(&device, "state").to_owned();
-            known.insert(
-                text(&device, "address").to_ascii_lowercase(),
-                (state, text(&device, "id").to_owned()),
-            );
-        }
-        let (mut ids, mut calls) = (HashMap::new(), Vec::new());
-        for address in addresses {
+    /// ones is, and makes what they prove themselves with.
+    pub(super) async fn open(
+        client: Client,
+        family: &str,
+        addresses: Vec<String>,
+        given: Given,
+    ) -> anyhow::Result<Self> {
+        let mut desk = Self {
+            client: Arc::new(client),
+            ids: Mutex::default(),
+            family: family.to_owned(),
+            file: String::new(),
+            taken_on: 0,
+            secrets: HashMap::new(),
+        };
+        let mut known = desk.registered().await?;
+        let mut calls = Vec::new();
+        let mut ids = HashMap::new();
+        for address in &addresses {
             match known.remove(&address.to_ascii_lowercase()) {
-                Some((state, id)) if state == "active" => drop(ids.insert(address, id)),
+                Some((state, id)) if state == "active" => drop(ids.insert(address.clone(), id)),
                 Some((_, id)) => calls.push((format!("/devices/{}/adopt", escape(&id)), json!({}))),
+                None if given == Given::Login => {}
                 None => {
                     let name = format!("simulated {address}");
                     let body = json!({ "family": family, "address": address, "name": name });
@@ -50,22 +60,76 @@ impl Desk {
                 }
             }
         }
-        let taken_on = calls.len();
+        desk.taken_on = calls.len();
+        for made in desk.together(calls).await.context("the fleet cannot be taken on")? {
+            let device = made.get("device").unwrap_or(&made);
+            ids.insert(text(device, "address").to_owned(), text(device, "id").to_owned());
+        }
+        desk.ids = Mutex::new(ids);
+        desk.equip(&addresses, given).await.context("the fleet's secrets cannot be made")?;
+        Ok(desk)
+    }
+
+    /// Makes a login or a token for each device; older ones count no longer.
+    async fn equip(&mut self, addresses: &[String], given: Given) -> anyhow::Result<()> {
+        let (calls, member): (Vec<_>, _) = match given {
+            Given::Nothing => return Ok(()),
+            Given::Login => {
+                let wish = |address| json!({ "node": address, "renew": true });
+                let calls = addresses.iter().map(|address| (LOGINS.to_owned(), wish(address)));
+                (calls.collect(), "secret")
+            }
+            Given::Token => {
+                let calls =
+                    addresses.iter().map(|address| (format!("{}/rotate", self.path(address)), json!({})));
+                (calls.collect(), "token")
+            }
+        };
+        let made = self.together(calls).await?;
+        let secrets = made.iter().map(|made| text(made, member).to_owned());
+        self.secrets = addresses.iter().cloned().zip(secrets).collect();
+        Ok(())
+    }
+
+    /// Makes calls, some at a time; gives their answers in the calls' order.
+    async fn together(&self, calls: Vec<(String, Value)>) -> anyhow::Result<Vec<Value>> {
+        let mut answers = Vec::with_capacity(calls.len());
         let mut calls = calls.into_iter();
         loop {
-            let mut together = JoinSet::new();
-            for (path, body) in calls.by_ref().take(TOGETHER) {
-                let client = Arc::clone(&client);
-                together.spawn(async move { client.call(Method::POST, &path, Some(&body)).await });
+            let some = calls.by_ref().take(TOGETHER).map(|(path, body)| {
+                let client = Arc::clone(&self.client);
+                async move { client.call(Method::POST, &path, Some(&body)).await }
+            });
+            let some: Vec<_> = some.collect();
+            if some.is_empty() {
+                return Ok(answers);
             }
-            if together.is_empty() {
-                return Ok(Self { client, ids, taken_on, file: String::new() });
-            }
-            for made in together.join_all().await {
-                let device = made.context("the fleet cannot be taken on")?;
-                ids.insert(text(&device, "address").to_owned(), text(&device, "id").to_owned());
+            for answer in join_all(some).await {
+                answers.push(answer?);
             }
         }
+    }
+
+    /// State and id of each device of the family, by address in lower case.
+    async fn registered(&self) -> anyhow::Result<HashMap<String, (String, String)>> {
+        let path = format!("/devices?limit=1000&family={}", escape(&self.family));
+        let devices = self.client.list(&path).await?;
+        let known = devices.iter().map(|device| {
+            let state = text(device, "state").to_owned();
+            (text(device, "address").to_ascii_lowercase(), (state, text(device, "id").to_owned()))
+        });
+        Ok(known.collect())
+    }
+
+    /// Learns the ids of devices that their own calls made.
+    pub(super) async fn learn(&self, addresses: &[String]) -> anyhow::Result<()> {
+        let known = self.registered().await?;
+        let found = addresses.iter().filter_map(|address| {
+            let (_, id) = known.get(&address.to_ascii_lowercase())?;
+            Some((address.clone(), id.clone()))
+        });
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        Ok(())
     }
 
     /// The API.
@@ -75,7 +139,8 @@ impl Desk {
 
     /// The path of a device of the fleet.
     pub(super) fn path(&self, address: &str) -> String {
-        format!("/devices/{}", self.ids.get(address).map_or(address, String::as_str))
+        let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("/devices/{}", ids.get(address).map_or(address, String::as_str))
     }
 
     /// Publishes a file for the fleet to fetch.
@@ -108,7 +173,7 @@ impl Desk {
 
     async fn follow(&self, id: &str) -> anyhow::Result<(String, bool)> {
         let found = self.client.fetch(&format!("/transfers/{}", escape(id))).await?;
-        let over = found.get("over").and_then(serde_json::Value::as_bool).unwrap_or_default();
+        let over = found.get("over").and_then(Value::as_bool).unwrap_or_default();
         Ok((text(&found, "state").to_owned(), over))
     }
 
@@ -156,3 +221,5 @@ impl Office for Desk {
 pub(super) const SENT_AS: &str = "menu.bin";
 /// Calls under way at a time.
 pub(super) const TOGETHER: usize = 16;
+/// Where logins of nodes are made.
+const LOGINS: &str = "/tswarm/nodes";

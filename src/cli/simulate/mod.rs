@@ -12,6 +12,7 @@ mod desk;
 mod side;
 mod weather;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -113,7 +114,8 @@ impl Simulate {
         let desk = if let Some(client) = side.api {
             let addresses = simulate::addresses(&plan.family, plan.count, plan.behind);
             before.seq = check::newest_seq(&client).await?;
-            let mut desk = Desk::open(client, &self.family, addresses).await?;
+            let mut desk = Desk::open(client, &self.family, addresses, habits.given).await?;
+            plan.secrets = std::mem::take(&mut desk.secrets);
             output::note(&format!("{} devices were taken on", desk.taken_on));
             if habits.files {
                 let (name, content) = sample(plan.seed)?;
@@ -190,6 +192,7 @@ impl Simulate {
                 let (key, request) = pki::apply(address).ok()?;
                 Some(Application { key, request })
             }),
+            secrets: HashMap::new(),
             file: None,
             patience: PATIENCE,
             epilogue: EPILOGUE,

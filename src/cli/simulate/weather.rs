@@ -78,7 +78,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::simulate::{Door, Orders};
+    use crate::simulate::{Door, Given, Orders};
 
     const HABITS: Habits = Habits {
         called: "things",
@@ -89,6 +89,7 @@ mod tests {
         faults: &[Fault::Slow, Fault::Garbage],
         files: false,
         orders: Orders::Each,
+        given: Given::Nothing,
         alike_is_new: false,
     };
 

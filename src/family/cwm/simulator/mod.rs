@@ -22,8 +22,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::names::CwmSettings;
 use crate::family::simulator::{
-    Application, Call, Caller, Chance, Door, Fact, Fault, Habits, Identity, Order, Orders, Outcome, Role,
-    Simulator, Trouble, Way,
+    Application, Call, Caller, Chance, Door, Fact, Fault, Given, Habits, Identity, Order, Orders, Outcome,
+    Role, Simulator, Trouble, Way,
 };
 use crate::model::{Timestamp, Verdict, WireId};
 use commands::Port;
@@ -365,6 +365,7 @@ impl Simulator for Module {
             faults: &FAULTS,
             files: true,
             orders: Orders::Each,
+            given: Given::Nothing,
             alike_is_new: false,
         }
     }

@@ -25,8 +25,8 @@ use bytes::{Bytes, BytesMut};
 use super::McuSettings;
 use super::names::Access;
 use crate::family::simulator::{
-    Came, Chance, Door, Fact, Fault, Habits, Order, Orders, Purpose, Role, Simulator, Stroke, Talker, Then,
-    Vanish, Way,
+    Came, Chance, Door, Fact, Fault, Given, Habits, Order, Orders, Purpose, Role, Simulator, Stroke, Talker,
+    Then, Vanish, Way,
 };
 use crate::model::{Timestamp, Verdict};
 use garbage::Garbage;
@@ -341,6 +341,7 @@ impl Simulator for Board {
             faults: &FAULTS,
             files: false,
             orders: Orders::Silent,
+            given: Given::Nothing,
             alike_is_new: true,
         }
     }

@@ -19,8 +19,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::family::simulator::{
-    Call, Caller, Chance, Door, Fact, Fault, Form, Habits, Order, Orders, Outcome, Purpose, Role, Simulator,
-    Trouble, Way,
+    Call, Caller, Chance, Door, Fact, Fault, Form, Given, Habits, Order, Orders, Outcome, Purpose, Role,
+    Simulator, Trouble, Way,
 };
 use crate::model::{Timestamp, Verdict};
 use body::{Around, Garbage, Spelling};
@@ -367,6 +367,7 @@ impl Simulator for Node {
             faults: &FAULTS,
             files: false,
             orders: Orders::Newest,
+            given: Given::Nothing,
             alike_is_new: false,
         }
     }
