@@ -17,6 +17,7 @@
 //! | `summary` | the answer for a node with a screen |
 //! | `office` | what people do with nodes |
 //! | `card` | the file that a new node is configured with |
+//! | `simulator` | a pretend node |
 //! | `truths` | what holds whatever comes in, for property tests and the fuzzer |
 
 mod answer;
@@ -33,6 +34,7 @@ mod office;
 mod readings;
 mod rejected;
 mod settings;
+mod simulator;
 mod summary;
 #[cfg(any(test, fuzzing))]
 pub mod truths;
@@ -50,6 +52,7 @@ pub use settings::TswarmSettings;
 use self::books::Books;
 use self::nodes::Nodes;
 use self::rejected::Rejections;
+use super::simulator::{Role, Simulator};
 use super::swarm::Swarm;
 use super::{Chore, CommandText, DraftText, Facts, Family, Invalid};
 use crate::core::{Hub, HubError, Silence};
@@ -178,6 +181,10 @@ impl Family for Tswarm {
 
     fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {
         vec![Box::pin(self.keep_up(hub.clone(), stop.clone()))]
+    }
+
+    fn simulator(&self, role: Role) -> Option<Box<dyn Simulator>> {
+        Some(Box::new(simulator::Node::new(role)))
     }
 }
 
