@@ -29,6 +29,7 @@ mod schedules;
 mod simulate;
 mod simulate_mcu;
 mod simulate_sca11h;
+mod simulate_token;
 mod simulate_tswarm;
 mod store;
 mod tidy;

@@ -14,6 +14,7 @@
 //! | `devices` | what is in memory of each device, and what it lost |
 //! | `enroll` | a device made by a person, with its token |
 //! | `refuse` | what a sender hears whose upload is not taken |
+//! | `simulator` | a pretend device |
 //! | `truths` | what holds whatever comes in, for property tests and the fuzzer |
 
 mod body;
@@ -26,6 +27,7 @@ mod names;
 mod pace;
 mod record;
 mod refuse;
+mod simulator;
 mod time;
 #[cfg(any(test, fuzzing))]
 pub mod truths;
@@ -45,6 +47,7 @@ pub use names::TokenSettings;
 
 use self::config::Config;
 use self::devices::Devices;
+use super::simulator::{Role, Simulator};
 use super::{Chore, CommandText, DraftText, Enrolled, Enrolment, Facts, Family, Invalid};
 use crate::core::{Hub, HubError};
 use crate::http::{BoxFuture, ListenerKind, Owner, RouteError, Routes, handler};
@@ -155,6 +158,10 @@ impl Family for TokenDevices {
 
     fn chores(self: Arc<Self>, hub: &Hub, stop: &CancellationToken) -> Vec<Chore> {
         vec![Box::pin(self.tidy(hub.clone(), stop.clone()))]
+    }
+
+    fn simulator(&self, role: Role) -> Option<Box<dyn Simulator>> {
+        Some(Box::new(simulator::Thing::new(role)))
     }
 }
 
