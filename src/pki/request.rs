@@ -10,15 +10,17 @@ use super::PkiError;
 
 /// The public key of the first reading whose signature holds.
 pub(super) fn read(readings: &[Vec<u8>]) -> Result<rcgen::PublicKey, PkiError> {
-    let mut fault = refused("there is none");
+    let mut fault = None;
     for der in readings {
         // Its length first: a signature of a short key is not even looked at.
         match strong_enough(der).and_then(|()| signed(der)) {
             Ok(key) => return Ok(key),
-            Err(cause) => fault = cause,
+            // The right reading says more of what is wrong than a wrong one, which is no request at all.
+            Err(cause) if fault.is_none() || request_key(der).is_some() => fault = Some(cause),
+            Err(_) => {}
         }
     }
-    Err(fault)
+    Err(fault.unwrap_or_else(|| refused("there is none")))
 }
 
 fn signed(der: &[u8]) -> Result<rcgen::PublicKey, PkiError> {
