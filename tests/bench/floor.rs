@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use http_body_util::BodyExt as _;
 use hyper::Request;
 use hyper::body::Incoming;
 use rusqlite::Connection;
@@ -13,9 +14,9 @@ use crate::bare;
 
 #[derive(clap::Args)]
 pub(crate) struct Floor {
-    /// Folder of homeport's certificates.
+    /// Folder of homeport's certificates; without it, plain HTTP.
     #[arg(long)]
-    certs: PathBuf,
+    certs: Option<PathBuf>,
     /// The database to make.
     #[arg(long)]
     database: PathBuf,
@@ -36,14 +37,23 @@ impl Floor {
         std::thread::spawn(move || write(&database, waiting, company));
         let store = move |request: Request<Incoming>| {
             let queue = queue.clone();
-            let row = request.uri().query().unwrap_or_default().as_bytes().to_vec();
+            let query = request.uri().query().map(|query| query.as_bytes().to_vec());
             async move {
+                let row = match query {
+                    Some(row) => row,
+                    None => request
+                        .into_body()
+                        .collect()
+                        .await
+                        .map(|body| body.to_bytes().to_vec())
+                        .unwrap_or_default(),
+                };
                 let (done, committed) = oneshot::channel();
                 queue.send(Job { row, done }).await.ok();
                 committed.await.ok();
             }
         };
-        crate::runtime().block_on(bare::serve(Some(self.certs.clone()), store));
+        crate::runtime().block_on(bare::serve(self.certs.clone(), store));
     }
 }
 

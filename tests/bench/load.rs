@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,9 +16,10 @@ use tokio::sync::Notify;
 
 use crate::bed::Bed;
 use crate::boards;
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::heartbeat::Heart;
 use crate::tls::{self, Key, Version};
+use crate::uploads::{self, Upload};
 
 #[derive(clap::Args, Clone)]
 pub(crate) struct Load {
@@ -53,6 +55,12 @@ pub(crate) struct Load {
     /// Push five rows of a bed sensor over plain HTTP instead of a heartbeat over TLS.
     #[arg(long)]
     bed: bool,
+    /// Upload as devices with the tokens in this file, one for each client, over plain HTTP.
+    #[arg(long)]
+    things: Option<PathBuf>,
+    /// Upload as Tswarm nodes with the login in this file, over plain HTTP.
+    #[arg(long)]
+    nodes: Option<PathBuf>,
     /// Be microcontrollers; each sends so many messages as fast as it can.
     #[arg(long)]
     board: Option<u64>,
@@ -103,6 +111,7 @@ pub(crate) struct Shared {
 enum Device {
     Heart(Heart),
     Bed(Bed),
+    Upload(Upload),
 }
 
 impl Device {
@@ -110,18 +119,32 @@ impl Device {
         match self {
             Self::Heart(heart) => heart.request(close),
             Self::Bed(bed) => bed.request(close),
+            Self::Upload(upload) => upload.request(),
         }
     }
 }
 
 impl Load {
     fn device(&self, number: usize) -> Device {
-        if self.bed { Device::Bed(Bed::new(number)) } else { Device::Heart(Heart::new(number)) }
+        match (&self.things, &self.nodes) {
+            (Some(file), _) => Device::Upload(Upload::thing(file, number - self.first)),
+            (None, Some(file)) => Device::Upload(Upload::node(file, number)),
+            (None, None) if self.bed => Device::Bed(Bed::new(number)),
+            (None, None) => Device::Heart(Heart::new(number)),
+        }
     }
 
-    /// How an answer begins that confirms a push.
-    const fn taken(&self) -> &'static str {
-        if self.bed { "done" } else { r#"{"push":true"# }
+    fn uploads(&self) -> bool {
+        self.things.is_some() || self.nodes.is_some()
+    }
+
+    /// Whether an answer confirms a push.
+    fn is_taken(&self, answer: &Answer) -> bool {
+        if self.uploads() {
+            return uploads::is_taken(answer.status, &answer.body);
+        }
+        let begin = if self.bed { "done" } else { r#"{"push":true"# };
+        answer.status == 200 && answer.body.starts_with(begin.as_bytes())
     }
 
     pub(crate) fn run(&self) {
@@ -219,15 +242,11 @@ impl Shared {
     /// One request and a look at its answer; says whether it was right.
     async fn ask(&self, client: &mut Client, request: &[u8]) -> bool {
         match client.ask(request).await {
-            Ok(answer) if answer.status == 200 => {
-                if self.load.get.is_some() {
-                    self.bytes.fetch_add(answer.size as u64, Ordering::Relaxed);
-                } else if !answer.body.starts_with(self.load.taken().as_bytes()) {
-                    self.failed(&String::from_utf8_lossy(&answer.body));
-                    return false;
-                }
+            Ok(answer) if self.load.get.is_some() && answer.status == 200 => {
+                self.bytes.fetch_add(answer.size as u64, Ordering::Relaxed);
                 true
             }
+            Ok(answer) if self.load.get.is_none() && self.load.is_taken(&answer) => true,
             Ok(answer) => {
                 self.failed(&format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)));
                 false
@@ -247,7 +266,7 @@ impl Shared {
     }
 
     async fn open(&self, config: &Arc<ClientConfig>) -> Option<Client> {
-        match Client::open(self.load.addr, (!self.load.bed).then_some(config)).await {
+        match Client::open(self.load.addr, (!self.load.bed && !self.load.uploads()).then_some(config)).await {
             Ok(client) => {
                 self.resumed.fetch_add(u64::from(client.resumed()), Ordering::Relaxed);
                 Some(client)

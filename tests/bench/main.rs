@@ -10,7 +10,7 @@
 //! | `load` | the load generator, a process of its own |
 //! | `history` | days of values through the real engine: bytes, and CPU of plots |
 //! | `hold` | many connections that rest, a process of its own |
-//! | `client`, `heartbeat`, `bed`, `boards`, `tls` | what the load is made of |
+//! | `client`, `heartbeat`, `bed`, `boards`, `uploads`, `tls` | what the load is made of |
 //! | `machine` | what the kernel says of a process, the disk and the others on this machine |
 
 #![expect(
@@ -39,6 +39,7 @@ mod sides;
 mod sink;
 mod table;
 mod tls;
+mod uploads;
 
 use clap::{Parser, Subcommand};
 

@@ -35,6 +35,7 @@ impl Side {
             ("HOMEPORT_HTTP", "127.0.0.1:0"),
             ("HOMEPORT_WS", "127.0.0.1:0"),
             ("HOMEPORT_MCU_MESSAGES_PER_SECOND_MAX", "0"),
+            ("HOMEPORT_TOKEN_RECORDS_MAX_PER_SECOND", "0"),
             ("HOMEPORT_HOSTS", "localhost,push.homeport.test,127.0.0.1"),
             ("HOMEPORT_DEVICES_UNKNOWN", "accept"),
             ("HOMEPORT_LIMITS_CONNECTIONS_MAX_COUNT", "20000"),
@@ -61,6 +62,14 @@ impl Side {
         command.arg("--certs").arg(certs).arg("--database").arg(folder.join("floor.db"));
         command.arg("--company-ms").arg(company_ms.to_string());
         Self::start("floor", command, &folder.join("floor.log"), &["https"])
+    }
+
+    /// The yardstick that commits a row first, over plain HTTP.
+    pub(crate) fn floor_plain(folder: &Path, company_ms: u64) -> Self {
+        let mut command = Self::yardstick("floor");
+        command.arg("--database").arg(folder.join("floor-plain.db"));
+        command.arg("--company-ms").arg(company_ms.to_string());
+        Self::start("floor", command, &folder.join("floor-plain.log"), &["http"])
     }
 
     /// The yardstick of microcontrollers.
@@ -142,7 +151,7 @@ impl Side {
     pub(crate) fn addr_for(&self, load: &[String]) -> SocketAddr {
         let with = |word: &str| load.iter().any(|other| other == word);
         let other = match () {
-            () if with("--bed") => self.plain,
+            () if ["--bed", "--things", "--nodes"].into_iter().any(with) => self.plain,
             () if with("--board") => self.ws,
             () => None,
         };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::machine;
 use crate::round::{Found, compare, measure, median};
 use crate::sides::{self, Side};
+use crate::uploads;
 
 #[derive(clap::Args)]
 pub(crate) struct Table {
@@ -70,6 +71,7 @@ impl Table {
         bench.resumed();
         bench.rate();
         bench.beds();
+        bench.uploads();
         bench.boards();
         bench.lone();
         bench.downloads();
@@ -195,6 +197,20 @@ impl<'a> Bench<'a> {
             found.ours,
             ORIGINAL_MS / 20.0
         );
+    }
+
+    /// Devices with a token on kept connections, and Tswarm nodes, who make one for each upload.
+    fn uploads(&self) {
+        let line = |word, what| Line { word, what, must: 2.0, aim: f64::NAN };
+        let things = line("things", "CPU per durable upload with a token, over plain floor");
+        let nodes = line("nodes", "the same of a Tswarm node, a new connection each");
+        if !self.table.wants(things.word) && !self.table.wants(nodes.word) {
+            return;
+        }
+        let floor = Side::floor_plain(&self.folder, self.table.floor_company_ms);
+        let (tokens, login) = uploads::credentials(&self.folder.join("home"), 64);
+        self.compare(&things, &floor, &["--things", &tokens.display().to_string()]);
+        self.compare(&nodes, &floor, &["--nodes", &login.display().to_string(), "--fresh"]);
     }
 
     /// Microcontrollers, a hundred as fast as they can.
