@@ -130,7 +130,7 @@ pub(crate) async fn revoke(
     State(app): State<App>,
     Name(id): Name,
     By(caller): By,
-    Body(which): Body<Which>,
+    Body(which): Body<Option<Which>>,
 ) -> Result<Response, WebError> {
     let device = device(&app, &id)?;
     let by = caller.by();
@@ -139,8 +139,9 @@ pub(crate) async fn revoke(
         tracing::info!(device = %device.names.address, %by, count = revoked.len(), "certificates revoked");
         return Ok(Json(Ended { device: id, revoked }).into_response());
     }
-    let count = app.hub.revoke_device_tokens(&device.names.id, which.token.as_deref(), &by).await?;
-    if count == 0 && which.token.is_some() {
+    let token = which.and_then(|which| which.token);
+    let count = app.hub.revoke_device_tokens(&device.names.id, token.as_deref(), &by).await?;
+    if count == 0 && token.is_some() {
         return Err(WebError::NotFound("token"));
     }
     tracing::info!(device = %device.names.address, %by, count, "tokens revoked");
