@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustls::pki_types::CertificateDer;
+use serde_json::Value;
 
 use crate::harness::{Client, Module, Program, settled};
 
@@ -115,6 +116,39 @@ fn bed_says(addr: SocketAddr, node: &str, second: usize) -> io::Result<usize> {
     Ok(0)
 }
 
+/// A small node: a connection for each upload, which it never closes itself; it registers with its first one
+/// (`tswarm-node.md §2`, §11.9).
+fn node_says(addr: SocketAddr, node: &str, xauth: &str, count: usize) -> io::Result<usize> {
+    let method = if count == 0 { "POST" } else { "PUT" };
+    let body = format!("{{\"name\":\"{node}\",\"data\":\"{count} 45\"}}");
+    let length = body.len().to_string();
+    let mut client = Client::plain(addr)?;
+    let pieces = [
+        method,
+        " /api/v1/tswarm/",
+        node,
+        " HTTP/1.0\r\n",
+        "Host: ",
+        "x",
+        "\r\n",
+        "authorization",
+        ": ",
+        " Basic ",
+        xauth,
+        "\r\n",
+        "Content-Length: ",
+        &length,
+        "\r\n\r\n",
+        &body,
+    ];
+    for piece in pieces {
+        client.write(piece.as_bytes())?;
+    }
+    let answer = client.read()?;
+    assert_eq!(answer.status, 202, "{}", answer.head);
+    Ok(0)
+}
+
 fn module_says(module: &mut Module, message: &str) -> io::Result<()> {
     let answer = module.push(message)?;
     assert!(answer.text().contains("\"push\":true"), "{} {}", answer.status, answer.text());
@@ -171,6 +205,10 @@ fn nobody_is_turned_away_while_the_program_restarts_under_load() {
         devices.push(load.device(name, move |second| bed_says(http, &node, second)));
     }
     for number in 0..2 {
+        let node = format!("node-{number}");
+        let added: Value = serde_json::from_str(&program.done(&["tswarm", "add", &node, "--json"])).unwrap();
+        let xauth = added["config"]["svconf"]["xauth"].as_str().expect("a login").to_owned();
+        devices.push(load.device(node.clone(), move |count| node_says(http, &node, &xauth, count)));
         let (id, root) = (format!("000200000000010{number}"), root.clone());
         devices.push(load.device(id.clone(), move |count| fresh_module(https, &root, &id, count)));
         let id = format!("000200000000020{number}");
