@@ -39,7 +39,7 @@ use weather::Weather;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  homeport simulate cwm --count 1000 --audit\n  homeport simulate cwm --count 20 --duration 10m --fault none\n  homeport simulate cwm --count 50 --fault kill-mid-pull --server https://rehearsal.example --token hp_…\n  homeport simulate sca11h --count 50 --audit\n  homeport simulate sca11h --count 5 --duration 10m --fault none --at 127.0.0.1:8080\n  homeport simulate mcu --count 100 --audit\n  homeport simulate mcu --count 20 --duration 10m --fault none --at 127.0.0.1:4444\n\nIt fills the server with pretend devices and their messages: rehearse on one of its own."
+    after_help = "Examples:\n  homeport simulate cwm --count 1000 --audit\n  homeport simulate cwm --count 20 --duration 10m --fault none\n  homeport simulate cwm --count 50 --fault kill-mid-pull --server https://rehearsal.example --token hp_…\n  homeport simulate sca11h --count 50 --audit\n  homeport simulate sca11h --count 5 --duration 10m --fault none --at 127.0.0.1:8080\n  homeport simulate mcu --count 100 --audit\n  homeport simulate mcu --count 20 --duration 10m --fault none --at 127.0.0.1:4444\n  homeport simulate tswarm --count 2000 --connections 2000 --audit\n  homeport simulate token --count 50 --audit\n\nIt fills the server with pretend devices and their messages: rehearse on one of its own."
 )]
 pub(super) struct Simulate {
     /// The dialect to speak.
