@@ -20,7 +20,9 @@ impl Upload {
     pub(crate) fn thing(file: &Path, number: usize) -> Self {
         let all = fs::read_to_string(file).expect("the tokens");
         let token = all.lines().nth(number).expect("a token for each client").to_owned();
-        Self::Thing { token, count: 0 }
+        // From the time on, so that a later round says nothing that an earlier one said.
+        let count = u64::try_from(jiff::Timestamp::now().as_microsecond()).expect("after 1970");
+        Self::Thing { token, count }
     }
 
     /// The node of the client with this number; all have one login.
