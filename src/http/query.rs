@@ -29,6 +29,21 @@ pub fn decode(text: &[u8], plus: Plus) -> Vec<u8> {
     out
 }
 
+/// Writes text as a part of a path or a query: everything but unreserved characters as escapes.
+pub fn escape(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |four: u8| DIGITS.get(usize::from(four & 15)).map_or('0', |digit| char::from(*digit));
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.extend(['%', digit(byte >> 4), digit(byte)]);
+        }
+    }
+    out
+}
+
 /// Splits `a=1&b=2` into raw pairs: neither side decoded, order and repetition kept. A part without `=` has an
 /// empty value; empty parts are left out.
 pub fn pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -89,6 +104,12 @@ mod tests {
         assert_eq!(decode(b"100%", Plus::Literal), b"100%");
         assert_eq!(decode(b"%4", Plus::Literal), b"%4");
         assert_eq!(decode(b"%zz%41", Plus::Literal), b"%zzA");
+    }
+
+    #[test]
+    fn text_is_escaped_for_paths_and_queries() {
+        assert_eq!(escape("/a b?é"), "%2Fa%20b%3F%C3%A9");
+        assert_eq!(escape("aZ09-._~"), "aZ09-._~");
     }
 
     #[test]

@@ -4,9 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
+use crate::http::query;
+
 /// The file of one node. Wi-Fi and pins are the owner's.
 pub(super) fn config(base: &str, node: &str, login: &str, secret: &str) -> Json {
-    let url = format!("{}/api/v1/tswarm/{}", base.trim_end_matches('/'), escaped(node));
+    let url = format!("{}/api/v1/tswarm/{}", base.trim_end_matches('/'), query::escape(node));
     json!({
         "modules": {
             "dht11": { "desc": "temperature and humidity", "gpio": [2] },
@@ -37,20 +39,6 @@ pub(super) fn fault(name: &str) -> Option<String> {
         "`{odd}` is not for a node's name: letters of the English alphabet, digits, `-`, `_` and `.` are, because nodes \
          write their name into URLs and JSON as it is, and count letters instead of bytes"
     ))
-}
-
-/// A piece of a path.
-fn escaped(name: &str) -> String {
-    name.bytes().fold(String::new(), |mut text, byte| {
-        use std::fmt::Write as _;
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            write!(text, "%{byte:02X}").ok();
-        }
-        text
-    })
 }
 
 #[cfg(test)]

@@ -17,10 +17,11 @@ use serde_json::json;
 use super::device;
 use crate::core::{After, DataFilter, HubError, StoreError};
 use crate::dictionary::{Chosen, Explained};
+use crate::http::query;
 use crate::model::{Datum, DeviceId, Value};
 use crate::web::App;
 use crate::web::error::WebError;
-use crate::web::params::{Name, Params, percent};
+use crate::web::params::{Name, Params};
 
 /// Values read from the store at a time; what a slow reader holds in memory.
 const PAGE_VALUES: u32 = 2000;
@@ -101,7 +102,7 @@ fn export(app: App, params: &Params, device: Option<DeviceId>, name: &str) -> Re
 fn attachment(name: &str, ending: &str) -> String {
     let keep = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     let plain: String = name.chars().map(|letter| if keep(letter) { letter } else { '_' }).collect();
-    format!("attachment; filename=\"{plain}.{ending}\"; filename*=UTF-8''{}.{ending}", percent(name))
+    format!("attachment; filename=\"{plain}.{ending}\"; filename*=UTF-8''{}.{ending}", query::escape(name))
 }
 
 type Page = Pin<Box<dyn Future<Output = Result<(Vec<u8>, Option<After>), HubError>> + Send>>;

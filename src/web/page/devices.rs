@@ -5,11 +5,12 @@ use axum::extract::State;
 
 use super::{Frame, Page, brief_or_never, render, status};
 use crate::core::{DeviceFilter, HubError, Presence};
+use crate::http::query;
 use crate::model::{Device, DeviceId, FamilyName};
 use crate::web::App;
 use crate::web::api;
 use crate::web::auth::By;
-use crate::web::params::{Listed, Params, percent};
+use crate::web::params::{Listed, Params};
 
 /// A line of the list.
 struct Line {
@@ -44,7 +45,8 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     };
     let (lines, next) = Listed::page(devices?, limit, cursor, line).into_parts();
     let [q, state] = ["q", "state"].map(|name| params.text(name).unwrap_or_default().to_owned());
-    let more = next.map(|next| format!("/?q={}&state={}&cursor={next}", percent(&q), percent(&state)));
+    let more =
+        next.map(|next| format!("/?q={}&state={}&cursor={next}", query::escape(&q), query::escape(&state)));
     // A device with a token is made where the token can be told.
     let named = |name: &FamilyName| app.family(name).is_some_and(|family| !family.has_tokens());
     let families = app.family_names().iter().filter(|name| named(name)).map(ToString::to_string).collect();

@@ -9,10 +9,11 @@ use serde::Deserialize;
 
 use super::{Frame, Page, Sent, render, render_with, secure};
 use crate::core::HubError;
+use crate::http::query;
 use crate::web::App;
 use crate::web::auth::{self, COOKIE, From};
 use crate::web::error::{WebError, retry_after};
-use crate::web::params::{Params, percent};
+use crate::web::params::Params;
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -73,7 +74,7 @@ pub(crate) async fn leave(State(app): State<App>, headers: HeaderMap) -> Page {
 pub(crate) fn lead_to(request: &Request) -> Response {
     let back = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let to = match *request.method() {
-        Method::GET | Method::HEAD => format!("/login?next={}", percent(back)),
+        Method::GET | Method::HEAD => format!("/login?next={}", query::escape(back)),
         _ => "/login".to_owned(),
     };
     let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();

@@ -6,12 +6,13 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{Frame, Page, Sent, render, render_with};
+use crate::http::query;
 use crate::model::{CommandRecord, FamilyName};
 use crate::web::App;
 use crate::web::api::commands;
 use crate::web::auth::By;
 use crate::web::error::WebError;
-use crate::web::params::{Params, percent};
+use crate::web::params::Params;
 
 /// The dialect whose maker documents this form.
 const FAMILY: &str = "cwm";
@@ -91,7 +92,11 @@ async fn queue(app: &App, fields: Fields, by: String) -> Result<Queued, WebError
 async fn page(app: &App, frame: Frame, fields: Fields) -> Result<PullForm, WebError> {
     let templates = app.templates(&FamilyName::new(FAMILY)).await?;
     let templates = templates.into_iter().map(|template| Start {
-        link: format!("/pullform?_cmd={}&_pld={}", percent(&template.cmd), percent(&template.payload)),
+        link: format!(
+            "/pullform?_cmd={}&_pld={}",
+            query::escape(&template.cmd),
+            query::escape(&template.payload)
+        ),
         template,
     });
     Ok(PullForm { frame, fields, error: None, queued: None, templates: templates.collect() })

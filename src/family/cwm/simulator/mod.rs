@@ -25,6 +25,7 @@ use crate::family::simulator::{
     Application, Call, Caller, Chance, Door, Fact, Fault, Given, Habits, Identity, Order, Orders, Outcome,
     Role, Simulator, Trouble, Way,
 };
+use crate::http::query;
 use crate::model::{Timestamp, Verdict, WireId};
 use commands::Port;
 use files::Files;
@@ -252,7 +253,7 @@ impl Module {
         let fetch = self.fetches.front()?;
         let from = fetch.got.len();
         let piece = fetch.size.div_ceil(3).max(1);
-        let (name, last) = (wire::escaped(&fetch.name), (from + piece).min(fetch.size).max(1) - 1);
+        let (name, last) = (query::escape(&fetch.name), (from + piece).min(fetch.size).max(1) - 1);
         self.asked = Asked::Download;
         Some(match self.number % 3 {
             0 => wire::download(format!("/{name}"), None),

@@ -10,6 +10,7 @@ use sha2::Sha256;
 use crate::family::cwm::crc;
 use crate::family::cwm::names::{CrcCase, CwmNames};
 use crate::family::simulator::{self, Call, Purpose, Trouble};
+use crate::http::query;
 use crate::model::WireId;
 
 /// What a message carries for a checksum.
@@ -71,7 +72,7 @@ pub(super) fn push(speech: &Speech<'_>, form: Form, okm: &[u8], ts: &str, troubl
     let okm = String::from_utf8_lossy(okm);
     let req = format!(r#"{{"{}":{okm},"ts":"{ts}"}}"#, names.okm);
     let proof = speech.proof(&req);
-    let arguments = format!("{proof}{}={}", names.req, escaped(&req));
+    let arguments = format!("{proof}{}={}", names.req, query::escape(&req));
     let (target, headers, body) = match form {
         Form::Query => (format!("/push?{arguments}"), Vec::new(), String::new()),
         Form::Json => (format!("/push?{}", proof.trim_end_matches('&')), kind("application/json"), req),
@@ -92,7 +93,7 @@ pub(super) fn push(speech: &Speech<'_>, form: Form, okm: &[u8], ts: &str, troubl
 pub(super) fn pull(speech: &Speech<'_>, devid: &str, ts: &str, taken: bool, trouble: Trouble) -> Call {
     let names = speech.names;
     let req = format!(r#"{{"{}":"{devid}","ts":"{ts}","{}":{taken}}}"#, names.devid, names.lokm);
-    get(Purpose::Pull, format!("/pull?{}{}={}", speech.proof(&req), names.req, escaped(&req)), trouble)
+    get(Purpose::Pull, format!("/pull?{}{}={}", speech.proof(&req), names.req, query::escape(&req)), trouble)
 }
 
 /// The request for certificates; with a certificate request when the key is to be the module's own.
@@ -109,7 +110,7 @@ pub(super) fn provision(names: &CwmNames, devid: &str, request: Option<&str>) ->
             trouble: Trouble::None,
         };
     }
-    get(Purpose::Provision, format!("/provision?{}={}", names.devid, escaped(devid)), Trouble::None)
+    get(Purpose::Provision, format!("/provision?{}={}", names.devid, query::escape(devid)), Trouble::None)
 }
 
 /// The request for the time.
@@ -131,20 +132,6 @@ fn get(purpose: Purpose, target: String, trouble: Trouble) -> Call {
 
 fn kind(name: &str) -> Vec<(&'static str, String)> {
     vec![("Content-Type", name.to_owned())]
-}
-
-/// Text as it stands in a URL.
-pub(super) fn escaped(text: &str) -> String {
-    let mut url = String::with_capacity(text.len() * 2);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            // A string takes whatever is written to it.
-            let _ = write!(url, "%{byte:02X}");
-        }
-    }
-    url
 }
 
 #[cfg(test)]
