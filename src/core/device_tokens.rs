@@ -92,7 +92,7 @@ impl Hub {
         self.device(device).ok_or(HubError::NotFound("device"))?;
         let secret = secrets::random_device_token()?;
         let issued = Issued {
-            hash: secrets::hex(&secrets::secret_hash(secret.expose_secret())),
+            hash: secrets::secret_digest(secret.expose_secret()),
             id: uuid::Uuid::now_v7().simple().to_string(),
             device: device.clone(),
             at: self.now(),

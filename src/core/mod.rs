@@ -59,7 +59,7 @@ pub use reports::{Accepted, Claim, Event, Pulled, Report, Terms};
 pub use retention::{Retention, RetentionSettings};
 pub use rhythm::{Presence, Silence};
 pub use schedules::{Progress, Run};
-pub use secrets::random_key;
+pub use secrets::{random_key, secret_digest};
 pub use settings::{HubSettings, UnknownPolicy};
 pub use transfers::Shipment;
 pub use whole::Whole;

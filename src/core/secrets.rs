@@ -66,6 +66,11 @@ pub(super) fn secret_hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
+/// The same in hexadecimal digits, as it is kept in records.
+pub fn secret_digest(secret: &str) -> String {
+    hex(&secret_hash(secret))
+}
+
 /// Hashes passwords, a few at a time and off the runtime's own threads.
 #[derive(Clone)]
 pub(super) struct Passwords {

@@ -3,10 +3,9 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::core::Kept;
+use crate::core::{Kept, secret_digest};
 use crate::model::Timestamp;
 
 /// Who may call, and as which nodes.
@@ -37,7 +36,7 @@ impl Login {
     ) -> Self {
         Self {
             name: login.to_owned(),
-            hash: hash(secret),
+            hash: secret_digest(secret.expose_secret()),
             any: nodes.is_empty(),
             nodes,
             since: at,
@@ -59,7 +58,7 @@ impl Login {
 
     /// Whether a secret is this login's.
     pub(super) fn fits(&self, secret: &SecretString) -> bool {
-        hash(secret).as_bytes().ct_eq(self.hash.as_bytes()).into()
+        secret_digest(secret.expose_secret()).as_bytes().ct_eq(self.hash.as_bytes()).into()
     }
 
     /// Whether a node was named when the login was made.
@@ -79,16 +78,6 @@ impl Kept for Login {
     fn key(&self) -> String {
         self.name.clone()
     }
-}
-
-fn hash(secret: &SecretString) -> String {
-    let sum = Sha256::digest(secret.expose_secret().as_bytes());
-    sum.iter().fold(String::with_capacity(64), |mut text, byte| {
-        use std::fmt::Write as _;
-        // Writing to a String cannot fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }
 
 #[cfg(test)]
