@@ -49,6 +49,14 @@ pub struct Report {
     pub peer: String,
 }
 
+impl Report {
+    /// A message that says nothing: it is kept as it came.
+    pub fn unread(device: Option<Known>, at: Timestamp, raw: Bytes, peer: String) -> Self {
+        let (verdict, events) = (Verdict::Malformed, Vec::new());
+        Self { device, at, raw, verdict, hmac: None, fingerprint: None, events, peer }
+    }
+}
+
 /// One thing a message says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {

@@ -213,16 +213,8 @@ fn authorization(exchange: &Exchange) -> Option<&str> {
 }
 
 fn unusable(exchange: &Exchange, at: Timestamp, known: Option<Known>) -> Report {
-    Report {
-        device: known,
-        at,
-        raw: exchange.body.clone(),
-        verdict: Verdict::Malformed,
-        hmac: None,
-        fingerprint: None,
-        events: Vec::new(),
-        peer: exchange.peer.addr.ip().to_canonical().to_string(),
-    }
+    let peer = exchange.peer.addr.ip().to_canonical().to_string();
+    Report::unread(known, at, exchange.body.clone(), peer)
 }
 
 async fn accept(hub: &Hub, report: Report) -> Result<Accepted, HubError> {

@@ -252,16 +252,8 @@ async fn accept_unknown(hub: &Hub, exchange: &Exchange, at: Timestamp) -> Result
 
 /// A message that says nothing.
 fn report(exchange: &Exchange, at: Timestamp) -> Report {
-    Report {
-        device: None,
-        at,
-        raw: exchange.body.clone(),
-        verdict: Verdict::Malformed,
-        hmac: None,
-        fingerprint: None,
-        events: Vec::new(),
-        peer: exchange.peer.addr.ip().to_canonical().to_string(),
-    }
+    let peer = exchange.peer.addr.ip().to_canonical().to_string();
+    Report::unread(None, at, exchange.body.clone(), peer)
 }
 
 /// Which node speaks. The body's name may be the login's own, as the original wrote it.
