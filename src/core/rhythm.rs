@@ -263,19 +263,22 @@ mod tests {
         assert!(presence(24).online && !presence(26).online);
     }
 
+    /// Whether a device is online, and late, so many seconds after the last of the times that it was heard.
+    fn heard(silence: &'static Silence, interval_s: u64, times: u64) -> impl Fn(u64) -> (bool, bool) {
+        let mut rhythm = Rhythm::new(silence);
+        (0..times).for_each(|n| rhythm.heard(at(n * interval_s)));
+        let last = at((times - 1) * interval_s);
+        move |after| {
+            let presence = rhythm.presence(Some(last), last.plus(Duration::from_secs(after)), WINDOW);
+            (presence.online, presence.late)
+        }
+    }
+
     #[test]
     fn a_pace_is_taken_for_granted_until_another_is_learned() {
         const EACH_300: Silence =
             Silence { more: Duration::from_mins(1), pace: Some(Duration::from_mins(5)), ..Silence::USUAL };
-        let heard = |interval_s: u64, times: u64| {
-            let mut rhythm = Rhythm::new(&EACH_300);
-            (0..times).for_each(|n| rhythm.heard(at(n * interval_s)));
-            let last = at((times - 1) * interval_s);
-            move |after: u64| {
-                let presence = rhythm.presence(Some(last), last.plus(Duration::from_secs(after)), WINDOW);
-                (presence.online, presence.late)
-            }
-        };
+        let heard = |interval_s, times| heard(&EACH_300, interval_s, times);
         for times in [1, 9] {
             let node = heard(300, times);
             assert_eq!([node(660), node(661)], [(true, false), (true, true)]);
@@ -292,15 +295,7 @@ mod tests {
             late: Some(Duration::from_secs(10)),
             ..Silence::USUAL
         };
-        let heard = |interval_s: u64, times: u64| {
-            let mut rhythm = Rhythm::new(&EACH_THREE);
-            (0..times).for_each(|n| rhythm.heard(at(n * interval_s)));
-            let last = at((times - 1) * interval_s);
-            move |after: u64| {
-                let presence = rhythm.presence(Some(last), last.plus(Duration::from_secs(after)), WINDOW);
-                (presence.online, presence.late)
-            }
-        };
+        let heard = |interval_s, times| heard(&EACH_THREE, interval_s, times);
         for times in [1, 9] {
             let board = heard(3, times);
             assert_eq!(board(10), (true, false));
