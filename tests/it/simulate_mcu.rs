@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::json;
 
-use crate::harness::{Board, Program, calls, clean, number, settled};
+use crate::harness::{Board, Program, calls, clean, killed_meanwhile, number, settled};
 
 /// Runs a fleet of boards that calls the program's listener for them, with an audit.
 fn fleet(program: &Program, arguments: &[&str]) -> Output {
@@ -79,23 +79,8 @@ fn in_fair_weather_every_message_is_sure_and_every_command_arrives() {
 
 #[test]
 fn the_server_may_be_killed_while_boards_speak() {
-    let mut program = Program::started();
-    let (ws, https) = (program.listener("ws://"), program.https());
-    program = program.set("HOMEPORT_WS", &ws.to_string()).set("HOMEPORT_HTTPS", &https.to_string());
-    let token = program.token();
-    std::thread::scope(|scope| {
-        let at = ws.to_string();
-        let all = ["simulate", "mcu", "--at", &at, "--audit", "--json", "--fault", "none"];
-        let mut run =
-            program.command_line(&[&all[..], &["--count", "5", "--span", "20m", "--rate", "300"]].concat());
-        let child = scope.spawn(move || run.output().expect("the program can be run"));
-        settled(|| (program.all(&token, "/api/v1/messages").len() > 40).then_some(())).expect("traffic");
-        program.kill();
-        program.start();
-        let printed = clean(&child.join().expect("the fleet ends"));
-        assert!(number(&printed["audit"]["confirmed"]) > 0, "{printed}");
-    });
-    program.done(&["audit"]);
+    let printed = killed_meanwhile("mcu", &["--count", "5", "--span", "20m", "--rate", "300"]);
+    assert!(number(&printed["audit"]["confirmed"]) > 0, "{printed}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Program, calls, clean, number, settled};
+use crate::harness::{Program, calls, clean, killed_meanwhile, number};
 
 /// Runs a fleet of nodes that calls the program's plain listener, with an audit.
 fn fleet(program: &Program, arguments: &[&str]) -> Output {
@@ -87,23 +87,8 @@ fn by_the_clock_on_the_wall_a_beds_second_is_seen_at_once() {
 
 #[test]
 fn the_server_may_be_killed_while_nodes_push() {
-    let mut program = Program::started();
-    let (http, https) = (program.http(), program.https());
-    program = program.set("HOMEPORT_HTTP", &http.to_string()).set("HOMEPORT_HTTPS", &https.to_string());
-    let token = program.token();
-    std::thread::scope(|scope| {
-        let at = http.to_string();
-        let all = ["simulate", "sca11h", "--at", &at, "--audit", "--json", "--fault", "none"];
-        let mut run =
-            program.command_line(&[&all[..], &["--count", "5", "--span", "20m", "--rate", "150"]].concat());
-        let child = scope.spawn(move || run.output().expect("the program can be run"));
-        settled(|| (program.all(&token, "/api/v1/messages").len() > 40).then_some(())).expect("traffic");
-        program.kill();
-        program.start();
-        let printed = clean(&child.join().expect("the fleet ends"));
-        assert!(number(&calls(&printed, "handshake")["answered"]) > 5, "{printed}");
-    });
-    program.done(&["audit"]);
+    let printed = killed_meanwhile("sca11h", &["--count", "5", "--span", "20m", "--rate", "150"]);
+    assert!(number(&calls(&printed, "handshake")["answered"]) > 5, "{printed}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Program, calls, clean, number, settled};
+use crate::harness::{Program, calls, clean, killed_meanwhile, number};
 
 /// Runs a fleet that calls the program's plain listener, with an audit.
 fn fleet(program: &Program, arguments: &[&str]) -> Output {
@@ -58,21 +58,6 @@ fn devices_that_send_too_fast_wait_and_lose_nothing() {
 
 #[test]
 fn the_server_may_be_killed_while_devices_upload() {
-    let mut program = Program::started();
-    let (http, https) = (program.http(), program.https());
-    program = program.set("HOMEPORT_HTTP", &http.to_string()).set("HOMEPORT_HTTPS", &https.to_string());
-    let token = program.token();
-    std::thread::scope(|scope| {
-        let at = http.to_string();
-        let all = ["simulate", "token", "--at", &at, "--audit", "--json", "--fault", "none"];
-        let mut run =
-            program.command_line(&[&all[..], &["--count", "6", "--span", "1h", "--rate", "120"]].concat());
-        let child = scope.spawn(move || run.output().expect("the program can be run"));
-        settled(|| (program.all(&token, "/api/v1/messages").len() > 40).then_some(())).expect("traffic");
-        program.kill();
-        program.start();
-        let printed = clean(&child.join().expect("the fleet ends"));
-        assert!(number(&printed["summary"]["confirmed"]) > 100, "{printed}");
-    });
-    program.done(&["audit"]);
+    let printed = killed_meanwhile("token", &["--count", "6", "--span", "1h", "--rate", "120"]);
+    assert!(number(&printed["summary"]["confirmed"]) > 100, "{printed}");
 }

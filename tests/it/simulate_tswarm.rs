@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Program, calls, clean, number, settled};
+use crate::harness::{Program, calls, clean, killed_meanwhile, number};
 
 /// Runs a fleet of nodes that calls the program's plain listener, with an audit.
 fn fleet(program: &Program, arguments: &[&str]) -> Output {
@@ -84,22 +84,7 @@ fn a_node_that_is_held_stays_awake_and_loses_nothing() {
 
 #[test]
 fn the_server_may_be_killed_while_nodes_call() {
-    let mut program = Program::started();
-    let (http, https) = (program.http(), program.https());
-    program = program.set("HOMEPORT_HTTP", &http.to_string()).set("HOMEPORT_HTTPS", &https.to_string());
-    let token = program.token();
-    std::thread::scope(|scope| {
-        let at = http.to_string();
-        let all = ["simulate", "tswarm", "--at", &at, "--audit", "--json", "--fault", "none"];
-        let mut run =
-            program.command_line(&[&all[..], &["--count", "5", "--span", "12h", "--rate", "150"]].concat());
-        let child = scope.spawn(move || run.output().expect("the program can be run"));
-        settled(|| (program.all(&token, "/api/v1/messages").len() > 40).then_some(())).expect("traffic");
-        program.kill();
-        program.start();
-        // A reading that met nobody is lost, as a node's are; what was answered 202 is there.
-        let printed = clean(&child.join().expect("the fleet ends"));
-        assert!(number(&printed["summary"]["confirmed"]) > 40, "{printed}");
-    });
-    program.done(&["audit"]);
+    // A reading that met nobody is lost, as a node's are; what was answered 202 is there.
+    let printed = killed_meanwhile("tswarm", &["--count", "5", "--span", "12h", "--rate", "150"]);
+    assert!(number(&printed["summary"]["confirmed"]) > 40, "{printed}");
 }

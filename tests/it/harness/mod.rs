@@ -13,4 +13,4 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use module::{Module, crc, encoded, okm};
 pub(crate) use node::{Node, Quirks};
 pub(crate) use program::{Program, RunAs, am_root, micropython, settled};
-pub(crate) use rehearsal::{calls, clean, number};
+pub(crate) use rehearsal::{calls, clean, killed_meanwhile, number};

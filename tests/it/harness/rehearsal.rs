@@ -4,6 +4,8 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use super::{Program, settled};
+
 /// What a run printed whose audit must have found nothing.
 #[track_caller]
 pub(crate) fn clean(output: &Output) -> Value {
@@ -11,6 +13,29 @@ pub(crate) fn clean(output: &Output) -> Value {
     assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
     let printed: Value = serde_json::from_str(&out).expect("--json prints JSON");
     assert_eq!(printed["audit"]["faults_count"], 0, "{out}");
+    printed
+}
+
+/// What a fleet printed whose server was killed and started again while it spoke. Neither its audit nor the ledger's
+/// may find anything.
+#[track_caller]
+pub(crate) fn killed_meanwhile(family: &str, fleet: &[&str]) -> Value {
+    let (scheme, setting) =
+        if family == "mcu" { ("ws://", "HOMEPORT_WS") } else { ("http://", "HOMEPORT_HTTP") };
+    let mut program = Program::started();
+    let (at, https) = (program.listener(scheme).to_string(), program.https().to_string());
+    program = program.set(setting, &at).set("HOMEPORT_HTTPS", &https);
+    let token = program.token();
+    let whole = ["simulate", family, "--at", &at, "--audit", "--json", "--fault", "none"];
+    let printed = std::thread::scope(|scope| {
+        let mut run = program.command_line(&[&whole[..], fleet].concat());
+        let child = scope.spawn(move || run.output().expect("the program can be run"));
+        settled(|| (program.all(&token, "/api/v1/messages").len() > 40).then_some(())).expect("traffic");
+        program.kill();
+        program.start();
+        clean(&child.join().expect("the fleet ends"))
+    });
+    program.done(&["audit"]);
     printed
 }
 
