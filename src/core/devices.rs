@@ -68,6 +68,7 @@ impl Hub {
             hub.write(Write::Forget(id.clone())).await?;
             hub.0.registry.forget(&id);
             hub.0.credentials.forget(&id);
+            hub.0.sight.forget(&id);
             hub.0.forgets.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })

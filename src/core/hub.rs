@@ -21,6 +21,7 @@ use super::files::Shelf;
 use super::recording::Recordings;
 use super::registry::Registry;
 use super::secrets::Passwords;
+use super::sight::Table;
 use super::tally::Tally;
 use super::throttle::Throttle;
 use super::transfers::Porters;
@@ -48,6 +49,7 @@ pub(super) struct Shared {
     pub(super) tally: Tally,
     pub(super) credentials: Credentials,
     pub(super) device_tokens: Tokens,
+    pub(super) sight: Table,
     pub(super) capture_rate: Rate,
     pub(super) password_changes: broadcast::Sender<String>,
     pub(super) tried: Tried,
@@ -87,10 +89,12 @@ impl Hub {
             settings: ArcSwap::from_pointee(settings),
             credentials: Credentials::default(),
             device_tokens: Tokens::default(),
+            sight: Table::default(),
             capture_rate: Rate::default(),
         }));
         hub.load_credentials().await?;
         hub.load_device_tokens().await?;
+        hub.read_sight().await?;
         hub.rhythms_restore().await?;
         hub.recordings_read().await?;
         Ok(hub)

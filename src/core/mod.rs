@@ -28,6 +28,7 @@ mod rhythms;
 mod schedules;
 mod secrets;
 mod settings;
+mod sight;
 mod sweep;
 mod tally;
 pub mod telemetry;
@@ -61,6 +62,7 @@ pub use rhythm::{Presence, Silence};
 pub use schedules::{Progress, Run};
 pub use secrets::{random_key, secret_digest};
 pub use settings::{HubSettings, UnknownPolicy};
+pub use sight::{Access, Level, Person, Scope, Share, Sight};
 pub use transfers::Shipment;
 pub use whole::Whole;
 

@@ -1,5 +1,5 @@
-//! Keeps up with what other servers on the same store do to devices' tokens: a revoked one is good nowhere within a
-//! second (`accounts-dashboard.md §3`).
+//! Keeps up with what other servers on the same store do to devices' tokens, and to who sees which device: a revoked one
+//! is good nowhere within a second, and what was shared is seen everywhere (`accounts-dashboard.md §3`).
 
 use std::time::Duration;
 
@@ -14,13 +14,17 @@ pub(super) async fn follow(hub: Hub, stop: CancellationToken) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failed = false;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let outcome = hub.follow_device_tokens().await;
+        let outcome = async {
+            hub.follow_sight().await?;
+            hub.follow_device_tokens().await
+        };
+        let outcome = outcome.await;
         if let (Err(error), false) = (&outcome, failed) {
-            tracing::warn!(%error, "what other servers did to devices' tokens was not read; tried again and again");
+            tracing::warn!(%error, "what other servers did to tokens, owners and shares was not read; tried again and again");
         }
         failed = outcome.is_err();
     }
 }
 
-/// One small read of one table.
+/// Two small reads of one table.
 const EVERY: Duration = Duration::from_millis(300);

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::core::{HubError, StoreError};
+use crate::core::{HubError, Level, StoreError};
 use crate::model::Role;
 
 /// Why a person or a script did not get what it asked for. Each text may be shown to the asker.
@@ -20,6 +20,9 @@ pub(crate) enum WebError {
     /// The caller's role does not reach.
     #[error("this needs the role {0}")]
     Role(Role),
+    /// The caller sees the device and may not do this with it.
+    #[error("{}", refused_level(*.0))]
+    Level(Level),
     /// There is no such thing, or not for this caller.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -68,6 +71,16 @@ pub(crate) struct Shown {
     pub(crate) retry_after_s: Option<u64>,
 }
 
+fn refused_level(need: Level) -> &'static str {
+    match need {
+        Level::Nothing | Level::View => "this device is not shared with you",
+        Level::Edit => {
+            "this device is shared with you to look at it: who changes it is an editor or its owner"
+        }
+        Level::Own => "only the owner of this device may do that",
+    }
+}
+
 impl WebError {
     /// A complaint about one field.
     pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
@@ -80,6 +93,7 @@ impl WebError {
             Self::Hub(error) => return shown_hub(error),
             Self::SignIn => (StatusCode::UNAUTHORIZED, "not_signed_in", None),
             Self::Role(_) => (StatusCode::FORBIDDEN, "role_too_low", None),
+            Self::Level(_) => (StatusCode::FORBIDDEN, "share_too_low", None),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None),
             Self::Gone(_) => (StatusCode::GONE, "gone", None),
             Self::Field { field, .. } => {

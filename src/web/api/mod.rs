@@ -32,6 +32,7 @@ pub(crate) mod tswarm;
 
 use super::App;
 use super::error::WebError;
+use crate::core::{Caller, Level};
 use crate::model::{Device, DeviceId};
 
 /// A JSON answer or an error's.
@@ -40,4 +41,14 @@ pub(crate) type Answer<T> = Result<axum::Json<T>, WebError>;
 /// The device with an id.
 pub(crate) fn device(app: &App, id: &str) -> Result<Device, WebError> {
     app.hub.device(&DeviceId::new(id)).ok_or(WebError::NotFound("device"))
+}
+
+/// The device with an id, for a caller who may do so much with it. One that the caller does not see is not there.
+pub(crate) fn device_for(app: &App, caller: &Caller, id: &str, need: Level) -> Result<Device, WebError> {
+    let device = device(app, id)?;
+    match app.hub.sight(caller).level(&device.names.id) {
+        Level::Nothing => Err(WebError::NotFound("device")),
+        level if level < need => Err(WebError::Level(need)),
+        Level::View | Level::Edit | Level::Own => Ok(device),
+    }
 }

@@ -9,9 +9,9 @@ use http::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use super::device;
+use super::device_for;
 use super::enrolment::{Base, Told};
-use crate::core::{DeviceKey, DeviceToken, Material};
+use crate::core::{DeviceKey, DeviceToken, Level, Material};
 use crate::model::{Device, Fingerprint, KeySpelling, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
@@ -108,7 +108,7 @@ pub(crate) async fn rotate(
     By(caller): By,
     Body(choice): Body<Choice>,
 ) -> Result<Response, WebError> {
-    let device = device(&app, &id)?;
+    let device = device_for(&app, &caller, &id, Level::Own)?;
     if !has_tokens(&app, &device) {
         if choice.grace_s.is_some() {
             return Err(WebError::field("grace_s", "only a token has a grace: a key is replaced at once"));
@@ -132,7 +132,7 @@ pub(crate) async fn revoke(
     By(caller): By,
     Body(which): Body<Option<Which>>,
 ) -> Result<Response, WebError> {
-    let device = device(&app, &id)?;
+    let device = device_for(&app, &caller, &id, Level::Own)?;
     let by = caller.by();
     if !has_tokens(&app, &device) {
         let revoked = app.hub.revoke(&device.names.id, &by).await?;
