@@ -79,7 +79,7 @@ fn a_node_that_is_held_stays_awake_and_loses_nothing() {
     let push = calls(&printed, "push");
     // The held one is told 423 once, and says nothing more; its reading is stored all the same.
     assert_eq!(number(&push["refused"]), 1, "{printed}");
-    assert_eq!(number(&printed["summary"]["messages"]), number(&push["answered"]) + 1, "{printed}");
+    assert_eq!(number(&printed["audit"]["counted"]), number(&push["answered"]) + 1, "{printed}");
 }
 
 #[test]
