@@ -1,13 +1,14 @@
 //! People and scripts: who they are, what they may do, how they sign in.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::secrets::{TOKEN_PREFIX, random_password, random_secret, secret_hash};
 use super::{Hub, HubError};
-use crate::model::{Credential, Role, Session, Timestamp, Token, User, UserId};
+use crate::model::{Credential, DeviceId, Role, Sees, Session, Timestamp, Token, User, UserId};
 use crate::store::{StoreError, UserWrite, Write};
 
 /// A sign-in that was opened. The secret is shown once and stored nowhere.
@@ -28,6 +29,8 @@ pub struct Caller {
     pub user: User,
     /// What this caller may do; never more than the user.
     pub role: Role,
+    /// The only devices that the caller's token is for, of those that the user sees; `None` is all of them.
+    pub devices: Option<Arc<[DeviceId]>>,
     /// How the caller proved it.
     pub how: How,
 }
@@ -55,9 +58,19 @@ impl Caller {
     /// The caller at the control socket: whoever may open it owns the server anyway.
     pub fn local() -> Self {
         let name = "local".to_owned();
-        let user =
-            User { id: UserId::new("local"), name, role: Role::Admin, created: Timestamp::from_micros(0) };
-        Self { user, role: Role::Admin, how: How::Local }
+        let user = User {
+            id: UserId::new("local"),
+            name,
+            role: Role::Admin,
+            sees: Sees::House,
+            created: Timestamp::from_micros(0),
+        };
+        Self { user, role: Role::Admin, devices: None, how: How::Local }
+    }
+
+    /// Whether the caller sees the house's devices beside the own.
+    pub fn sees(&self) -> Sees {
+        self.user.sees
     }
 
     /// How transitions name this caller: `user:<name>`.
@@ -138,6 +151,7 @@ impl Hub {
             let found = self.reader().session(hash).await?.filter(|(session, _)| session.expires > now);
             return Ok(found.map(|(session, user)| Caller {
                 role: user.role,
+                devices: None,
                 user,
                 how: How::Session { secret_hash: hash, expires: session.expires },
             }));
@@ -147,7 +161,12 @@ impl Hub {
             return Ok(None);
         };
         self.touch_token(&token, now).await;
-        Ok(Some(Caller { role: token.role.min(user.role), user, how: How::Token { id: token.id } }))
+        Ok(Some(Caller {
+            role: token.role.min(user.role),
+            user,
+            devices: token.devices.map(Arc::from),
+            how: How::Token { id: token.id },
+        }))
     }
 
     /// Ends a session by its secret; an unknown one is no error.
@@ -156,11 +175,23 @@ impl Hub {
     }
 
     /// Adds a user. A name has 3 to 64 of `A-Z a-z 0-9 . _ -`, a password 8 to 128 characters.
+    /// Sees the house's devices.
     pub async fn add_user(&self, name: &str, password: SecretString, role: Role) -> Result<User, HubError> {
+        self.add_user_who(name, password, role, Sees::House).await
+    }
+
+    /// Adds a user, and says which devices the user sees.
+    pub async fn add_user_who(
+        &self,
+        name: &str,
+        password: SecretString,
+        role: Role,
+        sees: Sees,
+    ) -> Result<User, HubError> {
         check_user_name(name)?;
         check_password(&password)?;
         let password_hash = self.0.passwords.hash(password).await?;
-        let user = User { id: UserId::random(), name: name.to_owned(), role, created: self.now() };
+        let user = User { id: UserId::random(), name: name.to_owned(), role, sees, created: self.now() };
         let credential = Credential { user: user.clone(), password_hash };
         match self.write(Write::User(Box::new(UserWrite::Add(credential)))).await {
             Err(StoreError::Conflict(_)) => {
@@ -207,6 +238,11 @@ impl Hub {
     /// Sets what a user may do. The last administrator stays one.
     pub async fn set_role(&self, user: &UserId, role: Role) -> Result<(), HubError> {
         self.write_user(UserWrite::Role { user: user.clone(), role }).await
+    }
+
+    /// Sets which devices a user sees beside the own.
+    pub async fn set_sees(&self, user: &UserId, sees: Sees) -> Result<(), HubError> {
+        self.write_user(UserWrite::Sees { user: user.clone(), sees }).await
     }
 
     /// Removes a user with all sessions and tokens. The last administrator stays.
@@ -259,6 +295,7 @@ impl Hub {
             secret_hash: secret_hash(secret.expose_secret()),
             user: user.clone(),
             role,
+            devices: None,
             created: at,
             last_used: None,
             expires: life.map(|life| at.plus(life)),

@@ -18,7 +18,7 @@ pub use command::{
 };
 pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName};
 pub use message::{Direction, MessageRecord, Seq, Verdict};
-pub use operator::{Credential, Role, Session, Token, User, UserId};
+pub use operator::{Credential, Role, Sees, Session, Token, User, UserId};
 pub use proof::{Fingerprint, HmacCheck, KeySpelling};
 pub use reading::{Datum, Gap, Reading, SensorName, Value};
 pub use record::Record;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::{DeviceId, Timestamp};
 
 /// A user's id: random text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,6 +66,40 @@ impl fmt::Display for Role {
     }
 }
 
+/// Which devices a person sees beside the own and those that others share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sees {
+    /// The house's too: all that no person owns.
+    House,
+    /// None.
+    Own,
+}
+
+impl Sees {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::House, Self::Own];
+
+    /// The word used in the API and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::House => "house",
+            Self::Own => "own",
+        }
+    }
+
+    /// Reads the word used in the API and the store.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sees| sees.as_str() == text)
+    }
+}
+
+impl fmt::Display for Sees {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A person who may sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -75,6 +109,8 @@ pub struct User {
     pub name: String,
     /// What the person may do.
     pub role: Role,
+    /// With which devices.
+    pub sees: Sees,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -120,6 +156,8 @@ pub struct Token {
     pub user: UserId,
     /// What it may do; never more than its user.
     pub role: Role,
+    /// The only devices it is for; `None` is every device that its user sees.
+    pub devices: Option<Vec<DeviceId>>,
     /// When it was made.
     pub created: Timestamp,
     /// When it was last used, to the minute.

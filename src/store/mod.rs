@@ -10,6 +10,7 @@ mod history;
 mod inspect;
 pub mod ledger;
 pub(crate) mod migrate;
+mod people;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod prune;

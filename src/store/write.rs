@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{Prune, Pruned};
 use crate::model::{
     CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, Dress, HmacCheck, Lease,
-    Reading, Role, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
+    Reading, Role, Sees, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
 };
 
 /// One durable change. Whole or not at all.
@@ -194,6 +194,13 @@ pub enum UserWrite {
         user: UserId,
         /// To what.
         role: Role,
+    },
+    /// Sets which devices a user sees.
+    Sees {
+        /// Who.
+        user: UserId,
+        /// Which.
+        sees: Sees,
     },
     /// Removes one with its sessions and tokens. `Refused` for the last administrator.
     Remove(UserId),

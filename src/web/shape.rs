@@ -14,7 +14,7 @@ use crate::dictionary::{Chosen, Explained};
 use crate::family::Facts;
 use crate::model::{
     CommandRecord, CommandState, Datum, Device, DeviceId, DeviceRef, DeviceState, Direction, HmacCheck,
-    MessageRecord, Priority, Role, Seq, Timestamp, Token, Transition, User, Verdict, WireId,
+    MessageRecord, Priority, Role, Sees, Seq, Timestamp, Token, Transition, User, Verdict, WireId,
 };
 
 /// A device.
@@ -245,12 +245,20 @@ pub(crate) struct UserShape {
     id: String,
     name: String,
     role: Role,
+    /// Which devices beside the own: `house` or `own`.
+    sees: Sees,
     created: Timestamp,
 }
 
 impl From<User> for UserShape {
     fn from(user: User) -> Self {
-        Self { id: user.id.as_str().to_owned(), name: user.name, role: user.role, created: user.created }
+        Self {
+            id: user.id.as_str().to_owned(),
+            name: user.name,
+            role: user.role,
+            sees: user.sees,
+            created: user.created,
+        }
     }
 }
 
@@ -261,6 +269,8 @@ pub(crate) struct TokenShape {
     name: String,
     user: String,
     role: Role,
+    /// The only devices it is for; `null` is every device that its user sees.
+    devices: Option<Vec<DeviceId>>,
     created: Timestamp,
     last_used: Option<Timestamp>,
     expires: Option<Timestamp>,
@@ -273,6 +283,7 @@ impl From<Token> for TokenShape {
             name: token.name,
             user: token.user.as_str().to_owned(),
             role: token.role,
+            devices: token.devices,
             created: token.created,
             last_used: token.last_used,
             expires: token.expires,

@@ -2,8 +2,8 @@
 
 use super::batch::Work;
 use super::error::Fault;
-use crate::model::{Credential, Role, Session, Timestamp, Token, UserId};
-use crate::store::{StoreError, UserWrite};
+use crate::model::{Credential, Role, Sees, Session, Timestamp, Token, UserId};
+use crate::store::{StoreError, UserWrite, people};
 
 /// Applies one change.
 pub(super) async fn change(work: &Work<'_>, change: &UserWrite) -> Result<(), Fault> {
@@ -11,6 +11,7 @@ pub(super) async fn change(work: &Work<'_>, change: &UserWrite) -> Result<(), Fa
         UserWrite::Add(credential) => add(work, credential).await,
         UserWrite::Password { user, password_hash } => password(work, user, password_hash).await,
         UserWrite::Role { user, role } => set_role(work, user, *role).await,
+        UserWrite::Sees { user, sees } => set_sees(work, user, *sees).await,
         UserWrite::Remove(user) => remove(work, user).await,
         UserWrite::OpenSession(session) => open_session(work, session).await,
         UserWrite::CloseSession(hash) => {
@@ -52,11 +53,12 @@ async fn add(work: &Work<'_>, credential: &Credential) -> Result<(), Fault> {
         return Err(StoreError::Conflict(format!("there is a user {} already", user.name)).into());
     }
     work.execute(
-        "INSERT INTO person (id, name, role, created, password_hash) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO person (id, name, role, sees, created, password_hash) VALUES ($1, $2, $3, $4, $5, $6)",
         &[
             &user.id.as_str(),
             &user.name,
             &user.role.as_str(),
+            &user.sees.as_str(),
             &user.created.micros(),
             &credential.password_hash,
         ],
@@ -78,6 +80,11 @@ async fn set_role(work: &Work<'_>, user: &UserId, role: Role) -> Result<(), Faul
     }
     let sql = "UPDATE person SET role = $2 WHERE id = $1";
     found(work.execute(sql, &[&user.as_str(), &role.as_str()]).await?, "user")
+}
+
+async fn set_sees(work: &Work<'_>, user: &UserId, sees: Sees) -> Result<(), Fault> {
+    let sql = "UPDATE person SET sees = $2 WHERE id = $1";
+    found(work.execute(sql, &[&user.as_str(), &sees.as_str()]).await?, "user")
 }
 
 async fn remove(work: &Work<'_>, user: &UserId) -> Result<(), Fault> {
@@ -121,14 +128,15 @@ async fn open_session(work: &Work<'_>, session: &Session) -> Result<(), Fault> {
 async fn add_token(work: &Work<'_>, token: &Token) -> Result<(), Fault> {
     known(work, &token.user).await?;
     work.execute(
-        "INSERT INTO token (id, name, secret_hash, person, role, created, last_used, expires) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO token (id, name, secret_hash, person, role, devices, created, last_used, expires) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             &token.id,
             &token.name,
             &token.secret_hash.as_slice(),
             &token.user.as_str(),
             &token.role.as_str(),
+            &people::devices_to_text(token.devices.as_deref())?,
             &token.created.micros(),
             &token.last_used.map(Timestamp::micros),
             &token.expires.map(Timestamp::micros),

@@ -5,11 +5,11 @@ use tokio_postgres::Row;
 
 use crate::model::{
     CommandId, CommandRecord, CommandState, Credential, Device, DeviceId, DeviceRef, DeviceState, Direction,
-    FamilyName, HmacCheck, MessageRecord, Priority, Record, Role, Seq, Session, Timestamp, Token, Transition,
-    User, UserId, Value, Verdict,
+    FamilyName, HmacCheck, MessageRecord, Priority, Record, Role, Sees, Seq, Session, Timestamp, Token,
+    Transition, User, UserId, Value, Verdict,
 };
-use crate::store::StoreError;
 use crate::store::ledger::{Entry, Link, digest};
+use crate::store::{StoreError, people};
 
 /// The columns [`device`] reads, of a table called `d`.
 pub(super) const DEVICE: &str =
@@ -30,12 +30,11 @@ pub(super) const COMMAND: &str = "c.device, c.family, c.address, coalesce(d.name
      ARRAY(SELECT t.cause FROM transition t WHERE t.command = c.id ORDER BY t.place) AS causes";
 
 /// The columns [`user`] reads, of `person p`.
-pub(super) const USER: &str =
-    "p.id AS user_id, p.name AS user_name, p.role AS user_role, p.created AS user_created";
+pub(super) const USER: &str = "p.id AS user_id, p.name AS user_name, p.role AS user_role, p.sees AS user_sees, p.created AS user_created";
 
 /// The columns [`token`] reads, of `token t`.
 pub(super) const TOKEN: &str =
-    "t.id, t.name, t.secret_hash, t.person, t.role, t.created, t.last_used, t.expires";
+    "t.id, t.name, t.secret_hash, t.person, t.role, t.devices, t.created, t.last_used, t.expires";
 
 /// A column's value.
 pub(super) fn value<'a, T: tokio_postgres::types::FromSql<'a>>(
@@ -120,6 +119,7 @@ pub(super) fn user(row: &Row) -> Result<User, StoreError> {
         id: UserId::new(value(row, "user_id")?),
         name: value(row, "user_name")?,
         role: word(row, "user_role", Role::parse)?,
+        sees: word(row, "user_sees", Sees::parse)?,
         created: time(row, "user_created")?,
     })
 }
@@ -149,6 +149,7 @@ pub(super) fn token(row: &Row) -> Result<Token, StoreError> {
         secret_hash: hash(row, "secret_hash")?,
         user: UserId::new(value(row, "person")?),
         role: word(row, "role", Role::parse)?,
+        devices: people::devices_of_text(value(row, "devices")?)?,
         created: time(row, "created")?,
         last_used: maybe(row, "last_used")?,
         expires: maybe(row, "expires")?,

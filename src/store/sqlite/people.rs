@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params};
 
 use super::row;
 use crate::model::{Credential, Role, Session, Timestamp, Token, UserId};
-use crate::store::{StoreError, UserWrite};
+use crate::store::{StoreError, UserWrite, people};
 
 /// Applies one change.
 pub(super) fn apply(db: &Connection, write: &UserWrite) -> Result<(), StoreError> {
@@ -22,6 +22,11 @@ pub(super) fn apply(db: &Connection, write: &UserWrite) -> Result<(), StoreError
             }
             need(db, user)?;
             run(db, "UPDATE user SET role = ? WHERE id = ?", (role.as_str(), user.as_str()))?;
+            Ok(())
+        }
+        UserWrite::Sees { user, sees } => {
+            need(db, user)?;
+            run(db, "UPDATE user SET sees = ? WHERE id = ?", (sees.as_str(), user.as_str()))?;
             Ok(())
         }
         UserWrite::Remove(user) => {
@@ -75,8 +80,15 @@ fn add(db: &Connection, credential: &Credential) -> Result<(), StoreError> {
     }
     run(
         db,
-        "INSERT INTO user (id, name, role, password_hash, created_us) VALUES (?, ?, ?, ?, ?)",
-        (user.id.as_str(), &user.name, user.role.as_str(), &credential.password_hash, user.created.micros()),
+        "INSERT INTO user (id, name, role, sees, password_hash, created_us) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            user.id.as_str(),
+            &user.name,
+            user.role.as_str(),
+            user.sees.as_str(),
+            &credential.password_hash,
+            user.created.micros(),
+        ),
     )?;
     Ok(())
 }
@@ -95,14 +107,15 @@ fn add_token(db: &Connection, token: &Token) -> Result<(), StoreError> {
     need(db, &token.user)?;
     run(
         db,
-        "INSERT INTO token (id, name, secret_hash, user, role, created_us, last_used_us, expires_us)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO token (id, name, secret_hash, user, role, devices, created_us, last_used_us, expires_us)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             &token.id,
             &token.name,
             token.secret_hash,
             token.user.as_str(),
             token.role.as_str(),
+            people::devices_to_text(token.devices.as_deref())?,
             token.created.micros(),
             token.last_used.map(Timestamp::micros),
             token.expires.map(Timestamp::micros),

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::row;
-use crate::model::{Credential, Role, Session, Token, User, UserId};
+use crate::model::{Credential, Role, Sees, Session, Token, User, UserId};
 use crate::store::StoreError;
 
 /// All users, by name.
 pub(super) fn users(db: &Connection) -> Result<Vec<User>, StoreError> {
-    let mut query = db.prepare_cached("SELECT id, name, role, created_us FROM user ORDER BY name")?;
+    let mut query = db.prepare_cached("SELECT id, name, role, sees, created_us FROM user ORDER BY name")?;
     let users = query.query_map([], |found| user(found, 0))?;
     Ok(users.collect::<Result<_, _>>()?)
 }
@@ -17,8 +17,8 @@ pub(super) fn users(db: &Connection) -> Result<Vec<User>, StoreError> {
 /// One user with the password hash.
 pub(super) fn credential(db: &Connection, name: &str) -> Result<Option<Credential>, StoreError> {
     let found = db
-        .prepare_cached("SELECT id, name, role, created_us, password_hash FROM user WHERE name = ?")?
-        .query_row([name], |found| Ok(Credential { user: user(found, 0)?, password_hash: found.get(4)? }))
+        .prepare_cached("SELECT id, name, role, sees, created_us, password_hash FROM user WHERE name = ?")?
+        .query_row([name], |found| Ok(Credential { user: user(found, 0)?, password_hash: found.get(5)? }))
         .optional()?;
     Ok(found)
 }
@@ -30,16 +30,16 @@ pub(super) fn session(
 ) -> Result<Option<(Session, User)>, StoreError> {
     let found = db
         .prepare_cached(
-            "SELECT u.id, u.name, u.role, u.created_us, s.secret_hash, s.created_us, s.expires_us
+            "SELECT u.id, u.name, u.role, u.sees, u.created_us, s.secret_hash, s.created_us, s.expires_us
              FROM session s JOIN user u ON u.id = s.user WHERE s.secret_hash = ?",
         )?
         .query_row([secret_hash], |found| {
             let user = user(found, 0)?;
             let session = Session {
-                secret_hash: found.get(4)?,
+                secret_hash: found.get(5)?,
                 user: user.id.clone(),
-                created: row::time(found, 5)?,
-                expires: row::time(found, 6)?,
+                created: row::time(found, 6)?,
+                expires: row::time(found, 7)?,
             };
             Ok((session, user))
         })
@@ -78,24 +78,26 @@ fn user(found: &Row<'_>, at: usize) -> rusqlite::Result<User> {
         id: UserId::new(found.get_ref(at)?.as_str()?),
         name: found.get(at + 1)?,
         role: row::word(found, at + 2, Role::parse)?,
-        created: row::time(found, at + 3)?,
+        sees: row::word(found, at + 3, Sees::parse)?,
+        created: row::time(found, at + 4)?,
     })
 }
 
 fn token_row(found: &Row<'_>) -> rusqlite::Result<(Token, User)> {
     let user = user(found, 0)?;
     let token = Token {
-        id: found.get(4)?,
-        name: found.get(5)?,
-        secret_hash: found.get(6)?,
+        id: found.get(5)?,
+        name: found.get(6)?,
+        secret_hash: found.get(7)?,
         user: user.id.clone(),
-        role: row::word(found, 7, Role::parse)?,
-        created: row::time(found, 8)?,
-        last_used: row::time_if_any(found, 9)?,
-        expires: row::time_if_any(found, 10)?,
+        role: row::word(found, 8, Role::parse)?,
+        devices: row::devices_if_any(found, 9)?,
+        created: row::time(found, 10)?,
+        last_used: row::time_if_any(found, 11)?,
+        expires: row::time_if_any(found, 12)?,
     };
     Ok((token, user))
 }
 
-const TOKENS: &str = "SELECT u.id, u.name, u.role, u.created_us, t.id, t.name, t.secret_hash, t.role, \
-     t.created_us, t.last_used_us, t.expires_us FROM token t JOIN user u ON u.id = t.user";
+const TOKENS: &str = "SELECT u.id, u.name, u.role, u.sees, u.created_us, t.id, t.name, t.secret_hash, t.role, \
+     t.devices, t.created_us, t.last_used_us, t.expires_us FROM token t JOIN user u ON u.id = t.user";

@@ -4,6 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::{Type, ValueRef};
 
 use crate::model::{DeviceId, DeviceRef, FamilyName, Gap, Priority, Timestamp, Value};
+use crate::store::people;
 
 /// A word of the API, read with its type's own `parse`.
 pub(super) fn word<T>(row: &Row<'_>, at: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
@@ -25,6 +26,12 @@ pub(super) fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
 /// A time that may be absent.
 pub(super) fn time_if_any(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(at)?.map(Timestamp::from_micros))
+}
+
+/// A list of devices that may be absent.
+pub(super) fn devices_if_any(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Vec<DeviceId>>> {
+    let text = row.get::<_, Option<String>>(at)?;
+    people::devices_of_text(text.as_deref()).map_err(|error| wrong(at, error.to_string()))
 }
 
 /// Four columns from `at` on: id, family, address, name.

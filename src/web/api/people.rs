@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Answer;
 use crate::core::{Caller, How};
-use crate::model::{Role, User, UserId};
+use crate::model::{Role, Sees, User, UserId};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::error::WebError;
@@ -24,6 +24,7 @@ pub(crate) struct Add {
     name: Option<String>,
     password: Option<SecretString>,
     role: Option<Role>,
+    sees: Option<Sees>,
 }
 
 /// A change of a user.
@@ -31,6 +32,7 @@ pub(crate) struct Add {
 pub(crate) struct Edit {
     password: Option<SecretString>,
     role: Option<Role>,
+    sees: Option<Sees>,
 }
 
 /// A token to be.
@@ -61,7 +63,8 @@ pub(crate) async fn add_user(
 ) -> Result<(StatusCode, Json<UserShape>), WebError> {
     let name = add.name.ok_or_else(|| WebError::field("name", "name is missing"))?;
     let password = add.password.ok_or_else(|| WebError::field("password", "password is missing"))?;
-    let user = app.hub.add_user(&name, password, add.role.unwrap_or(Role::Viewer)).await?;
+    let (role, sees) = (add.role.unwrap_or(Role::Viewer), add.sees.unwrap_or(Sees::House));
+    let user = app.hub.add_user_who(&name, password, role, sees).await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
@@ -71,17 +74,20 @@ pub(crate) async fn edit_user(
     Body(edit): Body<Edit>,
 ) -> Answer<UserShape> {
     let user = user(&app, &id).await?;
-    if edit.role.is_none() && edit.password.is_none() {
-        return Err(WebError::field("role", "nothing to change: give role or password"));
+    if edit.role.is_none() && edit.sees.is_none() && edit.password.is_none() {
+        return Err(WebError::field("role", "nothing to change: give role, sees or password"));
     }
     if let Some(role) = edit.role {
         app.hub.set_role(&user.id, role).await?;
     }
+    if let Some(sees) = edit.sees {
+        app.hub.set_sees(&user.id, sees).await?;
+    }
     if let Some(password) = edit.password {
         app.hub.passwd(&user.id, password).await?;
     }
-    let role = edit.role.unwrap_or(user.role);
-    Ok(Json(User { role, ..user }.into()))
+    let (role, sees) = (edit.role.unwrap_or(user.role), edit.sees.unwrap_or(user.sees));
+    Ok(Json(User { role, sees, ..user }.into()))
 }
 
 pub(crate) async fn remove_user(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {

@@ -64,7 +64,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     open(&path).await.unwrap().close().await;
     let db = rusqlite::Connection::open(&path).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
-    assert_eq!(open(&path).await.unwrap_err(), StoreError::TooNew { found: 99, known: 5 });
+    assert!(matches!(open(&path).await.unwrap_err(), StoreError::TooNew { found: 99, .. }));
 }
 
 #[tokio::test]

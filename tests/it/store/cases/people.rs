@@ -1,6 +1,6 @@
 //! Users, sessions and tokens.
 
-use homeport::model::{Credential, Role, Session, Token, User, UserId};
+use homeport::model::{Credential, DeviceId, Role, Sees, Session, Token, User, UserId};
 use homeport::store::{Store, StoreError, UserWrite, Write};
 
 use super::at;
@@ -8,7 +8,7 @@ use crate::store::Base;
 
 fn credential(id: &str, name: &str, role: Role) -> Credential {
     Credential {
-        user: User { id: UserId::new(id), name: name.to_owned(), role, created: at(0) },
+        user: User { id: UserId::new(id), name: name.to_owned(), role, sees: Sees::House, created: at(0) },
         password_hash: "$argon2id$…".to_owned(),
     }
 }
@@ -30,6 +30,11 @@ pub(crate) async fn users_are_unique_whatever_the_letter_case(base: Base) {
     assert_eq!(store.read().users().await.unwrap().len(), 2);
     let found = store.read().credential("MIRA".to_owned()).await.unwrap();
     assert_eq!(found, Some(credential("1", "Mira", Role::Admin)));
+    write(&store, UserWrite::Sees { user: UserId::new("3"), sees: Sees::Own }).await.unwrap();
+    let users = store.read().users().await.unwrap();
+    assert_eq!(users.iter().map(|user| user.sees).collect::<Vec<_>>(), [Sees::Own, Sees::House]);
+    let nobody = write(&store, UserWrite::Sees { user: UserId::new("9"), sees: Sees::Own }).await;
+    assert_eq!(nobody, Err(StoreError::NotFound("user")));
     assert_eq!(store.read().credential("nobody".to_owned()).await.unwrap(), None);
     store.close().await;
 }
@@ -70,6 +75,7 @@ pub(crate) async fn tokens_are_kept_as_hashes(base: Base) {
         secret_hash: [5; 32],
         user: who.user.id.clone(),
         role: Role::Operator,
+        devices: Some(vec![DeviceId::new("d1"), DeviceId::new("d2")]),
         created: at(0),
         last_used: None,
         expires: Some(at(100)),
