@@ -54,7 +54,7 @@ pub use operators::{Caller, FIRST_ADMIN, How, Opened};
 pub use picture::picture;
 pub use queue::Order;
 pub use recording::Recording;
-pub use records::Kept;
+pub use records::{Batch, Exact, Kept};
 pub use registry::Known;
 pub use reports::{Accepted, Claim, Event, Pulled, Report, Terms};
 pub use retention::{Retention, RetentionSettings};

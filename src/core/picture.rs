@@ -85,7 +85,14 @@ mod tests {
     fn datum(sensor: &str, seq: i64) -> Datum {
         let at = Timestamp::from_micros(seq * 60_000_000);
         let value = Value::Integer(seq);
-        Datum { sensor: sensor.into(), value, time_received: at, time_created: None, seq: Seq(seq) }
+        Datum {
+            sensor: sensor.into(),
+            value,
+            time_received: at,
+            time_created: None,
+            seq: Seq(seq),
+            counts: true,
+        }
     }
 
     fn left(latest: &[(&str, i64)]) -> Vec<String> {

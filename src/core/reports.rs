@@ -389,13 +389,14 @@ impl Hub {
     }
 
     fn tell_readings(&self, device: &DeviceRef, report: &ReportWrite, seq: Seq) {
-        for Reading { sensor, value, created, counts: _ } in &report.readings {
+        for Reading { sensor, value, created, counts } in &report.readings {
             let datum = Datum {
                 sensor: sensor.clone(),
                 value: value.clone(),
                 time_received: report.at,
                 time_created: *created,
                 seq,
+                counts: *counts,
             };
             self.0.teller.tell(FeedEvent::Reading { device: device.clone(), datum });
         }

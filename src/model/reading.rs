@@ -157,4 +157,11 @@ pub struct Datum {
     pub time_created: Option<Timestamp>,
     /// The ledger entry it came in.
     pub seq: Seq,
+    /// Whether it counts, as [`Reading::counts`]. Not told.
+    #[serde(skip, default = "counts")]
+    pub counts: bool,
+}
+
+const fn counts() -> bool {
+    true
 }

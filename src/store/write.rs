@@ -96,6 +96,8 @@ pub enum Write {
     },
     /// Keeps a small document, or removes one.
     Record(Box<RecordWrite>),
+    /// Keeps and removes several, all or none.
+    Records(Vec<RecordWrite>),
 }
 
 /// A small document that is to be kept under its kind and key, or removed.
@@ -115,6 +117,8 @@ pub struct RecordWrite {
     pub keep_max: Option<u32>,
     /// Whether it must be the first with its key: else `Conflict`.
     pub only_new: bool,
+    /// The text that it must replace: else `Conflict`.
+    pub was: Option<String>,
 }
 
 /// A message with all that follows from it.

@@ -69,6 +69,7 @@ pub(super) fn datum(sensor: &SensorName, head: Head, point: &Point) -> Datum {
         time_received: Timestamp::from_micros(head.at_us),
         time_created: point.created_us.map(Timestamp::from_micros),
         seq: Seq(head.seq),
+        counts: point.counts,
     }
 }
 

@@ -89,7 +89,8 @@ const fn concerns_pages(write: &Write) -> bool {
         | Write::Device(_)
         | Write::User(_)
         | Write::Probe { .. }
-        | Write::Record(_) => false,
+        | Write::Record(_)
+        | Write::Records(_) => false,
     }
 }
 
@@ -122,6 +123,12 @@ async fn apply<'a>(work: &mut Work<'a>, write: &'a Write) -> Result<Outcome, Fau
         Write::Prune(piece) => prune::apply(work, piece).await.map(Outcome::Pruned),
         Write::Probe { at, bytes } => people::probe(work, *at, *bytes).await.map(|()| Outcome::Done),
         Write::Record(write) => record::apply(work, write).await.map(|()| Outcome::Done),
+        Write::Records(writes) => {
+            for write in writes {
+                record::apply(work, write).await?;
+            }
+            Ok(Outcome::Done)
+        }
     }
 }
 

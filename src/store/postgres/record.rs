@@ -5,8 +5,15 @@ use super::error::Fault;
 use crate::model::DeviceId;
 use crate::store::{RecordWrite, StoreError};
 
-/// Keeps, replaces or removes one.
+/// Keeps, replaces or removes one. Whoever writes holds the lock, so what is looked at here stays as it is.
 pub(super) async fn apply(work: &Work<'_>, write: &RecordWrite) -> Result<(), Fault> {
+    if let Some(was) = &write.was {
+        let sql = "UPDATE record SET at = at WHERE kind = $1 AND key = $2 AND body = $3";
+        if work.execute(sql, &[&write.kind, &write.key, was]).await? == 0 {
+            let text = format!("the {} {} has changed", write.kind, write.key);
+            return Err(StoreError::Conflict(text).into());
+        }
+    }
     let Some(body) = &write.body else {
         let sql = "DELETE FROM record WHERE kind = $1 AND key = $2";
         work.execute(sql, &[&write.kind, &write.key]).await?;

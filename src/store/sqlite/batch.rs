@@ -163,6 +163,9 @@ fn apply(
         }
         Write::Probe { at, bytes } => people::probe(db, *at, *bytes).map(|()| Outcome::Done),
         Write::Record(write) => record::apply(db, write).map(|()| Outcome::Done),
+        Write::Records(writes) => {
+            writes.iter().try_for_each(|write| record::apply(db, write)).map(|()| Outcome::Done)
+        }
     }
 }
 

@@ -8,6 +8,14 @@ use crate::store::{RecordFilter, RecordWrite, StoreError};
 
 /// Keeps, replaces or removes one.
 pub(super) fn apply(db: &Connection, write: &RecordWrite) -> Result<(), StoreError> {
+    if let Some(was) = &write.was {
+        let same = db
+            .prepare_cached("SELECT 1 FROM record WHERE kind = ? AND key = ? AND body = ?")?
+            .exists((write.kind, &write.key, was))?;
+        if !same {
+            return Err(StoreError::Conflict(format!("the {} {} has changed", write.kind, write.key)));
+        }
+    }
     let Some(body) = &write.body else {
         db.prepare_cached("DELETE FROM record WHERE kind = ? AND key = ?")?
             .execute((write.kind, &write.key))?;

@@ -274,6 +274,7 @@ mod tests {
             time_received: at,
             time_created: None,
             seq: crate::model::Seq(1),
+            counts: true,
         };
         let data = [
             datum(Value::Text("=1+1".to_owned())),

@@ -69,7 +69,7 @@ macro_rules! battery {
                 a_panic_is_contained, restart_with_commands_in_every_state;
             people: users_are_unique_whatever_the_letter_case, sessions_open_and_end, tokens_are_kept_as_hashes,
                 the_last_administrator_stays;
-            records: records_are_kept_replaced_and_removed, records_come_in_pages_newest_first,
+            records: records_are_kept_replaced_and_removed, records_change_together_or_not_at_all, records_come_in_pages_newest_first,
                 the_oldest_of_a_kind_go, one_of_many_is_the_first, records_go_with_their_device;
             prune: bytes_go_and_the_ledger_stays_whole, old_values_go_but_the_newest_of_each_sensor,
                 a_piece_of_work_is_bounded, repeats_are_forgotten, commands_that_are_done_go, what_is_there_is_weighed,

@@ -256,6 +256,7 @@ fn a_restart_at_any_second_changes_nothing() {
                 time_received: Timestamp::from_micros(0),
                 time_created: reading.created,
                 seq: crate::model::Seq(1),
+                counts: reading.counts,
             });
         }
         // What two messages hold at the least: the rules look no further back.

@@ -66,7 +66,7 @@ impl Book {
             .into_iter()
             .map(|Reading { sensor, value, created, counts }| Kept {
                 device: device.clone(),
-                datum: Datum { sensor, value, time_received: at(second), time_created: created, seq },
+                datum: Datum { sensor, value, time_received: at(second), time_created: created, seq, counts },
                 counts,
             })
             .collect();

@@ -17,6 +17,7 @@ fn note(key: &str, at: Timestamp, body: &str) -> RecordWrite {
         body: Some(body.to_owned()),
         keep_max: None,
         only_new: false,
+        was: None,
     }
 }
 
@@ -129,4 +130,32 @@ pub(crate) async fn records_go_with_their_device(base: Base) {
     store.write(Write::Forget(a.names.id.clone())).await.unwrap();
     assert_eq!(keys(&store, all()).await, ["2"]);
     store.close().await;
+}
+
+pub(crate) async fn records_change_together_or_not_at_all(base: Base) {
+    let store = base.open().await;
+    let together = async |writes| store.write(Write::Records(writes)).await.map(drop);
+    together(vec![note("a", at(1), "1"), note("b", at(1), "1")]).await.unwrap();
+    let replace =
+        |key, was: &str, body: &str| RecordWrite { was: Some(was.to_owned()), ..note(key, at(2), body) };
+
+    // The second does not fit: nothing of the first is left.
+    let refused = together(vec![note("c", at(2), "1"), replace("a", "2", "3")]).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    let refused =
+        together(vec![note("c", at(2), "1"), RecordWrite { only_new: true, ..note("b", at(2), "3") }]).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    let refused = together(vec![note("c", at(2), "1"), replace("gone", "1", "2")]).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    assert_eq!(keys(&store, all()).await, ["b", "a"]);
+
+    together(vec![replace("a", "1", "2"), RecordWrite { body: None, ..replace("b", "1", "") }])
+        .await
+        .unwrap();
+    let left = read(&store, all()).await;
+    assert_eq!(left.iter().map(|record| (&*record.key, &*record.body)).collect::<Vec<_>>(), [("a", "2")]);
+    let twice = [replace("a", "2", "3"), replace("a", "2", "4")].map(|write| together(vec![write]));
+    let [one, other] = twice;
+    let (one, other) = futures_util::future::join(one, other).await;
+    assert!(one.is_ok() != other.is_ok(), "of two that replace the same one does");
 }
