@@ -37,10 +37,20 @@ impl Hub {
     /// The device a person means: its id, else its address, else its name, letter case aside. `Conflict`
     /// when the text fits several.
     pub fn find_device(&self, text: &str) -> Result<Device, HubError> {
-        if let Some(device) = self.device(&DeviceId::new(text)) {
+        self.find_among(text, |_| true)
+    }
+
+    /// The same, among devices that count.
+    pub(super) fn find_among(
+        &self,
+        text: &str,
+        counts: impl Fn(&Device) -> bool,
+    ) -> Result<Device, HubError> {
+        if let Some(device) = self.device(&DeviceId::new(text)).filter(&counts) {
             return Ok(device);
         }
-        let all = self.0.registry.all();
+        let mut all = self.0.registry.all();
+        all.retain(counts);
         let address = |device: &&Device| device.names.address.eq_ignore_ascii_case(text);
         let name = |device: &&Device| device.names.name.to_lowercase() == text.to_lowercase();
         for found in [all.iter().filter(address).collect::<Vec<_>>(), all.iter().filter(name).collect()] {

@@ -62,7 +62,7 @@ pub use rhythm::{Presence, Silence};
 pub use schedules::{Progress, Run};
 pub use secrets::{random_key, secret_digest};
 pub use settings::{HubSettings, UnknownPolicy};
-pub use sight::{Access, Level, Person, Scope, Share, Sight};
+pub use sight::{Access, Level, Person, Scope, Seen, Share, Sight};
 pub use transfers::Shipment;
 pub use whole::Whole;
 

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, Hub, HubError};
-use crate::model::{DeviceId, Role, UserId};
+use crate::model::{DeviceId, Role, Sees, UserId};
 
 mod records;
+mod seen;
 mod table;
 
 pub use records::Access;
+pub use seen::Seen;
 pub(super) use table::Table;
 
 /// What somebody may do with a device. Each level may do all that the ones before it may.
@@ -58,7 +60,7 @@ pub enum Scope {
     /// All, and what has no device.
     All,
     /// These and nothing else, in no order.
-    Only(Vec<DeviceId>),
+    Only(HashSet<DeviceId>),
     /// All but these, and what has no device.
     But(HashSet<DeviceId>),
 }
@@ -86,8 +88,8 @@ impl Hub {
             user: caller.user.id.clone(),
             role: caller.role,
             admin,
-            house: true,
-            only: None,
+            house: caller.sees() == Sees::House,
+            only: caller.devices.as_ref().map(|devices| Arc::new(devices.iter().cloned().collect())),
         }
     }
 

@@ -20,6 +20,9 @@ pub(crate) enum WebError {
     /// The caller's role does not reach.
     #[error("this needs the role {0}")]
     Role(Role),
+    /// This concerns the whole house, which the caller does not see.
+    #[error("this concerns the whole house: you see only what is yours and what is shared with you")]
+    House,
     /// The caller sees the device and may not do this with it.
     #[error("{}", refused_level(*.0))]
     Level(Level),
@@ -93,6 +96,7 @@ impl WebError {
             Self::Hub(error) => return shown_hub(error),
             Self::SignIn => (StatusCode::UNAUTHORIZED, "not_signed_in", None),
             Self::Role(_) => (StatusCode::FORBIDDEN, "role_too_low", None),
+            Self::House => (StatusCode::FORBIDDEN, "house_only", None),
             Self::Level(_) => (StatusCode::FORBIDDEN, "share_too_low", None),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None),
             Self::Gone(_) => (StatusCode::GONE, "gone", None),

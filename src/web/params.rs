@@ -124,6 +124,12 @@ impl<T> Listed<T> {
         Self { items: records.into_iter().map(item).collect(), next }
     }
 
+    /// The same, where the list goes on at a place although the page is not full.
+    pub(crate) fn or_resume<C: Serialize>(self, place: Option<C>) -> Self {
+        let next = self.next.or_else(|| place.and_then(|place| seal(&place)));
+        Self { next, ..self }
+    }
+
     /// The items and the cursor of what follows them.
     pub(crate) fn into_parts(self) -> (Vec<T>, Option<String>) {
         (self.items, self.next)

@@ -31,6 +31,8 @@ pub struct Permit {
     pub page: bool,
     /// Whether a program on this machine may call it without signing in.
     pub local: bool,
+    /// Whether it concerns the whole house: only for whoever sees the house.
+    pub house: bool,
 }
 
 /// One route.
@@ -92,7 +94,7 @@ fn equipment() -> Vec<Row> {
         api("POST", "/api/v1/commands/{id}/cancel", operator, post(commands::cancel)),
         api("POST", "/api/v1/devices/{id}/calibration", operator, post(calibration::calibrate)),
         api("GET", "/api/v1/devices/{id}/transfers", viewer, get(transfers::list_of)),
-        api("POST", "/api/v1/devices/{id}/transfers", operator, post(transfers::send)),
+        api("POST", "/api/v1/devices/{id}/transfers", operator, post(transfers::send)).house(),
         api("GET", "/api/v1/transfers", viewer, get(transfers::list)),
         api("GET", "/api/v1/transfers/{id}", viewer, get(transfers::show)),
         api("POST", "/api/v1/transfers/{id}/abort", operator, post(transfers::abort)),
@@ -102,12 +104,12 @@ fn equipment() -> Vec<Row> {
         api("GET", "/api/v1/devices/{id}/timeline", viewer, get(timeline::list)),
         api("GET", "/api/v1/devices/{id}/days", viewer, get(days::list)),
         api("GET", "/api/v1/devices/{id}/days/{day}", viewer, get(days::download)),
-        api("PUT", "/api/v1/days/{name}", operator, put(days::import)),
+        api("PUT", "/api/v1/days/{name}", operator, put(days::import)).house(),
         api("GET", "/api/v1/devices/{id}/export.csv", viewer, get(export::one)),
         api("GET", "/api/v1/export.csv", viewer, get(export::all)),
-        api("GET", "/api/v1/dictionaries", viewer, get(dictionaries::list)),
-        api("GET", "/api/v1/templates", viewer, get(templates::list)),
-        api("PUT", "/api/v1/templates", operator, put(templates::put)),
+        api("GET", "/api/v1/dictionaries", viewer, get(dictionaries::list)).house(),
+        api("GET", "/api/v1/templates", viewer, get(templates::list)).house(),
+        api("PUT", "/api/v1/templates", operator, put(templates::put)).house(),
         api("GET", "/api/v1/schedules", viewer, get(schedules::list)),
         api("POST", "/api/v1/schedules", operator, post(schedules::create)),
         api("GET", "/api/v1/schedules/{id}", viewer, get(schedules::show)),
@@ -116,11 +118,11 @@ fn equipment() -> Vec<Row> {
         api("GET", "/api/v1/messages", viewer, get(messages::list)),
         api("GET", "/api/v1/messages/{seq}", viewer, get(messages::show)),
         api("GET", "/api/v1/messages/{seq}/raw", viewer, get(messages::raw)),
-        api("GET", "/api/v1/files", viewer, get(files::list)),
-        api("GET", "/api/v1/files/{name}", viewer, get(files::show)),
-        api("PUT", "/api/v1/files/{name}", operator, put(files::publish)),
-        api("POST", "/api/v1/files/{name}", operator, post(files::publish)),
-        api("DELETE", "/api/v1/files/{name}", operator, delete(files::withdraw)),
+        api("GET", "/api/v1/files", viewer, get(files::list)).house(),
+        api("GET", "/api/v1/files/{name}", viewer, get(files::show)).house(),
+        api("PUT", "/api/v1/files/{name}", operator, put(files::publish)).house(),
+        api("POST", "/api/v1/files/{name}", operator, post(files::publish)).house(),
+        api("DELETE", "/api/v1/files/{name}", operator, delete(files::withdraw)).house(),
     ]
 }
 
@@ -128,15 +130,15 @@ fn equipment() -> Vec<Row> {
 fn nodes() -> Vec<Row> {
     let Needs { viewer, operator, .. } = NEEDS;
     vec![
-        api("GET", "/api/v1/tswarm/nodes", viewer, get(tswarm::nodes)),
-        api("POST", "/api/v1/tswarm/nodes", operator, post(tswarm::add)),
-        api("POST", "/api/v1/tswarm/nodes/{node}/enable", operator, post(tswarm::enable)),
-        api("POST", "/api/v1/tswarm/nodes/{node}/disable", operator, post(tswarm::disable)),
-        api("POST", "/api/v1/tswarm/nodes/{node}/revoke", operator, post(tswarm::revoke)),
-        api("GET", "/api/v1/tswarm/holds", viewer, get(tswarm::holds)),
-        api("POST", "/api/v1/tswarm/holds", operator, post(tswarm::hold)),
-        api("DELETE", "/api/v1/tswarm/holds/{id}", operator, delete(tswarm::release)),
-        api("GET", "/api/v1/tswarm/rejected", operator, get(tswarm::rejected)),
+        api("GET", "/api/v1/tswarm/nodes", viewer, get(tswarm::nodes)).house(),
+        api("POST", "/api/v1/tswarm/nodes", operator, post(tswarm::add)).house(),
+        api("POST", "/api/v1/tswarm/nodes/{node}/enable", operator, post(tswarm::enable)).house(),
+        api("POST", "/api/v1/tswarm/nodes/{node}/disable", operator, post(tswarm::disable)).house(),
+        api("POST", "/api/v1/tswarm/nodes/{node}/revoke", operator, post(tswarm::revoke)).house(),
+        api("GET", "/api/v1/tswarm/holds", viewer, get(tswarm::holds)).house(),
+        api("POST", "/api/v1/tswarm/holds", operator, post(tswarm::hold)).house(),
+        api("DELETE", "/api/v1/tswarm/holds/{id}", operator, delete(tswarm::release)).house(),
+        api("GET", "/api/v1/tswarm/rejected", operator, get(tswarm::rejected)).house(),
     ]
 }
 
@@ -151,17 +153,17 @@ fn administration() -> Vec<Row> {
         api("GET", "/api/v1/tokens", admin, get(people::tokens)),
         api("POST", "/api/v1/tokens", admin, post(people::create_token)),
         api("DELETE", "/api/v1/tokens/{id}", admin, delete(people::revoke_token)),
-        api("GET", "/api/v1/captures", operator, get(captures::list)),
-        api("GET", "/api/v1/captures/{id}", operator, get(captures::show)),
-        api("GET", "/api/v1/listeners", viewer, get(listeners::list)),
-        api("POST", "/api/v1/listeners/{name}/open", admin, post(listeners::open)),
-        api("POST", "/api/v1/listeners/{name}/close", admin, post(listeners::close)),
-        api("GET", "/api/v1/recording", viewer, get(recording::list)),
-        api("POST", "/api/v1/recording/{family}/pause", operator, post(recording::pause)),
-        api("POST", "/api/v1/recording/{family}/resume", operator, post(recording::resume)),
-        api("GET", "/api/v1/handshakes", viewer, get(handshakes::list)),
-        api("GET", "/api/v1/backup", admin, get(backup::download)),
-        api("GET", "/api/v1/ledger/check", admin, get(ledger::check)),
+        api("GET", "/api/v1/captures", operator, get(captures::list)).house(),
+        api("GET", "/api/v1/captures/{id}", operator, get(captures::show)).house(),
+        api("GET", "/api/v1/listeners", viewer, get(listeners::list)).house(),
+        api("POST", "/api/v1/listeners/{name}/open", admin, post(listeners::open)).house(),
+        api("POST", "/api/v1/listeners/{name}/close", admin, post(listeners::close)).house(),
+        api("GET", "/api/v1/recording", viewer, get(recording::list)).house(),
+        api("POST", "/api/v1/recording/{family}/pause", operator, post(recording::pause)).house(),
+        api("POST", "/api/v1/recording/{family}/resume", operator, post(recording::resume)).house(),
+        api("GET", "/api/v1/handshakes", viewer, get(handshakes::list)).house(),
+        api("GET", "/api/v1/backup", admin, get(backup::download)).house(),
+        api("GET", "/api/v1/ledger/check", admin, get(ledger::check)).house(),
     ]
 }
 
@@ -174,40 +176,46 @@ fn pages() -> Vec<Row> {
         page("POST", "/login", open, post(login::submit)),
         page("POST", "/logout", open, post(login::leave)),
         page("GET", "/", viewer, get(page::devices::list)),
-        page("POST", "/devices", operator, post(page::actions::create)),
+        page("POST", "/devices", operator, post(page::actions::create)).house(),
         page("GET", "/devices/{id}", viewer, get(page::device::show)),
         page("POST", "/devices/{id}/adopt", operator, post(page::actions::adopt)),
         page("POST", "/devices/{id}/block", operator, post(page::actions::block)),
         page("POST", "/devices/{id}/rename", operator, post(page::actions::rename)),
         page("POST", "/devices/{id}/commands", operator, post(page::actions::queue)),
         page("POST", "/commands/{id}/cancel", operator, post(page::actions::cancel)),
-        page("POST", "/devices/{id}/transfers", operator, post(page::transfers::send)),
+        page("POST", "/devices/{id}/transfers", operator, post(page::transfers::send)).house(),
         page("POST", "/transfers/{id}/abort", operator, post(page::transfers::abort)),
         page("GET", "/send", operator, get(send::form)),
         page("POST", "/send", operator, post(send::submit)),
-        page("GET", "/status", viewer, get(status::show)),
-        page("POST", "/status/recording/{family}/pause", operator, post(status::pause)),
-        page("POST", "/status/recording/{family}/resume", operator, post(status::resume)),
-        page("POST", "/status/listeners/{name}/open", admin, post(status::open)),
-        page("POST", "/status/listeners/{name}/close", admin, post(status::close)),
-        page("GET", "/pullform", operator, get(pullform::form)),
-        page("POST", "/pullform", operator, post(pullform::submit)),
+        page("GET", "/status", viewer, get(status::show)).house(),
+        page("POST", "/status/recording/{family}/pause", operator, post(status::pause)).house(),
+        page("POST", "/status/recording/{family}/resume", operator, post(status::resume)).house(),
+        page("POST", "/status/listeners/{name}/open", admin, post(status::open)).house(),
+        page("POST", "/status/listeners/{name}/close", admin, post(status::close)).house(),
+        page("GET", "/pullform", operator, get(pullform::form)).house(),
+        page("POST", "/pullform", operator, post(pullform::submit)).house(),
     ]
 }
 
 fn api(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
-    Row { permit: Permit { method, path, need, page: false, local: false }, handler }
+    Row { permit: Permit { method, path, need, page: false, local: false, house: false }, handler }
 }
 
 fn local(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
-    Row { permit: Permit { method, path, need, page: false, local: true }, handler }
+    Row { permit: Permit { method, path, need, page: false, local: true, house: true }, handler }
 }
 
 fn page(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
-    Row { permit: Permit { method, path, need, page: true, local: false }, handler }
+    Row { permit: Permit { method, path, need, page: true, local: false, house: false }, handler }
 }
 
 impl Row {
+    /// The same, for whoever sees the house.
+    fn house(mut self) -> Self {
+        self.permit.house = true;
+        self
+    }
+
     /// Who may call it.
     pub(crate) fn permit(&self) -> Permit {
         self.permit
@@ -240,6 +248,12 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
             Some(role) if role < need => return guard.refuse(&request, WebError::Role(need)),
             Some(_) => {}
         }
+    }
+    if guard.permit.house
+        && !at_home
+        && caller.as_ref().is_some_and(|caller| !guard.app.hub.sight(caller).house())
+    {
+        return guard.refuse(&request, WebError::House);
     }
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);

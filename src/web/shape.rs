@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::App;
 use super::api::secrets::{IssuedShape, KeyShape};
-use crate::core::{CertificateNote, DeviceToken, Hub};
+use crate::core::{CertificateNote, DeviceToken, Hub, Level, Person, Sight};
 use crate::dictionary::{Chosen, Explained};
 use crate::family::Facts;
 use crate::model::{
@@ -31,6 +31,10 @@ pub(crate) struct DeviceShape {
     last_seen: Option<Timestamp>,
     parent: Option<DeviceId>,
     created: Timestamp,
+    /// Whose it is; `null` is the house's.
+    owner: Option<Person>,
+    /// What the caller may do with it.
+    access: Level,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<CertificateNote>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,17 +50,20 @@ pub(crate) struct DeviceShape {
 }
 
 impl DeviceShape {
-    /// A device as it is now.
-    pub(crate) fn new(hub: &Hub, device: Device) -> Self {
+    /// A device as it is now, for who asks.
+    pub(crate) fn new(hub: &Hub, sight: &Sight, device: Device) -> Self {
         let presence = hub.presence(&device);
         Self {
+            owner: hub.owner(&device.names.id),
+            access: sight.level(&device.names.id),
             online: presence.online,
             late: presence.late,
             rhythm_s: presence.rhythm.map(|rhythm| (rhythm.as_secs_f64() * 10.0).round() / 10.0),
             names: device.names,
             state: device.state,
             last_seen: device.last_seen,
-            parent: device.parent,
+            // One that the caller does not see is not there.
+            parent: device.parent.filter(|parent| sight.sees(parent)),
             created: device.created,
             certificate: None,
             key: None,

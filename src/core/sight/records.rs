@@ -139,9 +139,7 @@ impl Kept for Owned {
         self.device.to_string()
     }
 
-    fn device(&self) -> Option<DeviceId> {
-        Some(self.device.clone())
-    }
+    // Not the device's: what a device said stays in the ledger when it is forgotten, and stays its owner's.
 }
 
 impl Kept for Shared {

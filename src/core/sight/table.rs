@@ -72,10 +72,9 @@ impl Known {
     }
 
     /// The devices that a user sees without seeing the house.
-    pub(super) fn seen_by(&self, user: &UserId) -> Vec<DeviceId> {
-        let mut seen: HashSet<_> = self.owned.get(user).into_iter().flatten().collect();
-        seen.extend(self.shared.get(user).into_iter().flatten());
-        seen.into_iter().cloned().collect()
+    pub(super) fn seen_by(&self, user: &UserId) -> HashSet<DeviceId> {
+        let own = self.owned.get(user).into_iter().flatten();
+        own.chain(self.shared.get(user).into_iter().flatten()).cloned().collect()
     }
 
     /// The devices that a user does not see although it sees the house.
@@ -112,9 +111,6 @@ impl Known {
     }
 
     fn forget(&mut self, device: &DeviceId) {
-        if let Some(owner) = self.owners.remove(device) {
-            leave(&mut self.owned, &owner.id, device);
-        }
         for user in self.shares.remove(device).into_iter().flat_map(HashMap::into_keys) {
             leave(&mut self.shared, &user, device);
         }
@@ -148,7 +144,7 @@ impl Table {
         self.write(|known| known.put_share(shared));
     }
 
-    /// Drops a device that is gone.
+    /// Ends the shares of a device that is gone. Its owner stays: so does what it said.
     pub(in crate::core) fn forget(&self, device: &DeviceId) {
         self.write(|known| known.forget(device));
     }

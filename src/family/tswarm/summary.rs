@@ -59,6 +59,8 @@ async fn nodes(swarm: &Tswarm, hub: &Hub) -> Result<Vec<Device>, HubError> {
         ..DeviceFilter::default()
     };
     let mut nodes = hub.devices(filter).await?;
+    // Anybody may look at this: what has an owner is not for anybody.
+    nodes.retain(|node| hub.owner(&node.names.id).is_none());
     nodes.sort_by_key(|node| std::cmp::Reverse(node.last_seen));
     Ok(nodes)
 }

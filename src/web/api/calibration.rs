@@ -8,7 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{commands, device};
+use super::{commands, device_for};
+use crate::core::Level;
 use crate::family::{CalibrateFrom, Facts, Period};
 use crate::web::App;
 use crate::web::auth::By;
@@ -46,7 +47,7 @@ pub(crate) async fn calibrate(
     By(caller): By,
     Body(ask): Body<Ask>,
 ) -> Result<Response, WebError> {
-    let device = device(&app, &id)?;
+    let device = device_for(&app, &caller, &id, Level::Edit)?;
     let family = app.family(&device.names.family).ok_or(WebError::NotFound("family"))?;
     let window = Duration::from_secs(ask.window_s.unwrap_or(WINDOW_S).into());
     let days = |days| Duration::from_hours(24).saturating_mul(days);

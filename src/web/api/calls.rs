@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Answer;
 use super::commands::{draft, text_for};
-use crate::core::{DeviceFilter, Feed, FeedEvent, Next};
+use crate::core::{DeviceFilter, Feed, FeedEvent, Level, Next, Sight};
 use crate::model::{CommandId, CommandState, Device, DeviceId, DeviceState, FamilyName, Priority, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
@@ -130,25 +130,25 @@ pub(crate) async fn call(State(app): State<App>, By(caller): By, Body(call): Bod
         by: caller.by(),
         family,
     };
-    Ok(Json(Called { items: carry_out(&app, &order).await? }))
+    Ok(Json(Called { items: carry_out(&app, &app.hub.sight(&caller), &order).await? }))
 }
 
 /// Says it to everybody who is meant, and waits a moment for what becomes of it.
-pub(crate) async fn carry_out(app: &App, order: &Order) -> Result<Vec<Told>, WebError> {
+pub(crate) async fn carry_out(app: &App, sight: &Sight, order: &Order) -> Result<Vec<Told>, WebError> {
     let family = &order.family;
     if order.profile.is_some() && !order.is_for_all() {
         return Err(WebError::field("profile", "a profile narrows down \"all\": name devices, or a profile"));
     }
     let targets = match &order.to {
-        To::One(_) if order.is_for_all() => everybody(app, family, order.profile.as_deref()).await?,
-        To::One(name) => vec![(name.clone(), named(app, family, name).await?)],
+        To::One(_) if order.is_for_all() => everybody(app, sight, family, order.profile.as_deref()).await?,
+        To::One(name) => vec![(name.clone(), named(app, sight, family, name).await?)],
         To::Many(names) => {
             if names.len() > TARGETS_MAX {
                 return Err(WebError::field("to", format!("at most {TARGETS_MAX} devices, or \"all\"")));
             }
             let mut targets = Vec::with_capacity(names.len());
             for name in names {
-                targets.push((name.clone(), named(app, family, name).await?));
+                targets.push((name.clone(), named(app, sight, family, name).await?));
             }
             targets
         }
@@ -164,12 +164,14 @@ pub(crate) async fn carry_out(app: &App, order: &Order) -> Result<Vec<Told>, Web
 /// Every active device of a dialect, or of a profile there, by address.
 async fn everybody(
     app: &App,
+    sight: &Sight,
     family: &FamilyName,
     profile: Option<&str>,
 ) -> Result<Vec<(String, Option<Device>)>, WebError> {
     let dialect = app.family(family);
     let is_meant = |device: &Device| {
-        profile.is_none_or(|wanted| {
+        let may = sight.level(&device.names.id) >= Level::Edit;
+        may && profile.is_none_or(|wanted| {
             dialect.and_then(|dialect| dialect.profile(&device.names)).as_deref() == Some(wanted)
         })
     };
@@ -183,7 +185,7 @@ async fn everybody(
             limit: PAGE,
             ..DeviceFilter::default()
         };
-        let page = app.hub.devices(filter).await?;
+        let page = app.hub.devices_seen(sight, filter, None).await?;
         after = page.last().map(|device| (device.names.name.clone(), device.names.id.clone()));
         let whole = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
         found.extend(
@@ -198,9 +200,15 @@ async fn everybody(
     Ok(found)
 }
 
-async fn named(app: &App, family: &FamilyName, name: &str) -> Result<Option<Device>, WebError> {
+async fn named(
+    app: &App,
+    sight: &Sight,
+    family: &FamilyName,
+    name: &str,
+) -> Result<Option<Device>, WebError> {
+    let may = |device: &Device| sight.level(&device.names.id) >= Level::Edit;
     let by_id = || app.hub.device(&DeviceId::new(name)).filter(|device| device.names.family == *family);
-    if let Some(device) = app.hub.device_by_address(family, name).or_else(by_id) {
+    if let Some(device) = app.hub.device_by_address(family, name).filter(may).or_else(by_id).filter(may) {
         return Ok(Some(device));
     }
     let filter = DeviceFilter {
@@ -209,8 +217,9 @@ async fn named(app: &App, family: &FamilyName, name: &str) -> Result<Option<Devi
         limit: PAGE,
         ..DeviceFilter::default()
     };
-    let found = app.hub.devices(filter).await?;
-    let mut same = found.into_iter().filter(|device| device.names.name.eq_ignore_ascii_case(name));
+    let found = app.hub.devices_seen(sight, filter, None).await?;
+    let mut same =
+        found.into_iter().filter(|device| may(device) && device.names.name.eq_ignore_ascii_case(name));
     match (same.next(), same.next()) {
         (only, None) => Ok(only),
         (_, Some(_)) => Err(WebError::field("to", format!("`{name}` names several devices: use the id"))),

@@ -9,10 +9,10 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Answer, device};
-use crate::core::{CommandFilter, HubError};
+use super::{Answer, device_for, may};
+use crate::core::{Caller, CommandFilter, HubError, Level, Order};
 use crate::family::{CommandText, DraftText};
-use crate::model::{CommandId, CommandState, Device, FamilyName, Priority};
+use crate::model::{CommandId, CommandRecord, CommandState, Device, FamilyName, Priority};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::error::WebError;
@@ -62,22 +62,21 @@ pub(crate) struct Queued {
 pub(crate) async fn list(
     State(app): State<App>,
     Name(id): Name,
+    By(caller): By,
     params: Params,
 ) -> Answer<Listed<CommandShape>> {
-    let device = device(&app, &id)?;
+    let device = device_for(&app, &caller, &id, Level::View)?;
     let limit = params.limit()?;
     let states = "queued, sent, accepted, answered, failed, expired, cancelled";
-    let commands = app
-        .hub
-        .commands(CommandFilter {
-            device: Some(device.names.id),
-            state: params.word("state", CommandState::parse, states)?,
-            least: params.word("least", Priority::parse, "low, normal, high")?,
-            before: params.cursor::<String>()?.as_deref().map(CommandId::new),
-            limit: limit + 1,
-        })
-        .await?;
-    let cursor = |command: &crate::model::CommandRecord| command.id.as_str().to_owned();
+    let filter = CommandFilter {
+        device: Some(device.names.id),
+        state: params.word("state", CommandState::parse, states)?,
+        least: params.word("least", Priority::parse, "low, normal, high")?,
+        before: params.cursor::<String>()?.as_deref().map(CommandId::new),
+        limit: limit + 1,
+    };
+    let commands = app.hub.commands_seen(&app.hub.sight(&caller), filter).await?;
+    let cursor = |command: &CommandRecord| command.id.as_str().to_owned();
     Ok(Json(Listed::page(commands, limit, cursor, |command| CommandShape::new(&app, command))))
 }
 
@@ -87,7 +86,7 @@ pub(crate) async fn queue(
     By(caller): By,
     Body(say): Body<Say>,
 ) -> Result<Response, WebError> {
-    let device = device(&app, &id)?;
+    let device = device_for(&app, &caller, &id, Level::Edit)?;
     let cmd = say.cmd.ok_or_else(|| WebError::field("cmd", "cmd is missing"))?;
     let payload = say.payload.map_or_else(|| "{}".to_owned(), |json| json.get().to_owned());
     let dst = say.dst.map(|names| match names {
@@ -100,6 +99,7 @@ pub(crate) async fn queue(
     let mut order = draft.into_order(caller.by());
     order.expires_in = say.expires_in_s.map(Duration::from_secs).or(order.expires_in);
     order.priority = say.priority.unwrap_or_default();
+    may_order(&app, &caller, &order)?;
     if say.dry_run {
         let bytes = app.hub.dry_run(&order).await?;
         let exact = Exact::new(&bytes);
@@ -109,14 +109,47 @@ pub(crate) async fn queue(
     Ok((StatusCode::CREATED, Json(Queued { command, warning })).into_response())
 }
 
-pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<CommandShape> {
-    let command = app.hub.command(&CommandId::new(&id)).await?;
-    Ok(Json(CommandShape::new(&app, command.ok_or(WebError::NotFound("command"))?)))
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<CommandShape> {
+    Ok(Json(CommandShape::new(&app, command_for(&app, &caller, &id, Level::View).await?)))
 }
 
 pub(crate) async fn cancel(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<CommandShape> {
-    let command = app.hub.cancel(&CommandId::new(&id), &caller.by()).await?;
+    let command = command_for(&app, &caller, &id, Level::Edit).await?;
+    let command = app.hub.cancel(&command.id, &caller.by()).await?;
     Ok(Json(CommandShape::new(&app, command)))
+}
+
+/// The command with an id, for a caller who may do so much with its device.
+pub(crate) async fn command_for(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    need: Level,
+) -> Result<CommandRecord, WebError> {
+    let command = app.hub.command(&CommandId::new(id)).await?.ok_or(WebError::NotFound("command"))?;
+    may(app, caller, &command.device.id, need, "command")?;
+    Ok(command)
+}
+
+/// Whether a caller may have this order carried out: its text may name another device than the one it was given for, and
+/// another way there.
+pub(crate) fn may_order(app: &App, caller: &Caller, order: &Order) -> Result<(), WebError> {
+    let sight = app.hub.sight(caller);
+    let target = app.hub.device_by_address(&order.family, &order.address);
+    let usual = target.as_ref().and_then(|device| device.parent.clone());
+    let via = order.via.as_ref().and_then(|address| app.hub.device_by_address(&order.family, address));
+    // The way that a device's commands always take is no other's business.
+    let via = via.filter(|via| Some(&via.names.id) != usual.as_ref());
+    for device in [&target, &via].into_iter().flatten() {
+        if sight.level(&device.names.id) < Level::Edit {
+            return Err(WebError::NotFound("device"));
+        }
+    }
+    // Who calls by an address that nobody has seen is the house's.
+    if target.is_none() && !sight.house() {
+        return Err(WebError::NotFound("device"));
+    }
+    Ok(())
 }
 
 /// An operator's words for a device, known or named in `dst` alone.

@@ -5,10 +5,11 @@ use axum::extract::State;
 use serde::Serialize;
 
 use super::buckets::{self, BucketShape};
-use super::{Answer, device};
-use crate::core::{After, DataFilter};
+use super::{Answer, device_for};
+use crate::core::{After, DataFilter, Level};
 use crate::model::Seq;
 use crate::web::App;
+use crate::web::auth::By;
 use crate::web::params::{Listed, Name, Params};
 use crate::web::shape::DatumShape;
 
@@ -20,8 +21,13 @@ pub(crate) enum Measured {
     Buckets(Listed<BucketShape>),
 }
 
-pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params) -> Answer<Measured> {
-    let device = device(&app, &id)?;
+pub(crate) async fn list(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+    params: Params,
+) -> Answer<Measured> {
+    let device = device_for(&app, &caller, &id, Level::View)?;
     if buckets::are_asked_for(&params) {
         return Ok(Json(Measured::Buckets(buckets::list(&app, device.names.id, &params).await?)));
     }
@@ -53,8 +59,12 @@ pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params)
 }
 
 /// What a device measures: every sensor with its newest value.
-pub(crate) async fn series(State(app): State<App>, Name(id): Name) -> Answer<Listed<DatumShape>> {
-    let device = device(&app, &id)?;
+pub(crate) async fn series(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+) -> Answer<Listed<DatumShape>> {
+    let device = device_for(&app, &caller, &id, Level::View)?;
     let chosen = app.meanings(&device.names);
     let latest = app.hub.latest(&device.names.id).await?;
     Ok(Json(Listed::whole(latest.into_iter().map(|datum| DatumShape::new(&chosen, datum)).collect())))

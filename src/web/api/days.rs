@@ -8,16 +8,18 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use http::header;
 
-use super::{Answer, device, files};
+use super::{Answer, device_for, files};
+use crate::core::Level;
 use crate::family::{Day, Days, Imported, OldFile};
 use crate::model::Device;
 use crate::web::App;
+use crate::web::auth::By;
 use crate::web::error::WebError;
 use crate::web::params::{Listed, Name, Params};
 
 /// The days of which there is something, the newest first.
-pub(crate) async fn list(State(app): State<App>, Name(id): Name) -> Answer<Listed<Day>> {
-    let device = device(&app, &id)?;
+pub(crate) async fn list(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<Listed<Day>> {
+    let device = device_for(&app, &caller, &id, Level::View)?;
     Ok(Json(Listed::whole(of(&app, &device)?.list(&app.hub, &device).await?)))
 }
 
@@ -25,10 +27,11 @@ pub(crate) async fn list(State(app): State<App>, Name(id): Name) -> Answer<Liste
 pub(crate) async fn download(
     State(app): State<App>,
     path: Result<Path<(String, String)>, PathRejection>,
+    By(caller): By,
     params: Params,
 ) -> Result<Response, WebError> {
     let Path((id, day)) = path.map_err(|_| WebError::NotFound("page"))?;
-    let device = device(&app, &id)?;
+    let device = device_for(&app, &caller, &id, Level::View)?;
     let file = of(&app, &device)?.open(&app.hub, &device, &day, params.text("zone")).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),

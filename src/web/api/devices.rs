@@ -7,8 +7,8 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::enrolment::{self, Base};
-use super::{Answer, device, secrets};
-use crate::core::DeviceFilter;
+use super::{Answer, device_for, secrets};
+use crate::core::{Caller, DeviceFilter, Level};
 use crate::family::{Enrolment, Facts};
 use crate::model::{DeviceId, DeviceState, FamilyName};
 use crate::web::App;
@@ -50,14 +50,19 @@ pub(crate) fn filter(params: &Params) -> Result<(DeviceFilter, u32), WebError> {
     Ok((filter, limit))
 }
 
-pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<DeviceShape>> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    By(caller): By,
+    params: Params,
+) -> Answer<Listed<DeviceShape>> {
+    let sight = app.hub.sight(&caller);
     let (filter, limit) = filter(&params)?;
-    let devices = app.hub.devices(filter).await?;
+    let devices = app.hub.devices_seen(&sight, filter, None).await?;
     Ok(Json(Listed::page(
         devices,
         limit,
         |device| (device.names.name.clone(), device.names.id.clone()),
-        |device| DeviceShape::new(&app.hub, device),
+        |device| DeviceShape::new(&app.hub, &sight, device),
     )))
 }
 
@@ -77,18 +82,20 @@ pub(crate) async fn create(
         let wanted = Enrolment { name, address: make.address, by: caller.by(), wishes: make.wishes };
         return Ok((
             StatusCode::CREATED,
-            Json(enrolment::make(&app, &family, &wanted, base.as_deref()).await?),
+            Json(enrolment::make(&app, &family, &caller, &wanted, base.as_deref()).await?),
         )
             .into_response());
     }
     let address = make.address.ok_or_else(|| WebError::field("address", "address is missing"))?;
-    let device = make_one(&app, &family, &address, make.name.as_deref()).await?;
-    Ok((StatusCode::CREATED, Json(DeviceShape::new(&app.hub, device))).into_response())
+    let device = make_one(&app, &caller, &family, &address, make.name.as_deref()).await?;
+    Ok((StatusCode::CREATED, Json(DeviceShape::new(&app.hub, &app.hub.sight(&caller), device)))
+        .into_response())
 }
 
 /// Makes a device of a dialect that this server speaks.
 pub(crate) async fn make_one(
     app: &App,
+    caller: &Caller,
     family: &FamilyName,
     address: &str,
     name: Option<&str>,
@@ -101,25 +108,31 @@ pub(crate) async fn make_one(
         let way = "its token is told once: make it with `homeport devices add`, or POST /api/v1/devices";
         return Err(WebError::field("family", way));
     }
+    // What calls by an address is the house's.
+    if !app.hub.sight(caller).house() {
+        return Err(WebError::House);
+    }
     Ok(app.hub.create(family, &dialect.address(address), name).await?)
 }
 
-pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<DeviceShape> {
-    let device = device(&app, &id)?;
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<DeviceShape> {
+    let device = device_for(&app, &caller, &id, Level::View)?;
     let certificate = app.hub.certificate(&device.names.id).await?;
     let (key, issued) = secrets::of(&app, &device).await?;
     let tokens = secrets::tokens(&app, &device);
     let facts = app.facts(&device).await?;
-    let shape = DeviceShape::new(&app.hub, device).with_facts(facts).with_tokens(tokens);
+    let shape = DeviceShape::new(&app.hub, &app.hub.sight(&caller), device);
+    let shape = shape.with_facts(facts).with_tokens(tokens);
     Ok(Json(shape.with_certificate(certificate).with_secrets(key, issued)))
 }
 
 pub(crate) async fn edit(
     State(app): State<App>,
     Name(id): Name,
+    By(caller): By,
     Body(edit): Body<Edit>,
 ) -> Answer<serde_json::Value> {
-    let before = device(&app, &id)?;
+    let before = device_for(&app, &caller, &id, Level::Edit)?;
     let mut granted = 0;
     if let Some(family) = app.family(&before.names.family) {
         for (name, wish) in &edit.wishes {
@@ -138,27 +151,35 @@ pub(crate) async fn edit(
         app.hub.rename(&before.names.id, name).await?
     };
     let facts = app.facts(&device).await?;
-    let mut shape = serde_json::to_value(DeviceShape::new(&app.hub, device).with_facts(facts))
-        .map_err(|error| WebError::Unreadable(error.to_string()))?;
+    let mut shape =
+        serde_json::to_value(DeviceShape::new(&app.hub, &app.hub.sight(&caller), device).with_facts(facts))
+            .map_err(|error| WebError::Unreadable(error.to_string()))?;
     if let (true, Some(object)) = (unchanged, shape.as_object_mut()) {
         object.insert("unchanged".to_owned(), true.into());
     }
     Ok(Json(shape))
 }
 
-pub(crate) async fn forget(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
-    app.hub.forget(&DeviceId::new(&id)).await?;
+pub(crate) async fn forget(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+) -> Result<StatusCode, WebError> {
+    let device = device_for(&app, &caller, &id, Level::Own)?;
+    app.hub.forget(&device.names.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) async fn adopt(State(app): State<App>, Name(id): Name) -> Answer<DeviceShape> {
-    let device = app.hub.adopt(&DeviceId::new(&id)).await?;
-    Ok(Json(DeviceShape::new(&app.hub, device)))
+pub(crate) async fn adopt(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<DeviceShape> {
+    let device = device_for(&app, &caller, &id, Level::Own)?;
+    let device = app.hub.adopt(&device.names.id).await?;
+    Ok(Json(DeviceShape::new(&app.hub, &app.hub.sight(&caller), device)))
 }
 
-pub(crate) async fn block(State(app): State<App>, Name(id): Name) -> Answer<DeviceShape> {
-    let device = app.hub.block(&DeviceId::new(&id)).await?;
-    Ok(Json(DeviceShape::new(&app.hub, device)))
+pub(crate) async fn block(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<DeviceShape> {
+    let device = device_for(&app, &caller, &id, Level::Own)?;
+    let device = app.hub.block(&device.names.id).await?;
+    Ok(Json(DeviceShape::new(&app.hub, &app.hub.sight(&caller), device)))
 }
 
 /// Of a device that is made with nothing but a name.

@@ -8,6 +8,7 @@ use qrcode::{EcLevel, QrCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
+use crate::core::Caller;
 use crate::family::Enrolment;
 use crate::http::{ListenerKind, Peer};
 use crate::model::FamilyName;
@@ -47,6 +48,7 @@ impl Told {
 pub(crate) async fn make(
     app: &App,
     family: &FamilyName,
+    caller: &Caller,
     wanted: &Enrolment,
     base: Option<&str>,
 ) -> Result<Made, WebError> {
@@ -56,7 +58,7 @@ pub(crate) async fn make(
     let made = made.await?;
     tracing::info!(device = %made.device.names.address, by = %wanted.by, "a device was made, with a token");
     let facts = app.facts(&made.device).await?;
-    let device = DeviceShape::new(&app.hub, made.device).with_facts(facts);
+    let device = DeviceShape::new(&app.hub, &app.hub.sight(caller), made.device).with_facts(facts);
     Ok(Made { device, token: Told::new(&made.token, base) })
 }
 

@@ -14,12 +14,13 @@ use http::header;
 use hyper::body::Frame;
 use serde_json::json;
 
-use super::device;
-use crate::core::{After, DataFilter, HubError, StoreError};
+use super::device_for;
+use crate::core::{After, DataFilter, HubError, Level, Sight, StoreError};
 use crate::dictionary::{Chosen, Explained};
 use crate::http::query;
 use crate::model::{Datum, DeviceId, Value};
 use crate::web::App;
+use crate::web::auth::By;
 use crate::web::error::WebError;
 use crate::web::params::{Name, Params};
 
@@ -60,21 +61,34 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-pub(crate) async fn all(State(app): State<App>, params: Params) -> Result<Response, WebError> {
-    let device = params.text("device").map(|text| app.hub.find_device(text)).transpose()?;
-    export(app, &params, device.map(|device| device.names.id), "data")
+pub(crate) async fn all(
+    State(app): State<App>,
+    By(caller): By,
+    params: Params,
+) -> Result<Response, WebError> {
+    let sight = app.hub.sight(&caller);
+    let device = params.text("device").map(|text| app.hub.find_seen(&sight, text)).transpose()?;
+    export(app, sight, &params, device.map(|device| device.names.id), "data")
 }
 
 pub(crate) async fn one(
     State(app): State<App>,
     Name(id): Name,
+    By(caller): By,
     params: Params,
 ) -> Result<Response, WebError> {
-    let device = device(&app, &id)?;
-    export(app, &params, Some(device.names.id), &device.names.name)
+    let device = device_for(&app, &caller, &id, Level::View)?;
+    let sight = app.hub.sight(&caller);
+    export(app, sight, &params, Some(device.names.id), &device.names.name)
 }
 
-fn export(app: App, params: &Params, device: Option<DeviceId>, name: &str) -> Result<Response, WebError> {
+fn export(
+    app: App,
+    sight: Sight,
+    params: &Params,
+    device: Option<DeviceId>,
+    name: &str,
+) -> Result<Response, WebError> {
     let format = params.word("format", Format::parse, "csv, jsonl")?.unwrap_or(Format::Csv);
     let labels = params.word("labels", truth, "true, false")?.unwrap_or(false);
     let filter = DataFilter {
@@ -95,7 +109,7 @@ fn export(app: App, params: &Params, device: Option<DeviceId>, name: &str) -> Re
         (header::CONTENT_DISPOSITION, attachment(name, ending)),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    Ok((headers, Body::new(Rows::new(app, filter, Form { format, labels }))).into_response())
+    Ok((headers, Body::new(Rows::new(app, sight, filter, Form { format, labels }))).into_response())
 }
 
 /// The file's name, plain for old programs and exact for the others (RFC 6266).
@@ -115,10 +129,10 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(app: App, filter: DataFilter, form: Form) -> Self {
+    fn new(app: App, sight: Sight, filter: DataFilter, form: Form) -> Self {
         let read: Arc<dyn Fn(Option<After>) -> Page + Send + Sync> = Arc::new(move |after| {
-            let (app, filter) = (app.clone(), DataFilter { after, ..filter.clone() });
-            Box::pin(page(app, filter, form))
+            let (app, sight) = (app.clone(), sight.clone());
+            Box::pin(page(app, sight, DataFilter { after, ..filter.clone() }, form))
         });
         let head = match (form.format, form.labels) {
             (Format::Csv, false) => Some(HEAD),
@@ -168,11 +182,25 @@ struct Row<'d> {
     meaning: Option<Explained>,
 }
 
-async fn page(app: App, filter: DataFilter, form: Form) -> Result<(Vec<u8>, Option<After>), HubError> {
+async fn page(
+    app: App,
+    sight: Sight,
+    mut filter: DataFilter,
+    form: Form,
+) -> Result<(Vec<u8>, Option<After>), HubError> {
     let full = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    let before = filter.after.clone();
-    let values = app.hub.data(filter).await?;
-    let after = After::last_of(&values, before.as_ref()).filter(|_| values.len() >= full);
+    let (values, after) = loop {
+        let before = filter.after.clone();
+        let mut values = app.hub.data(filter.clone()).await?;
+        let after = After::last_of(&values, before.as_ref()).filter(|_| values.len() >= full);
+        let scope = sight.scope();
+        values.retain(|(device, _)| scope.holds(Some(device)));
+        // A page without a row would look like the end.
+        match after {
+            Some(after) if values.is_empty() => filter.after = Some(after),
+            after => break (values, after),
+        }
+    };
     let mut known: HashMap<DeviceId, (String, Chosen)> = HashMap::new();
     let rows = values.iter().map(|(id, datum)| {
         let (device, chosen) = known.entry(id.clone()).or_insert_with(|| names_of(&app, id));

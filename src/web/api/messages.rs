@@ -6,38 +6,47 @@ use axum::response::{IntoResponse as _, Response};
 use http::header;
 
 use super::Answer;
-use crate::core::MessageFilter;
+use crate::core::{Caller, MessageFilter, Seen};
 use crate::model::{Direction, MessageRecord, Seq, Verdict};
 use crate::web::App;
+use crate::web::auth::By;
 use crate::web::error::WebError;
 use crate::web::params::{Listed, Name, Params};
 use crate::web::shape::MessageShape;
 
-pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<MessageShape>> {
-    let device = params.text("device").map(|text| app.hub.find_device(text)).transpose()?;
+pub(crate) async fn list(
+    State(app): State<App>,
+    By(caller): By,
+    params: Params,
+) -> Answer<Listed<MessageShape>> {
+    let sight = app.hub.sight(&caller);
+    let device = params.text("device").map(|text| app.hub.find_seen(&sight, text)).transpose()?;
     let limit = params.limit()?;
     let verdicts = "ok, bad_crc, no_crc, malformed, duplicate, none";
-    let messages = app
-        .hub
-        .messages(MessageFilter {
-            device: device.map(|device| device.names.id),
-            verdict: params.word("verdict", Verdict::parse, verdicts)?,
-            direction: params.word("direction", Direction::parse, "in, out")?,
-            from: params.time("from")?,
-            to: params.time("to")?,
-            before: params.cursor::<Seq>()?,
-            limit: limit + 1,
-        })
-        .await?;
-    Ok(Json(Listed::page(messages, limit, |message| message.seq, MessageShape::from)))
+    let filter = MessageFilter {
+        device: device.map(|device| device.names.id),
+        verdict: params.word("verdict", Verdict::parse, verdicts)?,
+        direction: params.word("direction", Direction::parse, "in, out")?,
+        from: params.time("from")?,
+        to: params.time("to")?,
+        before: params.cursor::<Seq>()?,
+        limit: limit + 1,
+    };
+    let Seen { items, resume } = app.hub.messages_seen(&sight, filter).await?;
+    let listed = Listed::page(items, limit, |message| message.seq, MessageShape::from);
+    Ok(Json(listed.or_resume(resume)))
 }
 
-pub(crate) async fn show(State(app): State<App>, Name(seq): Name) -> Answer<MessageShape> {
-    Ok(Json(one(&app, &seq).await?.into()))
+pub(crate) async fn show(State(app): State<App>, Name(seq): Name, By(caller): By) -> Answer<MessageShape> {
+    Ok(Json(one(&app, &caller, &seq).await?.into()))
 }
 
-pub(crate) async fn raw(State(app): State<App>, Name(seq): Name) -> Result<Response, WebError> {
-    let message = one(&app, &seq).await?;
+pub(crate) async fn raw(
+    State(app): State<App>,
+    Name(seq): Name,
+    By(caller): By,
+) -> Result<Response, WebError> {
+    let message = one(&app, &caller, &seq).await?;
     if message.pruned {
         return Err(WebError::Gone(
             "the message's bytes were removed, as the settings under [retention] say",
@@ -52,8 +61,12 @@ pub(crate) async fn raw(State(app): State<App>, Name(seq): Name) -> Result<Respo
     Ok((headers, message.raw).into_response())
 }
 
-async fn one(app: &App, seq: &str) -> Result<MessageRecord, WebError> {
-    let missing = WebError::NotFound("message");
-    let Ok(seq) = seq.parse() else { return Err(missing) };
-    app.hub.message(Seq(seq)).await?.ok_or(missing)
+async fn one(app: &App, caller: &Caller, seq: &str) -> Result<MessageRecord, WebError> {
+    let missing = || WebError::NotFound("message");
+    let message = app.hub.message(Seq(seq.parse().map_err(|_| missing())?)).await?.ok_or_else(missing)?;
+    let device = message.device.as_ref().map(|device| &device.id);
+    if !app.hub.sight(caller).sees_of(device) {
+        return Err(missing());
+    }
+    Ok(message)
 }

@@ -38,17 +38,29 @@ use crate::model::{Device, DeviceId};
 /// A JSON answer or an error's.
 pub(crate) type Answer<T> = Result<axum::Json<T>, WebError>;
 
-/// The device with an id.
-pub(crate) fn device(app: &App, id: &str) -> Result<Device, WebError> {
+/// The device with an id, whoever asks.
+fn device(app: &App, id: &str) -> Result<Device, WebError> {
     app.hub.device(&DeviceId::new(id)).ok_or(WebError::NotFound("device"))
 }
 
 /// The device with an id, for a caller who may do so much with it. One that the caller does not see is not there.
 pub(crate) fn device_for(app: &App, caller: &Caller, id: &str, need: Level) -> Result<Device, WebError> {
     let device = device(app, id)?;
-    match app.hub.sight(caller).level(&device.names.id) {
-        Level::Nothing => Err(WebError::NotFound("device")),
+    may(app, caller, &device.names.id, need, "device")?;
+    Ok(device)
+}
+
+/// Whether a caller may do so much with what is a device's; `what` is not there for one who does not see the device.
+pub(crate) fn may(
+    app: &App,
+    caller: &Caller,
+    device: &DeviceId,
+    need: Level,
+    what: &'static str,
+) -> Result<(), WebError> {
+    match app.hub.sight(caller).level(device) {
+        Level::Nothing => Err(WebError::NotFound(what)),
         level if level < need => Err(WebError::Level(need)),
-        Level::View | Level::Edit | Level::Own => Ok(device),
+        Level::View | Level::Edit | Level::Own => Ok(()),
     }
 }

@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use super::{Answer, device};
-use crate::core::picture;
+use super::{Answer, device_for};
+use crate::core::{Level, picture};
 use crate::dictionary::Alarm;
 use crate::model::Timestamp;
 use crate::web::App;
+use crate::web::auth::By;
 use crate::web::params::Name;
 use crate::web::shape::{DatumShape, DeviceShape};
 
@@ -33,8 +34,8 @@ struct Raised {
     alarm: Alarm,
 }
 
-pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<Picture> {
-    let device = device(&app, &id)?;
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<Picture> {
+    let device = device_for(&app, &caller, &id, Level::View)?;
     let chosen = app.meanings(&device.names);
     let latest = picture(app.hub.latest(&device.names.id).await?);
     let mut alarms = Vec::new();
@@ -52,6 +53,6 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<Pictu
         at: latest.iter().map(|datum| datum.time_received).max(),
         values: latest.into_iter().map(|datum| DatumShape::new(&chosen, datum)).collect(),
         alarms,
-        device: DeviceShape::new(&app.hub, device).with_facts(facts),
+        device: DeviceShape::new(&app.hub, &app.hub.sight(&caller), device).with_facts(facts),
     }))
 }

@@ -6,8 +6,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Answer, commands};
-use crate::core::{Progress, Run};
+use super::{Answer, commands, may};
+use crate::core::{Caller, Level, Progress, Run};
 use crate::model::{Day, DeviceId, DeviceRef, LocalTime, Schedule, Timestamp, When};
 use crate::web::App;
 use crate::web::auth::By;
@@ -52,9 +52,15 @@ pub(crate) struct ScheduleShape {
     missed: u64,
 }
 
-pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<ScheduleShape>> {
-    let device = params.text("device").map(|text| app.hub.find_device(text)).transpose()?;
-    let found = app.hub.schedules(device.as_ref().map(|device| &device.names.id)).await?;
+pub(crate) async fn list(
+    State(app): State<App>,
+    By(caller): By,
+    params: Params,
+) -> Answer<Listed<ScheduleShape>> {
+    let sight = app.hub.sight(&caller);
+    let device = params.text("device").map(|text| app.hub.find_seen(&sight, text)).transpose()?;
+    let mut found = app.hub.schedules(device.as_ref().map(|device| &device.names.id)).await?;
+    found.retain(|schedule| sight.sees(&schedule.device));
     let mut items = Vec::with_capacity(found.len());
     for schedule in found {
         items.push(shape(&app, schedule).await?);
@@ -62,8 +68,8 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Liste
     Ok(Json(Listed::whole(items)))
 }
 
-pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<ScheduleShape> {
-    Ok(Json(shape(&app, known(&app, &id).await?).await?))
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<ScheduleShape> {
+    Ok(Json(shape(&app, known(&app, &caller, &id, Level::View).await?).await?))
 }
 
 pub(crate) async fn create(
@@ -87,28 +93,34 @@ pub(crate) async fn create(
     if edit.device.is_none() {
         return Err(WebError::field("device", "device is missing"));
     }
-    let schedule = keep(&app, edit.over(&app, fresh)?).await?;
+    let schedule = keep(&app, &caller, edit.over(&app, &caller, fresh)?).await?;
     Ok((StatusCode::CREATED, Json(schedule)))
 }
 
 pub(crate) async fn edit(
     State(app): State<App>,
     Name(id): Name,
+    By(caller): By,
     Body(edit): Body<Edit>,
 ) -> Answer<ScheduleShape> {
-    let before = known(&app, &id).await?;
-    Ok(Json(keep(&app, edit.over(&app, before)?).await?))
+    let before = known(&app, &caller, &id, Level::Edit).await?;
+    Ok(Json(keep(&app, &caller, edit.over(&app, &caller, before)?).await?))
 }
 
-pub(crate) async fn remove(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
-    app.hub.unschedule(&id).await?;
+pub(crate) async fn remove(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+) -> Result<StatusCode, WebError> {
+    let schedule = known(&app, &caller, &id, Level::Edit).await?;
+    app.hub.unschedule(&schedule.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 impl Edit {
-    fn over(self, app: &App, mut schedule: Schedule) -> Result<Schedule, WebError> {
+    fn over(self, app: &App, caller: &Caller, mut schedule: Schedule) -> Result<Schedule, WebError> {
         if let Some(device) = self.device {
-            schedule.device = app.hub.find_device(&device)?.names.id;
+            schedule.device = app.hub.find_seen(&app.hub.sight(caller), &device)?.names.id;
         }
         if let Some(name) = self.name {
             let name = name.trim();
@@ -140,16 +152,20 @@ impl Edit {
 }
 
 /// Keeps a schedule whose command its device's dialect can say.
-async fn keep(app: &App, schedule: Schedule) -> Result<ScheduleShape, WebError> {
+async fn keep(app: &App, caller: &Caller, schedule: Schedule) -> Result<ScheduleShape, WebError> {
+    may(app, caller, &schedule.device, Level::Edit, "device")?;
     let device = app.hub.device(&schedule.device).ok_or(WebError::NotFound("device"))?;
     let text = commands::text_for(app, Some(&device), schedule.cmd.clone(), schedule.payload.clone(), None);
-    commands::draft(app, &device.names.family, &text)?;
+    let draft = commands::draft(app, &device.names.family, &text)?;
+    commands::may_order(app, caller, &draft.into_order(caller.by()))?;
     let schedule = app.hub.schedule(schedule).await?;
     shape(app, schedule).await
 }
 
-async fn known(app: &App, id: &str) -> Result<Schedule, WebError> {
-    app.hub.kept::<Schedule>(id).await?.ok_or(WebError::NotFound("schedule"))
+async fn known(app: &App, caller: &Caller, id: &str, need: Level) -> Result<Schedule, WebError> {
+    let schedule = app.hub.kept::<Schedule>(id).await?.ok_or(WebError::NotFound("schedule"))?;
+    may(app, caller, &schedule.device, need, "schedule")?;
+    Ok(schedule)
 }
 
 async fn shape(app: &App, schedule: Schedule) -> Result<ScheduleShape, WebError> {

@@ -7,13 +7,14 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, device};
-use crate::core::{After, CommandFilter, DataFilter, Hub, HubError, MessageFilter};
+use super::{Answer, device_for};
+use crate::core::{After, CommandFilter, DataFilter, Hub, HubError, Level, MessageFilter, Sight};
 use crate::dictionary::{Chosen, Class};
 use crate::model::{
     CommandRecord, CommandState, Datum, DeviceId, Direction, MessageRecord, Seq, Timestamp, Verdict,
 };
 use crate::web::App;
+use crate::web::auth::By;
 use crate::web::params::{Listed, Name, Params};
 use crate::web::shape::DatumShape;
 
@@ -67,15 +68,21 @@ struct Place {
 /// A change's place among all: its time, its command, its number there.
 type ChangePlace = (Timestamp, String, usize);
 
-pub(crate) async fn list(State(app): State<App>, Name(id): Name, params: Params) -> Answer<Listed<Item>> {
-    let device = device(&app, &id)?;
+pub(crate) async fn list(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+    params: Params,
+) -> Answer<Listed<Item>> {
+    let device = device_for(&app, &caller, &id, Level::View)?;
+    let sight = app.hub.sight(&caller);
     let chosen = app.meanings(&device.names);
     let place = params.cursor::<Place>()?.unwrap_or_default();
     let limit = params.limit()?;
     let span = (params.time("from")?, params.time("to")?);
     let mut messages =
         Messages::read(&app.hub, device.names.id.clone(), span, place.message, limit, &chosen).await?;
-    let mut changes = changes(&app.hub, &device.names.id, span, place.change.as_ref()).await?;
+    let mut changes = changes(&app.hub, &sight, &device.names.id, span, place.change.as_ref()).await?;
     let mut place = place;
     let mut told: Vec<(Place, Item)> = Vec::new();
     while told.len() <= usize::try_from(limit).unwrap_or(usize::MAX) {
@@ -210,13 +217,14 @@ fn value(chosen: &Chosen, datum: Datum) -> What {
 /// Changes of commands, newest first, after a place.
 async fn changes(
     hub: &Hub,
+    sight: &Sight,
     device: &DeviceId,
     (from, to): (Option<Timestamp>, Option<Timestamp>),
     after: Option<&ChangePlace>,
 ) -> Result<VecDeque<(ChangePlace, Item)>, HubError> {
     let filter =
         CommandFilter { device: Some(device.clone()), limit: COMMANDS_MAX, ..CommandFilter::default() };
-    let mut all: Vec<_> = hub.commands(filter).await?.into_iter().flat_map(each_change).collect();
+    let mut all: Vec<_> = hub.commands_seen(sight, filter).await?.into_iter().flat_map(each_change).collect();
     all.retain(|(place, item)| {
         from.is_none_or(|from| item.at >= from)
             && to.is_none_or(|to| item.at < to)

@@ -5,8 +5,8 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, device};
-use crate::core::{HubError, Shipment};
+use super::{Answer, device_for, may};
+use crate::core::{Caller, HubError, Level, Shipment};
 use crate::family::Delivery;
 use crate::model::{Device, DeviceId, DeviceRef, Timestamp, Transfer, TransferId, TransferState};
 use crate::web::App;
@@ -71,22 +71,33 @@ impl TransferShape {
     }
 }
 
-pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<TransferShape>> {
-    page(&app, None, &params).await
+pub(crate) async fn list(
+    State(app): State<App>,
+    By(caller): By,
+    params: Params,
+) -> Answer<Listed<TransferShape>> {
+    page(&app, &caller, None, &params).await
 }
 
 pub(crate) async fn list_of(
     State(app): State<App>,
     Name(id): Name,
+    By(caller): By,
     params: Params,
 ) -> Answer<Listed<TransferShape>> {
-    let device = device(&app, &id)?;
-    page(&app, Some(&device.names.id), &params).await
+    let device = device_for(&app, &caller, &id, Level::View)?;
+    page(&app, &caller, Some(&device.names.id), &params).await
 }
 
-async fn page(app: &App, of: Option<&DeviceId>, params: &Params) -> Answer<Listed<TransferShape>> {
+async fn page(
+    app: &App,
+    caller: &Caller,
+    of: Option<&DeviceId>,
+    params: &Params,
+) -> Answer<Listed<TransferShape>> {
+    let sight = app.hub.sight(caller);
     let limit = params.limit()?;
-    let transfers = app.hub.transfers(of, params.cursor()?, limit + 1).await?;
+    let transfers = app.hub.transfers_seen(&sight, of, params.cursor()?, limit + 1).await?;
     let cursor = |(at, transfer): &(Timestamp, Transfer)| (*at, transfer.id.clone());
     Ok(Json(Listed::page(transfers, limit, cursor, |(_, transfer)| TransferShape::new(app, transfer))))
 }
@@ -97,7 +108,7 @@ pub(crate) async fn send(
     By(caller): By,
     Body(send): Body<Send>,
 ) -> Result<(StatusCode, Json<TransferShape>), WebError> {
-    let device = device(&app, &id)?;
+    let device = device_for(&app, &caller, &id, Level::Edit)?;
     let file = send.file.ok_or_else(|| WebError::field("file", "file is missing"))?;
     let transfer = ship(&app, device, file, send.name, caller.by()).await?;
     Ok((StatusCode::CREATED, Json(TransferShape::new(&app, transfer))))
@@ -134,12 +145,25 @@ fn piece_bytes(app: &App, device: &Device, name: &str, size: u64) -> Result<u32,
         .map_err(|invalid| HubError::Invalid { field: invalid.field, message: invalid.message }.into())
 }
 
-pub(crate) async fn show(State(app): State<App>, Name(id): Name) -> Answer<TransferShape> {
-    let transfer = app.hub.transfer(&TransferId::new(&id)).await?.ok_or(WebError::NotFound("transfer"))?;
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<TransferShape> {
+    let transfer = transfer_for(&app, &caller, &id, Level::View).await?;
     Ok(Json(TransferShape::new(&app, transfer)))
 }
 
 pub(crate) async fn abort(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<TransferShape> {
-    let transfer = app.hub.abort_transfer(&TransferId::new(&id), &caller.by()).await?;
+    let transfer = transfer_for(&app, &caller, &id, Level::Edit).await?;
+    let transfer = app.hub.abort_transfer(&transfer.id, &caller.by()).await?;
     Ok(Json(TransferShape::new(&app, transfer)))
+}
+
+/// The transfer with an id, for a caller who may do so much with its device.
+pub(crate) async fn transfer_for(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    need: Level,
+) -> Result<Transfer, WebError> {
+    let transfer = app.hub.transfer(&TransferId::new(id)).await?.ok_or(WebError::NotFound("transfer"))?;
+    may(app, caller, &transfer.device.id, need, "transfer")?;
+    Ok(transfer)
 }

@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::Answer;
+use crate::core::{Caller, Level, Sight};
 use crate::family::{Added, Decision, HoldNote, NewNode, NodeNote, Swarm};
 use crate::web::App;
 use crate::web::auth::By;
@@ -28,8 +29,11 @@ pub(crate) struct Wish {
     for_s: u64,
 }
 
-pub(crate) async fn nodes(State(app): State<App>) -> Answer<Listed<NodeNote>> {
-    Ok(Json(Listed::whole(swarm(&app)?.nodes(&app.hub).await?)))
+pub(crate) async fn nodes(State(app): State<App>, By(caller): By) -> Answer<Listed<NodeNote>> {
+    let sight = app.hub.sight(&caller);
+    let mut nodes = swarm(&app)?.nodes(&app.hub).await?;
+    nodes.retain(|node| sight.sees_of(node.id.as_ref()));
+    Ok(Json(Listed::whole(nodes)))
 }
 
 /// Makes a login; its secret is in this answer and nowhere else.
@@ -38,50 +42,115 @@ pub(crate) async fn add(
     By(caller): By,
     Body(wish): Body<NewNode>,
 ) -> Result<(StatusCode, Json<Added>), WebError> {
+    let login = wish.login.iter().chain(&wish.node).next();
+    let named: Vec<_> = wish.node.iter().chain(&wish.also).map(|name| name.trim()).collect();
+    for other in others_notes(&app, &app.hub.sight(&caller), Level::Own).await? {
+        let is_named = named.iter().any(|name| name.eq_ignore_ascii_case(&other.node));
+        let has_login = login.is_some_and(|name| other.logins.iter().any(|login| login == name.trim()));
+        if is_named || has_login {
+            return Err(WebError::NotFound("node"));
+        }
+    }
     let added = swarm(&app)?.add(&app.hub, &wish, &caller.by()).await?;
     Ok((StatusCode::CREATED, Json(added)))
 }
 
 pub(crate) async fn enable(State(app): State<App>, Name(node): Name, By(caller): By) -> Answer<NodeNote> {
-    decide(&app, &node, Decision::Enable, &caller.by()).await
+    decide(&app, &caller, &node, Decision::Enable).await
 }
 
 pub(crate) async fn disable(State(app): State<App>, Name(node): Name, By(caller): By) -> Answer<NodeNote> {
-    decide(&app, &node, Decision::Disable, &caller.by()).await
+    decide(&app, &caller, &node, Decision::Disable).await
 }
 
 pub(crate) async fn revoke(State(app): State<App>, Name(node): Name, By(caller): By) -> Answer<NodeNote> {
-    decide(&app, &node, Decision::Revoke, &caller.by()).await
+    decide(&app, &caller, &node, Decision::Revoke).await
 }
 
-pub(crate) async fn holds(State(app): State<App>) -> Answer<Listed<HoldNote>> {
-    Ok(Json(Listed::whole(swarm(&app)?.holds(&app.hub).await?)))
+pub(crate) async fn holds(State(app): State<App>, By(caller): By) -> Answer<Listed<HoldNote>> {
+    let others = others(&app, &app.hub.sight(&caller), Level::View).await?;
+    let mut holds = swarm(&app)?.holds(&app.hub).await?;
+    holds.retain(|hold| !concerns(hold, &others));
+    Ok(Json(Listed::whole(holds)))
 }
 
 pub(crate) async fn hold(
     State(app): State<App>,
     By(caller): By,
-    Body(wish): Body<Wish>,
+    Body(mut wish): Body<Wish>,
 ) -> Result<(StatusCode, Json<HoldNote>), WebError> {
     if wish.all != wish.nodes.is_empty() {
         return Err(WebError::field("nodes", "name the nodes, or say `\"all\": true`: one of the two"));
     }
     let lasts = Duration::from_secs(wish.for_s);
+    let others = others(&app, &app.hub.sight(&caller), Level::Edit).await?;
+    let is_others = |node: &str| others.iter().any(|other| other.eq_ignore_ascii_case(node));
+    if wish.nodes.iter().any(|node| is_others(node)) {
+        return Err(WebError::NotFound("node"));
+    }
+    if wish.all && !others.is_empty() {
+        // All that the caller may do so with.
+        let nodes = swarm(&app)?.nodes(&app.hub).await?.into_iter().map(|node| node.node);
+        wish.nodes = nodes.filter(|node| !is_others(node)).collect();
+        if wish.nodes.is_empty() {
+            return Err(WebError::NotFound("node"));
+        }
+    }
     let hold = swarm(&app)?.hold(&app.hub, &wish.nodes, lasts, &caller.by()).await?;
     Ok((StatusCode::CREATED, Json(hold)))
 }
 
-pub(crate) async fn release(State(app): State<App>, Name(id): Name) -> Answer<HoldNote> {
+pub(crate) async fn release(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<HoldNote> {
+    let others = others(&app, &app.hub.sight(&caller), Level::Edit).await?;
+    let holds = swarm(&app)?.holds(&app.hub).await?;
+    if holds.iter().any(|hold| hold.id == id && concerns(hold, &others)) {
+        return Err(WebError::NotFound("hold"));
+    }
     Ok(Json(swarm(&app)?.release(&app.hub, &id).await?))
 }
 
-pub(crate) async fn rejected(State(app): State<App>, params: Params) -> Answer<Listed<serde_json::Value>> {
-    let limit = params.limit()?;
-    Ok(Json(Listed::whole(swarm(&app)?.rejected(&app.hub, limit).await?)))
+/// Whether a hold names a node of these. One for all is everybody's.
+fn concerns(hold: &HoldNote, others: &[String]) -> bool {
+    hold.nodes.iter().any(|node| others.iter().any(|other| other.eq_ignore_ascii_case(node)))
 }
 
-async fn decide(app: &App, node: &str, decision: Decision, by: &str) -> Answer<NodeNote> {
-    Ok(Json(swarm(app)?.decide(&app.hub, node, decision, by).await?))
+pub(crate) async fn rejected(
+    State(app): State<App>,
+    By(caller): By,
+    params: Params,
+) -> Answer<Listed<serde_json::Value>> {
+    let limit = params.limit()?;
+    let others = others(&app, &app.hub.sight(&caller), Level::View).await?;
+    let is_others = |call: &serde_json::Value| {
+        let node = call.get("node").and_then(serde_json::Value::as_str).unwrap_or_default();
+        others.iter().any(|other| other.eq_ignore_ascii_case(node))
+    };
+    let mut calls = swarm(&app)?.rejected(&app.hub, limit).await?;
+    calls.retain(|call| !is_others(call));
+    Ok(Json(Listed::whole(calls)))
+}
+
+async fn decide(app: &App, caller: &Caller, node: &str, decision: Decision) -> Answer<NodeNote> {
+    let swarm = swarm(app)?;
+    let others = others(app, &app.hub.sight(caller), Level::Own).await?;
+    if others.iter().any(|other| other.eq_ignore_ascii_case(node)) {
+        return Err(WebError::NotFound("node"));
+    }
+    Ok(Json(swarm.decide(&app.hub, node, decision, &caller.by()).await?))
+}
+
+/// Names of nodes with which a caller may not do so much: they are others'.
+async fn others(app: &App, sight: &Sight, need: Level) -> Result<Vec<String>, WebError> {
+    Ok(others_notes(app, sight, need).await?.into_iter().map(|node| node.node).collect())
+}
+
+async fn others_notes(app: &App, sight: &Sight, need: Level) -> Result<Vec<NodeNote>, WebError> {
+    if sight.whole() {
+        return Ok(Vec::new());
+    }
+    let mut nodes = swarm(app)?.nodes(&app.hub).await?;
+    nodes.retain(|node| node.id.as_ref().is_some_and(|id| sight.level(id) < need));
+    Ok(nodes)
 }
 
 /// The dialect that has such nodes.

@@ -7,7 +7,8 @@ use axum::response::{IntoResponse as _, Redirect};
 use serde::Deserialize;
 
 use super::{Page, Sent};
-use crate::model::{CommandId, DeviceId, FamilyName};
+use crate::core::Level;
+use crate::model::{DeviceId, FamilyName};
 use crate::web::App;
 use crate::web::api::{self, commands, devices};
 use crate::web::auth::By;
@@ -38,24 +39,32 @@ pub(crate) struct Say {
     expires_in_s: String,
 }
 
-pub(crate) async fn create(State(app): State<App>, Sent(make): Sent<Make>) -> Page {
+pub(crate) async fn create(State(app): State<App>, By(caller): By, Sent(make): Sent<Make>) -> Page {
     let name = Some(make.name.trim()).filter(|name| !name.is_empty());
-    let device = devices::make_one(&app, &make.family, make.address.trim(), name).await?;
+    let device = devices::make_one(&app, &caller, &make.family, make.address.trim(), name).await?;
     Ok(to_device(&device.names.id))
 }
 
-pub(crate) async fn adopt(State(app): State<App>, Name(id): Name) -> Page {
-    let device = app.hub.adopt(&DeviceId::new(&id)).await?;
+pub(crate) async fn adopt(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
+    let device = api::device_for(&app, &caller, &id, Level::Own)?;
+    let device = app.hub.adopt(&device.names.id).await?;
     Ok(to_device(&device.names.id))
 }
 
-pub(crate) async fn block(State(app): State<App>, Name(id): Name) -> Page {
-    let device = app.hub.block(&DeviceId::new(&id)).await?;
+pub(crate) async fn block(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
+    let device = api::device_for(&app, &caller, &id, Level::Own)?;
+    let device = app.hub.block(&device.names.id).await?;
     Ok(to_device(&device.names.id))
 }
 
-pub(crate) async fn rename(State(app): State<App>, Name(id): Name, Sent(rename): Sent<Rename>) -> Page {
-    let device = app.hub.rename(&DeviceId::new(&id), &rename.name).await?;
+pub(crate) async fn rename(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+    Sent(rename): Sent<Rename>,
+) -> Page {
+    let device = api::device_for(&app, &caller, &id, Level::Edit)?;
+    let device = app.hub.rename(&device.names.id, &rename.name).await?;
     Ok(to_device(&device.names.id))
 }
 
@@ -65,7 +74,7 @@ pub(crate) async fn queue(
     By(caller): By,
     Sent(say): Sent<Say>,
 ) -> Page {
-    let device = api::device(&app, &id)?;
+    let device = api::device_for(&app, &caller, &id, Level::Edit)?;
     let life = match say.expires_in_s.trim() {
         "" => None,
         text => Some(text.parse().map(Duration::from_secs).map_err(|_| {
@@ -76,12 +85,14 @@ pub(crate) async fn queue(
     let draft = commands::draft(&app, &device.names.family, &text)?;
     let mut order = draft.into_order(caller.by());
     order.expires_in = life.or(order.expires_in);
+    commands::may_order(&app, &caller, &order)?;
     app.hub.enqueue(order).await?;
     Ok(to_device(&device.names.id))
 }
 
 pub(crate) async fn cancel(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
-    let command = app.hub.cancel(&CommandId::new(&id), &caller.by()).await?;
+    let command = commands::command_for(&app, &caller, &id, Level::Edit).await?;
+    let command = app.hub.cancel(&command.id, &caller.by()).await?;
     Ok(to_device(&command.device.id))
 }
 

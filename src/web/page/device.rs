@@ -11,7 +11,9 @@ use super::facts::{self, FactLine};
 use super::summary::{self, SummaryLine};
 use super::transfers::{self, TransferLine};
 use super::{Frame, Page, brief, brief_or_never, render};
-use crate::core::{CertificateNote, CommandFilter, DataFilter, HubError, MessageFilter, Presence, picture};
+use crate::core::{
+    CertificateNote, CommandFilter, DataFilter, HubError, Level, MessageFilter, Presence, picture,
+};
 use crate::dictionary::{Alarm, Bound, Chosen};
 use crate::family::Day;
 use crate::model::{
@@ -98,14 +100,15 @@ struct MessageLine {
 }
 
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
-    let device = api::device(&app, &id)?;
+    let device = api::device_for(&app, &caller, &id, Level::View)?;
+    let sight = app.hub.sight(&caller);
     let id = device.names.id.clone();
     let values = picture(app.hub.latest(&id).await?);
     // Pieces of files are told as the transfers they belong to.
     let least = Some(Priority::Normal);
     let commands =
         CommandFilter { device: Some(id.clone()), least, limit: SHOWN, ..CommandFilter::default() };
-    let commands = app.hub.commands(commands).await?;
+    let commands = app.hub.commands_seen(&sight, commands).await?;
     let messages = MessageFilter { device: Some(id.clone()), limit: SHOWN, ..MessageFilter::default() };
     let messages = app.hub.messages(messages).await?;
     let presence = app.hub.presence(&device);
@@ -129,8 +132,8 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         presence,
         rhythm: presence.rhythm.map(|rhythm| format!("{:.0} s", rhythm.as_secs_f64())),
         seen: brief_or_never(device.last_seen),
-        parent: device.parent.as_ref().and_then(|id| app.hub.device(id)),
-        children: app.hub.children(&id),
+        parent: device.parent.as_ref().filter(|id| sight.sees(id)).and_then(|id| app.hub.device(id)),
+        children: app.hub.children(&id).into_iter().filter(|child| sight.sees(&child.names.id)).collect(),
         certificate: app.hub.certificate(&id).await?,
         values: lines,
         days,
@@ -143,7 +146,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         controls: controls::lines(family.map(|family| family.controls(Some(&device))).unwrap_or_default()),
         commands: commands.into_iter().map(command_line).collect(),
         transfers: transfers::lines(&app, &id).await?,
-        files: transfers::files(&app).await?,
+        files: if sight.house() { transfers::files(&app).await? } else { Vec::new() },
         messages: messages.into_iter().map(message_line).collect(),
         templates: app.templates(&device.names.family).await?,
         device,

@@ -33,14 +33,20 @@ struct DevicesPage {
 }
 
 pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params) -> Page {
+    let sight = app.hub.sight(&caller);
     let (filter, limit): (DeviceFilter, u32) = api::devices::filter(&params)?;
-    let devices: Result<Vec<Device>, HubError> = app.hub.devices(filter).await;
+    let devices: Result<Vec<Device>, HubError> = app.hub.devices_seen(&sight, filter, None).await;
     let cursor =
         |device: &Device| -> (String, DeviceId) { (device.names.name.clone(), device.names.id.clone()) };
     let line = |device: Device| Line {
         presence: app.hub.presence(&device),
         seen: brief_or_never(device.last_seen),
-        parent: device.parent.as_ref().and_then(|id| app.hub.device(id)).map(|parent| parent.names.name),
+        parent: device
+            .parent
+            .as_ref()
+            .filter(|id| sight.sees(id))
+            .and_then(|id| app.hub.device(id))
+            .map(|parent| parent.names.name),
         device,
     };
     let (lines, next) = Listed::page(devices?, limit, cursor, line).into_parts();
@@ -49,7 +55,9 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
         next.map(|next| format!("/?q={}&state={}&cursor={next}", query::escape(&q), query::escape(&state)));
     // A device with a token is made where the token can be told.
     let named = |name: &FamilyName| app.family(name).is_some_and(|family| !family.has_tokens());
-    let families = app.family_names().iter().filter(|name| named(name)).map(ToString::to_string).collect();
-    let (frame, notes) = (Frame::new("Devices", Some(&caller)), status::notes(&app));
+    // What calls by an address is the house's.
+    let named = |name: &&FamilyName| sight.house() && named(name);
+    let families = app.family_names().iter().filter(named).map(ToString::to_string).collect();
+    let (frame, notes) = (Frame::new("Devices", Some(&caller)), status::notes(&app, &sight));
     render(&DevicesPage { frame, notes, q, state, lines, more, families })
 }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{Frame, Page, Sent, render, render_with};
+use crate::core::Caller;
 use crate::http::query;
 use crate::model::{CommandRecord, FamilyName};
 use crate::web::App;
@@ -59,7 +60,7 @@ pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params)
 
 pub(crate) async fn submit(State(app): State<App>, By(caller): By, Sent(fields): Sent<Fields>) -> Page {
     let mut page = page(&app, Frame::new("Pull form", Some(&caller)), fields.clone()).await?;
-    match queue(&app, fields, caller.by()).await {
+    match queue(&app, &caller, fields).await {
         Ok(queued) => {
             page.queued = Some(queued);
             render(&page)
@@ -73,7 +74,7 @@ pub(crate) async fn submit(State(app): State<App>, By(caller): By, Sent(fields):
     }
 }
 
-async fn queue(app: &App, fields: Fields, by: String) -> Result<Queued, WebError> {
+async fn queue(app: &App, caller: &Caller, fields: Fields) -> Result<Queued, WebError> {
     let dst = fields.dst.trim().to_owned();
     if dst.is_empty() {
         return Err(WebError::field(
@@ -84,7 +85,9 @@ async fn queue(app: &App, fields: Fields, by: String) -> Result<Queued, WebError
     let text = commands::text_for(app, None, fields.cmd.trim().to_owned(), fields.pld, Some(vec![dst]));
     let draft = commands::draft(app, &FamilyName::new(FAMILY), &text)?;
     let warning = draft.warning.clone();
-    let command = app.hub.enqueue(draft.into_order(by)).await?;
+    let order = draft.into_order(caller.by());
+    commands::may_order(app, caller, &order)?;
+    let command = app.hub.enqueue(order).await?;
     let bytes = String::from_utf8_lossy(&command.bytes).into_owned();
     Ok(Queued { command, bytes, warning })
 }

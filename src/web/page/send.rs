@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use super::controls::{self, ControlLine};
 use super::{Frame, Page, Sent, brief, render, render_with, status};
-use crate::core::{CommandFilter, DeviceFilter};
+use crate::core::{Caller, CommandFilter, DeviceFilter, Sight};
 use crate::model::{CommandRecord, Device, DeviceId, DeviceState, FamilyName, Priority};
 use crate::web::App;
 use crate::web::api::calls::{self, Offline, Order, Outcome, To, Told};
@@ -97,7 +97,7 @@ pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params)
     let family = params.text("family").unwrap_or_default().to_owned();
     let fields = Fields { all: to.is_empty(), to, family, ..Fields::default() };
     let q = params.text("q").unwrap_or_default().to_owned();
-    render(&page(&app, Frame::new("Send", Some(&caller)), fields, q).await?)
+    render(&page(&app, &caller, fields, q).await?)
 }
 
 pub(crate) async fn submit(
@@ -107,7 +107,7 @@ pub(crate) async fn submit(
 ) -> Page {
     let fields = Fields::read(&pairs);
     let q = pairs.iter().find(|(name, _)| name == "q").map(|(_, q)| q.clone()).unwrap_or_default();
-    let mut page = page(&app, Frame::new("Send", Some(&caller)), fields.clone(), q).await?;
+    let mut page = page(&app, &caller, fields.clone(), q).await?;
     // The controls of a device's page are those of that device alone.
     let of = app
         .hub
@@ -120,10 +120,10 @@ pub(crate) async fn submit(
             page.ask = Some(Ask { what: what(&order), whom: fields.whom(), pairs });
             render(&page)
         }
-        Ok((order, _)) => match calls::carry_out(&app, &order).await {
+        Ok((order, _)) => match calls::carry_out(&app, &app.hub.sight(&caller), &order).await {
             Ok(told) => {
                 page.told = Some(results(&order, told));
-                page.history = history(&app, &order.family).await?;
+                page.history = history(&app, &app.hub.sight(&caller), &order.family).await?;
                 render(&page)
             }
             Err(error) => page.refuse(&error),
@@ -203,7 +203,8 @@ impl Fields {
     }
 }
 
-async fn page(app: &App, frame: Frame, fields: Fields, q: String) -> Result<SendPage, WebError> {
+async fn page(app: &App, caller: &Caller, fields: Fields, q: String) -> Result<SendPage, WebError> {
+    let sight = app.hub.sight(caller);
     let with_controls =
         |name: &FamilyName| app.family(name).is_some_and(|family| !family.controls(None).is_empty());
     let families: Vec<FamilyName> = app.family_names().into_iter().filter(with_controls).collect();
@@ -216,12 +217,15 @@ async fn page(app: &App, frame: Frame, fields: Fields, q: String) -> Result<Send
         limit: SHOWN + 1,
         ..DeviceFilter::default()
     };
-    let mut devices = app.hub.devices(filter).await?;
+    let mut devices = app.hub.devices_seen(&sight, filter, None).await?;
     let more = u32::try_from(devices.len()).is_ok_and(|count| count > SHOWN);
     devices.truncate(SHOWN as usize);
     // What a link or the form named stays chosen, although the search hides it.
     for named in &fields.to {
-        let hidden = app.hub.device(&DeviceId::new(named)).filter(|device| device.names.family == family);
+        let hidden = app
+            .hub
+            .device(&DeviceId::new(named))
+            .filter(|device| device.names.family == family && sight.sees(&device.names.id));
         let shown = |device: &Device| devices.iter().any(|known| known.names.id == device.names.id);
         if let Some(device) = hidden.filter(|device| !shown(device)) {
             devices.push(device);
@@ -245,10 +249,10 @@ async fn page(app: &App, frame: Frame, fields: Fields, q: String) -> Result<Send
     profiles.dedup();
     profiles.truncate(if profiles.len() > 1 { PROFILES_SHOWN } else { 0 });
     Ok(SendPage {
-        frame,
-        notes: status::notes(app),
+        frame: Frame::new("Send", Some(caller)),
+        notes: status::notes(app, &sight),
         families: families.iter().map(ToString::to_string).collect(),
-        history: history(app, &family).await?,
+        history: history(app, &sight, &family).await?,
         family: family.to_string(),
         q,
         controls: controls::lines(controls),
@@ -263,11 +267,13 @@ async fn page(app: &App, frame: Frame, fields: Fields, q: String) -> Result<Send
 }
 
 /// The family's last commands, whoever gave them.
-async fn history(app: &App, family: &FamilyName) -> Result<Vec<Past>, WebError> {
+async fn history(app: &App, sight: &Sight, family: &FamilyName) -> Result<Vec<Past>, WebError> {
     let filter =
         CommandFilter { least: Some(Priority::Normal), limit: LOOKED_THROUGH, ..CommandFilter::default() };
     let commands = app.hub.commands(filter).await?;
-    let of_family = commands.into_iter().filter(|command| command.device.family == *family);
+    let of_family = commands
+        .into_iter()
+        .filter(|command| command.device.family == *family && sight.sees(&command.device.id));
     let past = |command: CommandRecord| Past {
         at: brief(command.created),
         by: command.transitions.first().map(|step| step.by.clone()).unwrap_or_default(),

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 
 use super::{Frame, Page, brief, render, render_with};
-use crate::core::{Caller, Recording};
+use crate::core::{Caller, Recording, Sight};
 use crate::web::api::{listeners, recording};
 use crate::web::auth::By;
 use crate::web::error::WebError;
@@ -74,7 +74,10 @@ pub(crate) async fn resume(State(app): State<App>, Name(family): Name, By(caller
 }
 
 /// What a person should know on other pages: recordings that are paused and listeners that are closed.
-pub(super) fn notes(app: &App) -> Vec<String> {
+pub(super) fn notes(app: &App, sight: &Sight) -> Vec<String> {
+    if !sight.house() {
+        return Vec::new();
+    }
     let paused = app.hub.recordings().into_iter().filter(|known| !known.recording).map(|known| {
         let turned = turned(known.since, known.by.as_deref());
         format!("Recording of {} is paused ({turned}). Messages dropped: {}.", known.family, known.dropped)

@@ -5,7 +5,8 @@ use axum::response::{IntoResponse as _, Redirect};
 use serde::Deserialize;
 
 use super::{Page, Sent, brief};
-use crate::model::{DeviceId, Transfer, TransferId};
+use crate::core::Level;
+use crate::model::{DeviceId, Transfer};
 use crate::web::App;
 use crate::web::api::{self, transfers};
 use crate::web::auth::By;
@@ -59,14 +60,15 @@ pub(crate) async fn send(
     By(caller): By,
     Sent(send): Sent<Send>,
 ) -> Page {
-    let device = api::device(&app, &id)?;
+    let device = api::device_for(&app, &caller, &id, Level::Edit)?;
     let name = Some(send.name.trim().to_owned()).filter(|name| !name.is_empty());
     let transfer = transfers::ship(&app, device, send.file, name, caller.by()).await?;
     Ok(to_device(&transfer))
 }
 
 pub(crate) async fn abort(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
-    let transfer = app.hub.abort_transfer(&TransferId::new(&id), &caller.by()).await?;
+    let transfer = transfers::transfer_for(&app, &caller, &id, Level::Edit).await?;
+    let transfer = app.hub.abort_transfer(&transfer.id, &caller.by()).await?;
     Ok(to_device(&transfer))
 }
 
