@@ -11,7 +11,7 @@ use super::{Hub, HubError};
 use crate::model::Timestamp;
 
 /// One request, as it came. Secrets of people are never in it: their headers are left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Capture {
     /// Its own name, sorted by time.
     pub id: String,
@@ -44,7 +44,7 @@ pub struct Capture {
 }
 
 /// What is worth knowing of a captured request's handshake.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CapturedTls {
     /// `TLS 1.2` or `TLS 1.3`.
     pub version: String,

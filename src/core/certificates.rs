@@ -23,7 +23,7 @@ pub struct Presented<'a> {
 }
 
 /// What is kept of it: the newest certificate of a device, and those before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CertificateNote {
     /// Whose.
     pub device: DeviceId,
@@ -47,7 +47,7 @@ pub struct CertificateNote {
 }
 
 /// A certificate that a device showed before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EarlierCertificate {
     /// SHA-256 of the certificate.
     pub fingerprint: String,

@@ -20,7 +20,7 @@ mod table;
 pub(super) use table::Tokens;
 
 /// What is told of a token; never the token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct DeviceToken {
     /// Its own name, for ending one of several.
     pub id: String,
@@ -36,6 +36,7 @@ pub struct DeviceToken {
     /// When it was shown last, to this server.
     pub last_used: Option<Timestamp>,
     /// From where.
+    #[schema(value_type = Option<String>)]
     pub last_peer: Option<IpAddr>,
 }
 

@@ -6,7 +6,7 @@ use super::{Hub, HubError, Kept};
 use crate::model::Timestamp;
 
 /// Handshakes of one client that failed for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct HandshakeNote {
     /// The door it knocked at.
     pub listener: String,

@@ -11,7 +11,7 @@ use super::{Hub, HubError, Kept};
 use crate::model::{DeviceId, FamilyName, Timestamp};
 
 /// One family's recording, as people see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Recording {
     /// Whose messages.
     pub family: FamilyName,

@@ -33,7 +33,7 @@ pub struct Progress {
 }
 
 /// What became of one due time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Run {
     /// When it was due.
     pub due: Timestamp,

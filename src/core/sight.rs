@@ -22,7 +22,7 @@ pub use seen::Seen;
 pub(super) use table::Table;
 
 /// What somebody may do with a device. Each level may do all that the ones before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Nothing at all: for this caller there is no such device.
@@ -46,7 +46,7 @@ pub enum Share {
 }
 
 /// A person, as told beside a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Person {
     /// The user's id.
     pub id: UserId,

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::model::Value;
 
 /// What sort of fact a key is (`cwm-oke.md §7.2`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// What the device is: a serial number, a version.
@@ -32,7 +34,7 @@ impl Class {
 }
 
 /// A value as its dictionary explains it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Explained {
     /// What people call the sensor.
     pub label: String,
@@ -52,7 +54,7 @@ pub struct Explained {
 }
 
 /// A side of a key's limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Bound {
     /// Under the least.
@@ -62,7 +64,7 @@ pub enum Bound {
 }
 
 /// What an alarm says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Alarm {
     /// The short message.
     pub message: String,

@@ -39,7 +39,7 @@ pub trait Days: Send + Sync {
 }
 
 /// A day of which there is something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Day {
     /// Which: `YYYYMMDD`.
     pub day: String,
@@ -69,7 +69,7 @@ pub struct OldFile {
 }
 
 /// What became of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Imported {
     /// What it is called.
     pub file: String,
@@ -92,7 +92,7 @@ pub struct Imported {
 }
 
 /// A line that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct BadLine {
     /// Which, from 1.
     pub line: u64,

@@ -67,7 +67,7 @@ pub trait Swarm: Send + Sync {
 }
 
 /// A node that is to be added.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewNode {
     /// Its name; without one the login is for any node, as far as unknown devices are let in.
@@ -83,7 +83,7 @@ pub struct NewNode {
 }
 
 /// What was added. The secret is shown this once.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Added {
     /// The login.
     pub login: String,
@@ -109,7 +109,7 @@ pub enum Decision {
 }
 
 /// A node as people see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct NodeNote {
     /// Its name on the wire.
     pub node: String,
@@ -134,7 +134,7 @@ pub struct NodeNote {
 }
 
 /// A hold as people see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HoldNote {
     /// Its name.
     pub id: String,

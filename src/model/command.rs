@@ -35,7 +35,7 @@ impl CommandId {
 }
 
 /// Where a command stands. It is in exactly one state, and every change carries a reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CommandState {
     /// Waiting for the device to ask.
@@ -118,7 +118,20 @@ pub struct Illegal {
 }
 
 /// Which of a device's waiting commands goes first. Among equals the oldest does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
     /// After everything else: pieces of files.
@@ -164,7 +177,7 @@ impl Priority {
 }
 
 /// One change of a command's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Transition {
     /// When.
     pub at: Timestamp,

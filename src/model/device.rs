@@ -9,7 +9,8 @@ use super::Timestamp;
 use super::id::random_id;
 
 /// The name of a dialect, such as `cwm`. Families are listed in `family/mod.rs`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(value_type = String)]
 #[serde(transparent)]
 pub struct FamilyName(Arc<str>);
 
@@ -43,7 +44,7 @@ random_id! {
 }
 
 /// Whether a device is let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceState {
     /// Heard and commanded.
@@ -71,7 +72,7 @@ impl DeviceState {
 }
 
 /// The names of a device, as carried beside everything that concerns it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeviceRef {
     /// homeport's own name for it.
     pub id: DeviceId,

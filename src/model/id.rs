@@ -4,8 +4,9 @@
 macro_rules! random_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize, ::utoipa::ToSchema)]
         #[serde(transparent)]
+        #[schema(value_type = String)]
         pub struct $name(::std::sync::Arc<str>);
 
         impl $name {
@@ -39,4 +40,17 @@ macro_rules! random_id {
     };
 }
 
-pub(super) use random_id;
+/// Describes a type whose JSON is a text.
+macro_rules! text_schema {
+    ($name:ident) => {
+        impl ::utoipa::PartialSchema for $name {
+            fn schema() -> ::utoipa::openapi::RefOr<::utoipa::openapi::Schema> {
+                String::schema()
+            }
+        }
+
+        impl ::utoipa::ToSchema for $name {}
+    };
+}
+
+pub(super) use {random_id, text_schema};

@@ -26,6 +26,20 @@ pub enum Value {
     Gap(Gap),
 }
 
+impl utoipa::PartialSchema for Value {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+        let kinds = SchemaType::from_iter([Type::Boolean, Type::Number, Type::String, Type::Null]);
+        ObjectBuilder::new().schema_type(kinds).description(Some("A measured value; `null` is a gap.")).into()
+    }
+}
+
+impl utoipa::ToSchema for Value {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Value".into()
+    }
+}
+
 /// The absent value; JSON `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "()", into = "()")]
@@ -43,7 +57,8 @@ impl From<Gap> for () {
 
 /// A sensor's name within its device: 1 to 64 characters, `.` between levels, `.0` for places in an array. A clone
 /// costs no more than a count.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(value_type = String)]
 #[serde(transparent)]
 pub struct SensorName(Arc<str>);
 
@@ -145,7 +160,7 @@ pub struct Reading {
 }
 
 /// One stored value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Datum {
     /// Which sensor.
     pub sensor: SensorName,

@@ -39,7 +39,7 @@ pub struct Schedule {
 }
 
 /// Times of the day in a zone, on some days of the week.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct When {
     /// Times of the day.
     #[serde(default)]
@@ -62,8 +62,11 @@ pub struct LocalTime {
     minute: i8,
 }
 
+super::id::text_schema!(LocalTime);
+
 /// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = Weekday)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "a day's name says it")]
 pub enum Day {

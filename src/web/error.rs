@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
+use super::code::Code;
 use crate::core::{HubError, Level, StoreError};
 use crate::model::Role;
 
@@ -65,7 +66,7 @@ pub(crate) struct Shown {
     /// The status.
     pub(crate) status: StatusCode,
     /// The word for scripts.
-    pub(crate) code: &'static str,
+    pub(crate) code: Code,
     /// The sentence for people.
     pub(crate) message: String,
     /// The field at fault.
@@ -92,61 +93,53 @@ impl WebError {
 
     /// What the asker is told; a failure on our side is logged here, once.
     pub(crate) fn shown(&self) -> Shown {
-        let (status, code, field) = match self {
+        let (code, field) = match self {
             Self::Hub(error) => return shown_hub(error),
-            Self::SignIn => (StatusCode::UNAUTHORIZED, "not_signed_in", None),
-            Self::Role(_) => (StatusCode::FORBIDDEN, "role_too_low", None),
-            Self::House => (StatusCode::FORBIDDEN, "house_only", None),
-            Self::Level(_) => (StatusCode::FORBIDDEN, "share_too_low", None),
-            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None),
-            Self::Gone(_) => (StatusCode::GONE, "gone", None),
-            Self::Field { field, .. } => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", Some(field.clone()))
-            }
-            Self::Unreadable(_) => (StatusCode::BAD_REQUEST, "unreadable", None),
-            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None),
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None),
-            Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site", None),
+            Self::SignIn => (Code::NotSignedIn, None),
+            Self::Role(_) => (Code::RoleTooLow, None),
+            Self::House => (Code::HouseOnly, None),
+            Self::Level(_) => (Code::ShareTooLow, None),
+            Self::NotFound(_) => (Code::NotFound, None),
+            Self::Gone(_) => (Code::Gone, None),
+            Self::Field { field, .. } => (Code::InvalidField, Some(field.clone())),
+            Self::Unreadable(_) => (Code::Unreadable, None),
+            Self::TooLarge { .. } => (Code::TooLarge, None),
+            Self::Method => (Code::Method, None),
+            Self::CrossSite => (Code::CrossSite, None),
             Self::Page(error) => {
                 tracing::error!(%error, "a page could not be made");
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal", None)
+                (Code::Internal, None)
             }
         };
-        Shown { status, code, message: self.to_string(), field, retry_after_s: None }
+        Shown { status: code.status(), code, message: self.to_string(), field, retry_after_s: None }
     }
 }
 
 fn shown_hub(error: &HubError) -> Shown {
     let named = |field: &&'static str| Some((*field).to_owned()).filter(|field| !field.is_empty());
-    let (status, code, field, retry_after_s) = match error {
-        HubError::Refused(_) => (StatusCode::FORBIDDEN, "refused", None, None),
-        HubError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None, None),
-        HubError::Conflict { field: "name", .. } => {
-            (StatusCode::CONFLICT, "name_taken", named(&"name"), None)
-        }
-        HubError::Conflict { field, .. } => (StatusCode::CONFLICT, "conflict", named(field), None),
-        HubError::Invalid { field, .. } => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", named(field), None)
-        }
-        HubError::Unauthorized => (StatusCode::UNAUTHORIZED, "bad_credentials", None, None),
-        HubError::TooMany { retry_after_s } => {
-            (StatusCode::TOO_MANY_REQUESTS, "too_many", None, Some(*retry_after_s))
-        }
-        HubError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", None, None),
-        HubError::Disk(_) => (StatusCode::INSUFFICIENT_STORAGE, "disk", None, None),
-        HubError::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many", None, Some(1)),
-        HubError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", None, Some(1)),
+    let (code, field, retry_after_s) = match error {
+        HubError::Refused(_) => (Code::Refused, None, None),
+        HubError::NotFound(_) => (Code::NotFound, None, None),
+        HubError::Conflict { field: "name", .. } => (Code::NameTaken, named(&"name"), None),
+        HubError::Conflict { field, .. } => (Code::Conflict, named(field), None),
+        HubError::Invalid { field, .. } => (Code::InvalidField, named(field), None),
+        HubError::Unauthorized => (Code::BadCredentials, None, None),
+        HubError::TooMany { retry_after_s } => (Code::TooMany, None, Some(*retry_after_s)),
+        HubError::TooLarge { .. } => (Code::TooLarge, None, None),
+        HubError::Disk(_) => (Code::Disk, None, None),
+        HubError::TooFast(_) => (Code::TooMany, None, Some(1)),
+        HubError::Busy => (Code::Busy, None, Some(1)),
         HubError::Store(cause) => return shown_store(cause),
     };
-    Shown { status, code, message: error.to_string(), field, retry_after_s }
+    Shown { status: code.status(), code, message: error.to_string(), field, retry_after_s }
 }
 
 /// The asker learns that nothing was stored; paths and the database's own words go to the log only.
 fn shown_store(error: &StoreError) -> Shown {
     tracing::error!(%error, "the store failed a request");
     Shown {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        code: "store_failed",
+        status: Code::StoreFailed.status(),
+        code: Code::StoreFailed,
         message: "the store cannot do this now and nothing was changed; the server's log has the cause"
             .into(),
         field: None,
@@ -157,7 +150,7 @@ fn shown_store(error: &StoreError) -> Shown {
 impl IntoResponse for WebError {
     fn into_response(self) -> Response {
         let shown = self.shown();
-        let mut error = json!({"code": shown.code, "message": shown.message});
+        let mut error = json!({"code": shown.code.as_str(), "message": shown.message});
         if let (Some(field), Some(object)) = (&shown.field, error.as_object_mut()) {
             object.insert("field".to_owned(), json!(field));
         }

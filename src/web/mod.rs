@@ -4,6 +4,8 @@
 
 mod api;
 mod auth;
+mod code;
+mod describe;
 mod error;
 mod listeners;
 mod page;
@@ -19,6 +21,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::{Method, Uri};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
+pub use self::code::Code;
 use self::error::WebError;
 pub use self::listeners::{ListenerNote, ListenerTurned, Listeners};
 pub use self::routes::Permit;
@@ -58,6 +61,8 @@ pub(crate) struct App {
     metrics: Option<Metrics>,
     listeners: Option<Arc<dyn Listeners>>,
     device_url: Option<Arc<str>>,
+    /// What the API describes itself as.
+    description: bytes::Bytes,
 }
 
 impl App {
@@ -97,7 +102,9 @@ impl App {
 /// The operator plane. Requests should carry a [`crate::http::Peer`] in their extensions; without one the
 /// caller is a stranger from nowhere.
 pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> Router {
+    let rows = routes::table();
     let app = App {
+        description: describe::document(&rows).into(),
         hub,
         families: families.into(),
         dictionaries: settings.dictionaries,
@@ -112,8 +119,7 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
             Err(error) => tracing::warn!(%origin, %error, "an origin that cannot be trusted is left out"),
         }
     }
-    routes::table()
-        .into_iter()
+    rows.into_iter()
         .fold(Router::new(), |router, row| row.mount(router, &app))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)

@@ -8,6 +8,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::error::WebError;
 use crate::model::Timestamp;
@@ -88,9 +89,10 @@ impl Params {
 }
 
 /// A page of a list. `next` is the cursor of the following page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Listed<T> {
     items: Vec<T>,
+    /// The cursor of the following page; `null` when there is none.
     next: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::App;
 use super::api::secrets::{IssuedShape, KeyShape};
@@ -18,7 +19,8 @@ use crate::model::{
 };
 
 /// A device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Device)]
 pub(crate) struct DeviceShape {
     #[serde(flatten)]
     names: DeviceRef,
@@ -46,6 +48,7 @@ pub(crate) struct DeviceShape {
     tokens: Option<Vec<DeviceToken>>,
     /// What its dialect knows of it.
     #[serde(flatten)]
+    #[schema(ignore)]
     facts: Facts,
 }
 

@@ -25,7 +25,7 @@ use super::{Hub, HubError, Kept};
 use crate::model::Timestamp;
 
 /// A file that devices may download.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Published {
     /// The name it is asked for by.
     pub name: FileName,
@@ -45,7 +45,7 @@ pub struct Published {
 }
 
 /// What an owner says about a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct About {
     /// Which version it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// 1 to 64 letters, digits, `.`, `_` and `-`, of which the first is a letter or a digit. So it is never `..`, never
 /// hidden, never an option of a command, and the same in a URL, a header and a file system.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(value_type = String)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(String);
 

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::enrolment::{self, Base};
 use super::{Answer, device_for, secrets};
@@ -13,6 +14,8 @@ use crate::family::{Enrolment, Facts};
 use crate::model::{DeviceId, DeviceState, FamilyName};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
+use crate::web::describe::params::Paged;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Name, Params};
 use crate::web::shape::DeviceShape;
@@ -29,11 +32,13 @@ pub(crate) struct Make {
 }
 
 /// A device changed by hand.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = DeviceEdit)]
 pub(crate) struct Edit {
     name: Option<String>,
     /// What the device's dialect shall see to, such as `wanted_port`.
     #[serde(flatten)]
+    #[schema(ignore)]
     wishes: Facts,
 }
 
@@ -50,6 +55,15 @@ pub(crate) fn filter(params: &Params) -> Result<(DeviceFilter, u32), WebError> {
     Ok((filter, limit))
 }
 
+/// Devices, by name.
+#[utoipa::path(get, path = "/api/v1/devices",
+    params(
+        ("q" = Option<String>, Query, description = "a part of the name, the address or the id"),
+        ("family" = Option<String>, Query, description = "the dialect", example = "cwm"),
+        ("state" = Option<DeviceState>, Query, description = "whether they are let in"),
+        Paged,
+    ),
+    responses((status = 200, body = Listed<DeviceShape>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     By(caller): By,
@@ -126,6 +140,11 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     Ok(Json(shape.with_certificate(certificate).with_secrets(key, issued)))
 }
 
+/// Renames a device, or changes what its dialect knows of it.
+///
+/// The same name again is no change: the answer then says `"unchanged": true`.
+#[utoipa::path(patch, path = "/api/v1/devices/{id}", request_body = Edit,
+    responses((status = 200, body = DeviceShape), refused::NameTaken, refused::Conflict))]
 pub(crate) async fn edit(
     State(app): State<App>,
     Name(id): Name,

@@ -48,7 +48,7 @@ pub(crate) struct Ended {
 }
 
 /// What is told of a device's key: never the key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct KeyShape {
     since: Timestamp,
     /// The spelling under which an HMAC held.
@@ -56,7 +56,7 @@ pub(crate) struct KeyShape {
 }
 
 /// What is told of the certificate that was issued to a device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct IssuedShape {
     fingerprint: Fingerprint,
     issued: Timestamp,

@@ -1,0 +1,106 @@
+//! The words for what goes wrong: one for each kind of refusal, stable for scripts. `docs/api.md` has the same table, and
+//! a test compares them.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use utoipa::openapi::{RefOr, Response};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $status:ident $word:literal, $meaning:literal;)*) => {
+        /// Why something was refused, as `error.code` says it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$({
+                // Some are said by every call alike, and no description names them.
+                let _ = refused::$name;
+                Self::$name
+            },)*];
+
+            /// The word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// The status that goes with it.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// What it means, for people.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
+            }
+        }
+
+        /// The codes as replies of a described call: `responses(…, refused::Conflict)`.
+        pub(crate) mod refused {
+            use super::{BTreeMap, Code, RefOr, Response};
+            $(
+                #[doc = $meaning]
+                #[derive(Debug)]
+                pub(crate) struct $name;
+
+                impl utoipa::IntoResponses for $name {
+                    fn responses() -> BTreeMap<String, RefOr<Response>> {
+                        super::as_reply(Code::$name)
+                    }
+                }
+            )*
+        }
+    };
+}
+
+codes! {
+    Unreadable = BAD_REQUEST "unreadable", "the query or the body cannot be read at all, or did not arrive whole";
+    NotSignedIn = UNAUTHORIZED "not_signed_in", "nothing proves who calls, or what does has ended";
+    BadCredentials = UNAUTHORIZED "bad_credentials", "the user name or the password is wrong";
+    RoleTooLow = FORBIDDEN "role_too_low", "the caller's role does not reach";
+    HouseOnly = FORBIDDEN "house_only", "this concerns the whole house, and the caller sees only what is the caller's own";
+    ShareTooLow = FORBIDDEN "share_too_low", "what the device's owner allows the caller does not reach";
+    CrossSite = FORBIDDEN "cross_site", "a browser sent this on behalf of another site";
+    Refused = FORBIDDEN "refused", "the device is blocked, or unknown where unknown devices are refused";
+    NotFound = NOT_FOUND "not_found", "there is no such thing, or not for this caller";
+    Method = METHOD_NOT_ALLOWED "method_not_allowed", "the path exists, but not for this method; `Allow` says for which";
+    NameTaken = CONFLICT "name_taken", "another one has this name";
+    Conflict = CONFLICT "conflict", "the change does not fit what is there";
+    Gone = GONE "gone", "it was there, and was removed by age or amount";
+    TooLarge = PAYLOAD_TOO_LARGE "too_large", "the body is longer than is taken; the message names the limit";
+    InvalidField = UNPROCESSABLE_ENTITY "invalid_field", "a field makes no sense, or is over a limit that the message names";
+    TooMany = TOO_MANY_REQUESTS "too_many", "too many tries: come back after `Retry-After` seconds";
+    Internal = INTERNAL_SERVER_ERROR "internal", "a mistake in homeport; its log has the cause";
+    Busy = SERVICE_UNAVAILABLE "busy", "too much waits to be stored: come back after `Retry-After` seconds";
+    StoreFailed = SERVICE_UNAVAILABLE "store_failed", "the store cannot do this now and nothing was changed";
+    Disk = INSUFFICIENT_STORAGE "disk", "the folder for files cannot be read or written";
+}
+
+/// The reply under a key that says status and code; [`super::describe`] puts those of one status together.
+fn as_reply(code: Code) -> BTreeMap<String, RefOr<Response>> {
+    let key = format!("{} {}", code.status().as_u16(), code.as_str());
+    BTreeMap::from([(key, RefOr::T(Response::new(code.meaning())))])
+}
+
+impl Code {
+    /// The code with a word.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_one_code() {
+        for code in Code::ALL {
+            assert_eq!(Code::parse(code.as_str()), Some(*code));
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+        }
+    }
+}
