@@ -34,7 +34,7 @@ pub(super) fn file(db: &Connection, recall: &mut Recall) -> Result<(), StoreErro
 fn within<T>(
     db: &Connection,
     recall: &mut Recall,
-    work: impl FnOnce(&mut Recall, &mut Journal) -> Result<T, StoreError>,
+    work: impl FnOnce(&mut Recall, &mut Journal<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     if !db.is_autocommit() {
         // A panic left one open.
@@ -42,12 +42,16 @@ fn within<T>(
     }
     db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut journal = recall.journal(db)?;
-    let done = work(recall, &mut journal)
+    let done = work(recall, &mut journal);
+    // Its statements go back to where others find them.
+    let end = journal.end();
+    drop(journal);
+    let done = done
         .and_then(|done| recall.inbox.write(db).map(|()| done))
         .and_then(|done| Ok(db.prepare_cached("COMMIT")?.execute([]).map(|_| done)?));
     match done {
         Ok(done) => {
-            recall.commit(journal);
+            recall.commit(end);
             Ok(done)
         }
         Err(error) => {
@@ -70,7 +74,7 @@ fn roll_back(db: &Connection, recall: &mut Recall) {
 fn together(
     db: &Connection,
     recall: &mut Recall,
-    journal: &mut Journal,
+    journal: &mut Journal<'_>,
     batch: &[Write],
 ) -> Result<Outcomes, StoreError> {
     batch.iter().map(|write| apply(db, recall, journal, write).map(Ok)).collect()
@@ -79,19 +83,19 @@ fn together(
 fn singly(
     db: &Connection,
     recall: &mut Recall,
-    journal: &mut Journal,
+    journal: &mut Journal<'_>,
     batch: &[Write],
 ) -> Result<Outcomes, StoreError> {
     let mut outcomes = Vec::with_capacity(batch.len());
     for write in batch {
-        let (before, mark) = (*journal, recall.inbox.mark());
+        let (before, mark) = (journal.end(), recall.inbox.mark());
         db.prepare_cached("SAVEPOINT one_write")?.execute([])?;
         let outcome = apply(db, recall, journal, write);
         match &outcome {
             Ok(_) => {}
             Err(error) if is_own_fault(error) => {
                 db.prepare_cached("ROLLBACK TO one_write")?.execute([])?;
-                *journal = before;
+                journal.roll_back_to(before);
                 recall.inbox.roll_back_to(mark);
                 recall.forget();
             }
@@ -106,7 +110,7 @@ fn singly(
 fn apply(
     db: &Connection,
     recall: &mut Recall,
-    journal: &mut Journal,
+    journal: &mut Journal<'_>,
     write: &Write,
 ) -> Result<Outcome, StoreError> {
     match write {
@@ -130,7 +134,7 @@ fn apply(
             queue::hand_back(db, id, *at, reason).map(Outcome::Changed)
         }
         Write::Said { device, at, peer, raw } => {
-            queue::said(db, journal, device, *at, peer, raw).map(|()| Outcome::Done)
+            queue::said(journal, device, *at, peer, raw).map(|()| Outcome::Done)
         }
         Write::Cancel { id, at, by } => {
             recall.close_one();

@@ -1,17 +1,27 @@
 //! Appends to the ledger: the next number and the chained hash.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 
 use super::own;
+use super::prints::Print;
 use crate::model::{DeviceRef, Direction, HmacCheck, Seq, Timestamp, Verdict};
 use crate::store::StoreError;
 use crate::store::ledger::{self, GENESIS, Link};
 
-/// The ledger's end, within one transaction.
+/// The ledger's end.
 #[derive(Clone, Copy)]
-pub(super) struct Journal {
+pub(super) struct End {
     seq: i64,
     hash: [u8; 32],
+}
+
+/// The ledger within one transaction. What every message needs is prepared once: to look a statement up costs as much as
+/// a small row.
+pub(super) struct Journal<'db> {
+    db: &'db Connection,
+    end: End,
+    insert: Option<CachedStatement<'db>>,
+    known: Option<CachedStatement<'db>>,
 }
 
 /// What is to be appended.
@@ -25,23 +35,51 @@ pub(super) struct Message<'a> {
     pub(super) raw: &'a [u8],
 }
 
-impl Journal {
-    /// Reads the end.
-    pub(super) fn at_end(db: &Connection) -> Result<Self, StoreError> {
+impl End {
+    /// Reads it.
+    pub(super) fn read(db: &Connection) -> Result<Self, StoreError> {
         let end = db
             .prepare_cached("SELECT seq, hash FROM message ORDER BY seq DESC LIMIT 1")?
             .query_row([], |row| Ok(Self { seq: row.get(0)?, hash: row.get(1)? }))
             .optional()?;
         Ok(end.unwrap_or(Self { seq: 0, hash: GENESIS }))
     }
+}
+
+impl<'db> Journal<'db> {
+    /// Goes on from an end.
+    pub(super) fn after(db: &'db Connection, end: End) -> Self {
+        Self { db, end, insert: None, known: None }
+    }
+
+    /// Where it ends now.
+    pub(super) fn end(&self) -> End {
+        self.end
+    }
+
+    /// Goes back to where it ended before.
+    pub(super) fn roll_back_to(&mut self, end: End) {
+        self.end = end;
+    }
 
     /// The place of the next message.
     pub(super) fn next(&self) -> Seq {
-        Seq(self.seq + 1)
+        Seq(self.end.seq + 1)
+    }
+
+    /// Whether a fingerprint is in its place.
+    pub(super) fn has(&mut self, Print { device, print }: Print) -> Result<bool, StoreError> {
+        let known = match &mut self.known {
+            Some(known) => known,
+            known @ None => known.insert(
+                self.db.prepare_cached("SELECT 1 FROM fingerprint WHERE device = ? AND fingerprint = ?")?,
+            ),
+        };
+        Ok(known.exists((device, print))?)
     }
 
     /// Appends one message.
-    pub(super) fn append(&mut self, db: &Connection, message: &Message<'_>) -> Result<Seq, StoreError> {
+    pub(super) fn append(&mut self, message: &Message<'_>) -> Result<Seq, StoreError> {
         let seq = self.next();
         let digest = ledger::digest(message.raw);
         let family = message.device.map_or("", |device| device.family.as_str());
@@ -56,12 +94,12 @@ impl Journal {
             peer: message.peer,
             digest,
         };
-        let hash = link.hash(&self.hash);
-        db.prepare_cached(
-            "INSERT INTO message (seq, at_us, device_id, family, address, name, direction, verdict, peer, raw, \
-             digest, hash, hmac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        )?
-        .execute((
+        let hash = link.hash(&self.end.hash);
+        let insert = match &mut self.insert {
+            Some(insert) => insert,
+            insert @ None => insert.insert(self.db.prepare_cached(INSERT)?),
+        };
+        insert.execute((
             seq.0,
             message.at.micros(),
             message.device.map(|device| device.id.as_str()),
@@ -76,11 +114,14 @@ impl Journal {
             hash,
             message.hmac.map(HmacCheck::as_str),
         ))?;
-        *self = Self { seq: seq.0, hash };
+        self.end = End { seq: seq.0, hash };
         if let (Some(device), Direction::Out) = (message.device, message.direction) {
             // What comes in is filed with what it says.
-            own::note(db, device.id.as_str(), &[seq.0])?;
+            own::note(self.db, device.id.as_str(), &[seq.0])?;
         }
         Ok(seq)
     }
 }
+
+const INSERT: &str = "INSERT INTO message (seq, at_us, device_id, family, address, name, direction, verdict, peer, raw, \
+     digest, hash, hmac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";

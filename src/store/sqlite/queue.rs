@@ -128,7 +128,11 @@ pub(super) fn announce(db: &Connection, via: &DeviceId, at: Timestamp) -> Result
 }
 
 /// Takes what the device says of the command it got last, then hands out the oldest that is due.
-pub(super) fn lease(db: &Connection, journal: &mut Journal, asked: &Asked<'_>) -> Result<Leased, StoreError> {
+pub(super) fn lease(
+    db: &Connection,
+    journal: &mut Journal<'_>,
+    asked: &Asked<'_>,
+) -> Result<Leased, StoreError> {
     let via = device::need(db, asked.via)?;
     let mut changed = Vec::new();
     for key in on_their_way(db, asked.via)? {
@@ -148,7 +152,7 @@ pub(super) fn lease(db: &Connection, journal: &mut Journal, asked: &Asked<'_>) -
     .execute((key, asked.at.micros(), asked.until.map(Timestamp::micros)))?;
     let command = command::need(db, key)?;
     let bytes = asked.dress.map_or_else(|| command.bytes.clone(), |Dress(dress)| dress(&command.bytes));
-    said(db, journal, &command.device, asked.at, asked.peer, &bytes)?;
+    said(journal, &command.device, asked.at, asked.peer, &bytes)?;
     let lease = Lease { id: command.id.clone(), wire_id: command.wire_id, bytes };
     // A command that came back and is handed out at once is listed once, as it now is.
     changed.retain(|earlier: &CommandRecord| earlier.id != command.id);
@@ -159,15 +163,14 @@ pub(super) fn lease(db: &Connection, journal: &mut Journal, asked: &Asked<'_>) -
 
 /// Writes down what goes out.
 pub(super) fn said(
-    db: &Connection,
-    journal: &mut Journal,
+    journal: &mut Journal<'_>,
     device: &DeviceRef,
     at: Timestamp,
     peer: &str,
     raw: &Bytes,
 ) -> Result<(), StoreError> {
     let (direction, verdict) = (Direction::Out, Verdict::None);
-    journal.append(db, &Message { at, device: Some(device), direction, verdict, hmac: None, peer, raw })?;
+    journal.append(&Message { at, device: Some(device), direction, verdict, hmac: None, peer, raw })?;
     Ok(())
 }
 

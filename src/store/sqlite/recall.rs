@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use rusqlite::Connection;
 
 use super::inbox::Inbox;
-use super::journal::Journal;
+use super::journal::{End, Journal};
 use super::pages;
 use super::prints::Prints;
 use crate::model::{Device, DeviceId};
@@ -21,7 +21,7 @@ pub(super) struct Recall {
     pub(super) inbox: Inbox,
     pub(super) pages: Pages,
     pub(super) prints: Prints,
-    journal: Option<Journal>,
+    end: Option<End>,
     devices: HashMap<DeviceId, Met>,
     /// Devices that an open command is for, or that would fetch one. There may be some too many, never one too
     /// few. `None` when it has to be read.
@@ -44,7 +44,7 @@ impl Recall {
             inbox: Inbox::load(db)?,
             pages: Pages::default(),
             prints: Prints::load(db)?,
-            journal: None,
+            end: None,
             devices: HashMap::new(),
             awaited: None,
             closed: false,
@@ -52,13 +52,13 @@ impl Recall {
     }
 
     /// The ledger's end.
-    pub(super) fn journal(&self, db: &Connection) -> Result<Journal, StoreError> {
-        self.journal.map_or_else(|| Journal::at_end(db), Ok)
+    pub(super) fn journal<'db>(&self, db: &'db Connection) -> Result<Journal<'db>, StoreError> {
+        Ok(Journal::after(db, self.end.map_or_else(|| End::read(db), Ok)?))
     }
 
     /// The transaction is on disk, and this is the ledger's end.
-    pub(super) fn commit(&mut self, journal: Journal) {
-        self.journal = Some(journal);
+    pub(super) fn commit(&mut self, end: End) {
+        self.end = Some(end);
         // What was filed comes first: some of it may have gone on at once.
         self.inbox.commit(&mut self.prints);
         self.prints.commit();
@@ -66,7 +66,7 @@ impl Recall {
 
     /// The transaction came to nothing, and what was learnt in it may not be so.
     pub(super) fn roll_back(&mut self) {
-        self.journal = None;
+        self.end = None;
         self.prints.roll_back();
         self.inbox.roll_back();
         self.forget();

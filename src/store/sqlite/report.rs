@@ -17,7 +17,7 @@ use crate::store::{Reply, ReportWrite, Reported, Settled, StoreError};
 /// Stores a message: its ledger entry now, what it says in the inbox.
 pub(super) fn store(
     db: &Connection,
-    journal: &mut Journal,
+    journal: &mut Journal<'_>,
     recall: &mut Recall,
     report: &Arc<ReportWrite>,
 ) -> Result<Reported, StoreError> {
@@ -29,19 +29,16 @@ pub(super) fn store(
     // Nobody is heard by what is brought over.
     let seen = |device: &Device| device.last_seen.filter(|_| report.past.is_none()).map(Timestamp::micros);
     let heard: Vec<_> = keys.into_iter().zip(report.devices.iter().map(seen)).collect();
-    let (verdict, print) = verdict(db, recall, key, report)?;
-    let seq = journal.append(
-        db,
-        &Message {
-            at: report.at,
-            device: report.device.as_ref(),
-            direction: Direction::In,
-            verdict,
-            hmac: report.hmac,
-            peer: &report.peer,
-            raw: &report.raw,
-        },
-    )?;
+    let (verdict, print) = verdict(journal, recall, key, report)?;
+    let seq = journal.append(&Message {
+        at: report.at,
+        device: report.device.as_ref(),
+        direction: Direction::In,
+        verdict,
+        hmac: report.hmac,
+        peer: &report.peer,
+        raw: &report.raw,
+    })?;
     let fresh = verdict != Verdict::Duplicate;
     recall.inbox.take(Entry {
         seq: seq.0,
@@ -95,7 +92,7 @@ fn own_key(
 /// The verdict as it is to be stored, since a message that was stored before is a duplicate; and the fingerprint
 /// that is to be kept.
 fn verdict(
-    db: &Connection,
+    journal: &mut Journal<'_>,
     recall: &Recall,
     device: i64,
     report: &ReportWrite,
@@ -106,11 +103,7 @@ fn verdict(
         Verdict::Malformed | Verdict::Duplicate | Verdict::None => return Ok((report.verdict, None)),
     }
     let here = Print { device, print };
-    let known = recall.inbox.has(&here)
-        || recall.prints.has(&here)
-        || db
-            .prepare_cached("SELECT 1 FROM fingerprint WHERE device = ? AND fingerprint = ?")?
-            .exists((device, print))?;
+    let known = recall.inbox.has(&here) || recall.prints.has(&here) || journal.has(here)?;
     Ok(if known { (Verdict::Duplicate, None) } else { (report.verdict, Some(print)) })
 }
 
