@@ -132,6 +132,15 @@ impl Hub {
         Ok(known)
     }
 
+    /// The same of a device that was found already.
+    pub fn claim_found(&self, device: Device) -> Result<Known, HubError> {
+        let device = let_in(device)?;
+        let parent = device.parent.as_ref().and_then(|id| self.0.registry.device(id));
+        let known = Known { device, parent };
+        self.spend(&known)?;
+        Ok(known)
+    }
+
     /// Who sends more than its share is told to come back, and keeps its messages meanwhile.
     fn spend(&self, known: &Known) -> Result<(), HubError> {
         let Some(most) = self.0.settings.load().messages_per_minute else { return Ok(()) };
@@ -306,10 +315,7 @@ impl Hub {
                 state.map(|state| newcomer(family, address, state, parent, self.now()))
             })
             .ok_or_else(|| HubError::Refused(format!("device {address} is not known here")))?;
-        match device.state {
-            DeviceState::Blocked => Err(HubError::Refused(format!("device {address} is blocked"))),
-            DeviceState::Active | DeviceState::Held => Ok(device),
-        }
+        let_in(device)
     }
 
     /// The same report, of the devices as they are known by now.
@@ -412,6 +418,14 @@ impl ReportWrite {
         for device in &mut self.devices {
             device.last_seen = Some(self.at);
         }
+    }
+}
+
+/// The device, unless it is blocked.
+fn let_in(device: Device) -> Result<Device, HubError> {
+    match device.state {
+        DeviceState::Blocked => Err(HubError::Refused(format!("device {} is blocked", device.names.address))),
+        DeviceState::Active | DeviceState::Held => Ok(device),
     }
 }
 

@@ -180,15 +180,16 @@ fn filled<'t>(text: &'t str, odd: &[Range<usize>]) -> Cow<'t, str> {
 
 /// A piece of the text as a tree.
 fn parsed(text: &str, piece: Range<usize>, odd: &[Range<usize>]) -> serde_json::Result<Json> {
+    let inside = |span: &&Range<usize>| span.start >= piece.start && span.end <= piece.end;
+    if !odd.iter().any(|span| inside(&span)) {
+        return serde_json::from_str(text.get(piece).unwrap_or_default());
+    }
     let mut even = String::with_capacity(piece.len());
     let mut done = piece.start;
-    for span in odd.iter().filter(|span| span.start >= piece.start && span.end <= piece.end) {
+    for span in odd.iter().filter(inside) {
         even.push_str(text.get(done..span.start).unwrap_or_default());
         even.push_str(NOT_FINITE_JSON);
         done = span.end;
-    }
-    if done == piece.start {
-        return serde_json::from_str(text.get(piece).unwrap_or_default());
     }
     even.push_str(text.get(done..piece.end).unwrap_or_default());
     serde_json::from_str(&even)

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,11 +18,15 @@ use crate::model::{DeviceId, SensorName, Timestamp};
 
 /// Every device that was heard since the start.
 #[derive(Debug, Default)]
-pub(super) struct Devices(Mutex<HashMap<DeviceId, Arc<Mutex<State>>>>);
+pub(super) struct Devices(Mutex<HashMap<DeviceId, One>>);
+
+/// One of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct One(Arc<Mutex<State>>);
 
 /// What is known of one.
 #[derive(Debug, Default)]
-pub(super) struct State {
+struct State {
     /// As it was read last, and when.
     config: Option<(Timestamp, Config)>,
     /// The sensors it has; `None` until they were looked up.
@@ -61,39 +65,31 @@ struct Rejected {
     cause: String,
 }
 
-impl Devices {
+impl One {
     /// What must be known of a device before its upload is read.
     pub(super) async fn prepare(&self, hub: &Hub, device: &DeviceId) -> Result<Option<Gauge>, HubError> {
-        let state = self.of(device);
         let now = hub.now();
         let (config_due, sensors_due) = {
-            let state = lock(&state);
+            let state = self.lock();
             let due = |(at, _): &(Timestamp, Config)| now < *at || now >= at.plus(CONFIG_READ_EVERY);
             (state.config.as_ref().is_none_or(due), state.sensors.is_none())
         };
         if config_due {
             // Another server on the same store may have changed it.
             let config = hub.kept::<Config>(device.as_str()).await?;
-            lock(&state).config = Some((now, config.unwrap_or_else(|| Config::none(device.clone()))));
+            self.lock().config = Some((now, config.unwrap_or_else(|| Config::none(device.clone()))));
         }
         if sensors_due {
             let known = hub.latest(device).await?.into_iter().map(|datum| datum.sensor);
-            let mut state = lock(&state);
+            let mut state = self.lock();
             state.sensors.get_or_insert_default().extend(known);
         }
-        Ok(lock(&state).config.as_ref().and_then(|(_, config)| config.gauge()))
+        Ok(self.lock().config.as_ref().and_then(|(_, config)| config.gauge()))
     }
 
     /// Takes records off the allowance of a device, or counts them as lost.
-    pub(super) fn spend(
-        &self,
-        device: &DeviceId,
-        records: usize,
-        allowed: Allowance,
-        now: Timestamp,
-    ) -> Result<(), u64> {
-        let state = self.of(device);
-        let mut state = lock(&state);
+    pub(super) fn spend(&self, records: usize, allowed: Allowance, now: Timestamp) -> Result<(), u64> {
+        let mut state = self.lock();
         state.pace.spend(records, allowed, now).inspect_err(|_| {
             state.lost.too_fast += records as u64;
             state.lost.cause = Some(format!("more than {} records a second", allowed.per_second));
@@ -102,9 +98,8 @@ impl Devices {
     }
 
     /// Leaves out values of sensors that would be more than a device has, and counts what is lost.
-    pub(super) fn admit(&self, device: &DeviceId, records: &mut [Record], now: Timestamp) {
-        let state = self.of(device);
-        let mut state = lock(&state);
+    pub(super) fn admit(&self, records: &mut [Record], now: Timestamp) {
+        let mut state = self.lock();
         let sensors = state.sensors.get_or_insert_default();
         for record in records.iter_mut() {
             let before = record.readings.len();
@@ -130,24 +125,39 @@ impl Devices {
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is a plain assignment: a panic leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Devices {
+    /// What is known of a device.
+    pub(super) fn one(&self, device: &DeviceId) -> One {
+        let mut all = self.all();
+        if let Some(one) = all.get(device) {
+            return one.clone();
+        }
+        all.entry(device.clone()).or_default().clone()
+    }
+
     /// A call for the device was turned away.
     pub(super) fn rejected(&self, device: &DeviceId, peer: IpAddr, cause: String, at: Timestamp) {
-        let state = self.of(device);
-        let mut state = lock(&state);
+        let one = self.one(device);
+        let mut state = one.lock();
         let count = state.rejected.as_ref().map_or(0, |before| before.count) + 1;
         state.rejected = Some(Rejected { count, at, peer, cause });
     }
 
     /// A configuration was set here.
     pub(super) fn configured(&self, device: &DeviceId, config: Config, now: Timestamp) {
-        let state = self.of(device);
-        lock(&state).config = Some((now, config));
+        self.one(device).lock().config = Some((now, config));
     }
 
     /// What people see of it.
     pub(super) fn facts(&self, device: &DeviceId) -> Facts {
-        let state = self.of(device);
-        let state = lock(&state);
+        let one = self.one(device);
+        let state = one.lock();
         let mut facts = Facts::new();
         facts.insert("lost".to_owned(), json!(state.lost));
         if let Some(rejected) = &state.rejected {
@@ -164,22 +174,9 @@ impl Devices {
         self.all().retain(|device, _| hub.device(device).is_some());
     }
 
-    fn of(&self, device: &DeviceId) -> Arc<Mutex<State>> {
-        let mut all = self.all();
-        if let Some(state) = all.get(device) {
-            return Arc::clone(state);
-        }
-        Arc::clone(all.entry(device.clone()).or_default())
-    }
-
-    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<DeviceId, Arc<Mutex<State>>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<DeviceId, One>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
-    // Every change is a plain assignment: a panic leaves nothing half done.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// §4.

@@ -1,6 +1,7 @@
 //! `/data` and `/devices/{id}/data`: who sends, what is said, and 202 when it is on disk
 //! (`accounts-dashboard.md §3, §4`).
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,16 +9,17 @@ use futures_util::future::join_all;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
 use super::body::{self, Part};
+use super::devices::One;
 use super::record::{self, Record};
 use super::refuse::Refusal;
 use super::{TokenDevices, carrier};
-use crate::core::{Accepted, Claim, Event, Hub, Known, Report, TokenFault, is_device_token};
+use crate::core::{Accepted, Event, Hub, Known, Report, TokenFault, is_device_token};
 use crate::http::{Exchange, Reply};
-use crate::model::{Device, DeviceId, Role, Timestamp, Verdict};
+use crate::model::{DeviceId, Role, Timestamp, Verdict};
 
 /// Answers one upload.
 pub(super) async fn upload(dialect: Arc<TokenDevices>, hub: Hub, exchange: Exchange) -> Reply {
@@ -40,13 +42,15 @@ struct Taken {
 
 impl Taken {
     fn body(&self) -> String {
-        let mut body = json!({ "accepted": self.accepted });
+        let mut body = format!("{{\"accepted\":{}", self.accepted);
         for (name, count) in [("dropped", self.dropped), ("duplicate", self.repeated)] {
-            if let (1.., Some(members)) = (count, body.as_object_mut()) {
-                members.insert(name.to_owned(), count.into());
+            if count > 0 {
+                // A string takes whatever is written to it.
+                write!(body, ",\"{name}\":{count}").ok();
             }
         }
-        body.to_string()
+        body.push('}');
+        body
     }
 }
 
@@ -77,25 +81,23 @@ async fn take(dialect: &TokenDevices, hub: &Hub, exchange: &Exchange) -> Result<
     let device = device.ok_or_else(|| {
         if is_device_token(secret.expose_secret()) { Refusal::OtherDevice } else { Refusal::NoDevice }
     })?;
-    let upload = Upload { dialect, hub, exchange, at: hub.now(), raw: raw(exchange, &secret) };
-    let cost = read.as_ref().map_or(1, Vec::len);
-    let allowed = dialect.settings.allowance();
-    dialect
-        .devices
-        .spend(&device.names.id, cost, allowed, upload.at)
+    let one = dialect.devices.one(&device.names.id);
+    let (cost, allowed, at) = (read.as_ref().map_or(1, Vec::len), dialect.settings.allowance(), hub.now());
+    one.spend(cost, allowed, at)
         .map_err(|retry_after_s| Refusal::TooFast { per_second: allowed.per_second, retry_after_s })?;
-    let id = &device.names.id;
-    let known =
-        known(hub, &device).inspect_err(|refusal| turned_away(dialect, hub, exchange, id, refusal))?;
+    let id = device.names.id.clone();
+    let known = hub.claim_found(device).map_err(Refusal::from);
+    let known = known.inspect_err(|refusal| turned_away(dialect, hub, exchange, &id, refusal))?;
+    let upload = Upload { dialect, hub, exchange, at, raw: raw(exchange, &secret), one, known };
     let outcome = match read {
-        Ok(parts) => upload.store(known.clone(), parts).await,
+        Ok(parts) => upload.store(parts).await,
         Err(fault) => Err(Refusal::Body(fault)),
     };
     if let Err(refusal) = &outcome
         && refusal.is_of_content()
     {
         let raw = upload.raw.clone();
-        hub.accept(upload.report(known, raw, Verdict::Malformed, None, Record::default())).await?;
+        hub.accept(upload.report(raw, Verdict::Malformed, None, Record::default())).await?;
     }
     outcome
 }
@@ -128,11 +130,6 @@ fn named(parts: &[Part]) -> Result<DeviceId, Refusal> {
     let mut ids = parts.iter().map(|part| part.value.get("id").and_then(Json::as_str));
     let first = ids.next().flatten().ok_or(Refusal::DeviceRequired)?;
     if ids.all(|id| id == Some(first)) { Ok(DeviceId::new(first)) } else { Err(Refusal::DeviceRequired) }
-}
-
-fn known(hub: &Hub, device: &Device) -> Result<Known, Refusal> {
-    let names = &device.names;
-    Ok(hub.claim(Claim { family: &names.family, address: &names.address, parent: None })?)
 }
 
 /// The records of an upload: of the body, or of the query of a GET.
@@ -174,17 +171,18 @@ struct Upload<'a> {
     exchange: &'a Exchange,
     at: Timestamp,
     raw: Bytes,
+    one: One,
+    known: Known,
 }
 
 impl Upload<'_> {
     /// Reads the records and puts them on disk.
-    async fn store(&self, known: Known, parts: Vec<Part>) -> Result<Taken, Refusal> {
+    async fn store(&self, parts: Vec<Part>) -> Result<Taken, Refusal> {
         let Upload { dialect, hub, exchange, at, .. } = *self;
-        let id = known.names().id.clone();
-        let gauge = dialect.devices.prepare(hub, &id).await?;
+        let gauge = self.one.prepare(hub, &self.known.names().id).await?;
         let records = parts.iter().map(|part| record::read(&part.value, &dialect.zone, gauge.as_ref()));
         let mut records = records.collect::<Result<Vec<Record>, _>>().map_err(|_| Refusal::TooManySensors)?;
-        dialect.devices.admit(&id, &mut records, at);
+        self.one.admit(&mut records, at);
         let dropped = records.iter().map(|record| record.dropped).sum();
         if records.iter().all(|record| record.readings.is_empty()) {
             return Err(Refusal::NoValue(records.into_iter().find_map(|record| record.fault)));
@@ -193,14 +191,14 @@ impl Upload<'_> {
         let key = exchange.header("idempotency-key").filter(|key| !key.is_empty());
         let one_by_one = key.is_none() && records.iter().any(|record| record.seq.is_some());
         let stored = if one_by_one {
-            self.each(known, &parts, records).await?
+            self.each(&parts, records).await?
         } else {
-            let print = key.map(|key| fingerprint(&[b"key", key.as_bytes()]));
+            let print = key.map(of_key);
             let all = Record {
                 readings: records.into_iter().flat_map(|record| record.readings).collect(),
                 ..Record::default()
             };
-            vec![hub.accept(self.report(known, self.raw.clone(), Verdict::Ok, print, all)).await?]
+            vec![hub.accept(self.report(self.raw.clone(), Verdict::Ok, print, all)).await?]
         };
         let repeated = stored.iter().filter(|stored| stored.verdict == Verdict::Duplicate).count();
         let repeated = if one_by_one { repeated } else { repeated * accepted };
@@ -209,12 +207,7 @@ impl Upload<'_> {
 
     /// Each record is a message of its own, so that one that comes again in other company is known. They go to the
     /// store one behind the other without a wait between them.
-    async fn each(
-        &self,
-        known: Known,
-        parts: &[Part],
-        records: Vec<Record>,
-    ) -> Result<Vec<Accepted>, Refusal> {
+    async fn each(&self, parts: &[Part], records: Vec<Record>) -> Result<Vec<Accepted>, Refusal> {
         let mut stored = Vec::with_capacity(records.len());
         let mut reports = parts.iter().zip(records).filter(|(_, record)| !record.readings.is_empty()).map(
             |(part, record)| {
@@ -224,7 +217,7 @@ impl Upload<'_> {
                     self.raw.clone()
                 };
                 let print = record.seq.as_deref().map(|seq| of_seq(seq, &record));
-                self.report(known.clone(), raw, Verdict::Ok, print, record)
+                self.report(raw, Verdict::Ok, print, record)
             },
         );
         loop {
@@ -238,16 +231,9 @@ impl Upload<'_> {
         }
     }
 
-    fn report(
-        &self,
-        known: Known,
-        raw: Bytes,
-        verdict: Verdict,
-        fingerprint: Option<[u8; 16]>,
-        record: Record,
-    ) -> Report {
+    fn report(&self, raw: Bytes, verdict: Verdict, fingerprint: Option<[u8; 16]>, record: Record) -> Report {
         Report {
-            device: Some(known),
+            device: Some(self.known.clone()),
             at: self.at,
             raw,
             verdict,
@@ -262,25 +248,43 @@ impl Upload<'_> {
 /// What makes two records with a number the same one: the number and what they say. A device that counts from zero after
 /// each start loses nothing then.
 fn of_seq(seq: &str, record: &Record) -> [u8; 16] {
-    let created = record.created.map(|at| at.micros().to_string()).unwrap_or_default();
-    let mut parts = vec![b"seq".to_vec(), seq.as_bytes().to_vec(), created.into_bytes()];
+    let mut print = Fingerprint::default();
+    print.part(b"seq");
+    print.part(seq.as_bytes());
+    let mut text = record.created.map(|at| at.micros().to_string()).unwrap_or_default().into_bytes();
+    print.part(&text);
     for reading in &record.readings {
-        parts.push(reading.sensor.as_bytes().to_vec());
-        parts.push(serde_json::to_vec(&reading.value).unwrap_or_default());
+        print.part(reading.sensor.as_bytes());
+        text.clear();
+        // A value of ours has JSON, and a Vec takes it.
+        serde_json::to_writer(&mut text, &reading.value).ok();
+        print.part(&text);
     }
-    fingerprint(&parts)
+    print.done()
 }
 
-fn fingerprint<T: AsRef<[u8]>>(parts: &[T]) -> [u8; 16] {
-    let mut sum = Sha256::new();
-    for part in parts {
-        let part = part.as_ref();
-        sum.update((part.len() as u64).to_be_bytes());
-        sum.update(part);
+/// The sum of parts, each with its length before it.
+#[derive(Default)]
+struct Fingerprint(Sha256);
+
+impl Fingerprint {
+    fn part(&mut self, part: &[u8]) {
+        self.0.update((part.len() as u64).to_be_bytes());
+        self.0.update(part);
     }
-    let sum: [u8; 32] = sum.finalize().into();
-    // The half of a sum is as unlikely to meet another as anybody needs.
-    sum.first_chunk::<16>().copied().unwrap_or_default()
+
+    fn done(self) -> [u8; 16] {
+        let sum: [u8; 32] = self.0.finalize().into();
+        // The half of a sum is as unlikely to meet another as anybody needs.
+        sum.first_chunk::<16>().copied().unwrap_or_default()
+    }
+}
+
+fn of_key(key: &str) -> [u8; 16] {
+    let mut print = Fingerprint::default();
+    print.part(b"key");
+    print.part(key.as_bytes());
+    print.done()
 }
 
 /// Messages that are with the store at a time: fewer than its queue holds.
