@@ -170,9 +170,10 @@ impl Hub {
         let hash = secrets::secret_hash(token);
         let device = self.0.device_tokens.present(&hash, peer, self.now())?;
         // Another server may have forgotten the device.
-        match self.device(&device) {
-            Some(_) => Ok(Pass { device, hash }),
-            None => Err(TokenFault::Ended { device }),
+        if self.0.registry.has(&device) {
+            Ok(Pass { device, hash })
+        } else {
+            Err(TokenFault::Ended { device })
         }
     }
 
@@ -181,8 +182,8 @@ impl Hub {
         let mut changes = self.0.device_tokens.generation.subscribe();
         loop {
             changes.borrow_and_update();
-            let (Ok(ends), Some(_)) =
-                (self.0.device_tokens.ends(&pass.hash, self.now()), self.device(&pass.device))
+            let (Ok(ends), true) =
+                (self.0.device_tokens.ends(&pass.hash, self.now()), self.0.registry.has(&pass.device))
             else {
                 return;
             };
@@ -211,7 +212,7 @@ impl Hub {
         if let Some(others) = tokens.news(turns) {
             // A device is there before its token is.
             self.read_device_tokens().await?;
-            if tokens.devices(self.now()).iter().any(|device| self.device(device).is_none()) {
+            if tokens.devices(self.now()).iter().any(|device| !self.0.registry.has(device)) {
                 self.refresh().await?;
             }
             tokens.heard_of(others);

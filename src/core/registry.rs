@@ -95,6 +95,11 @@ impl Registry {
         self.read().by_id.get(id).filter(|entry| entry.stored).map(|entry| entry.device.clone())
     }
 
+    /// Whether a device is stored.
+    pub(super) fn has(&self, id: &DeviceId) -> bool {
+        self.read().by_id.get(id).is_some_and(|entry| entry.stored)
+    }
+
     /// A stored device by its address; letter case does not count.
     pub(super) fn by_address(&self, family: &FamilyName, address: &str) -> Option<Device> {
         let tables = self.read();
