@@ -70,7 +70,7 @@ impl fmt::Display for Role {
 }
 
 /// Which devices a person sees beside the own and those that others share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sees {
     /// The house's too: all that no person owns.

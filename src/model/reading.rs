@@ -161,6 +161,7 @@ pub struct Reading {
 
 /// One stored value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = StoredDatum)]
 pub struct Datum {
     /// Which sensor.
     pub sensor: SensorName,

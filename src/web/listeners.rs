@@ -25,11 +25,13 @@ pub trait Listeners: Send + Sync {
 }
 
 /// One listener.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Listener)]
 pub struct ListenerNote {
     /// Its name in the settings.
     pub listener: &'static str,
     /// Where it listens, or would.
+    #[schema(value_type = String)]
     pub address: SocketAddr,
     /// Whether it does.
     pub open: bool,
@@ -44,7 +46,8 @@ pub struct ListenerNote {
 }
 
 /// What became of a wish to open or close one.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TurnedListener)]
 pub struct ListenerTurned {
     /// How it is now.
     #[serde(flatten)]

@@ -98,7 +98,8 @@ impl DeviceShape {
 }
 
 /// A value, and what its dictionary makes of it: `label`, `shown`, `unit`, `class`, `outside`, `alarms`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Datum)]
 pub(crate) struct DatumShape {
     #[serde(flatten)]
     datum: Datum,
@@ -106,6 +107,7 @@ pub(crate) struct DatumShape {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     ahead: bool,
     #[serde(flatten)]
+    #[schema(ignore)]
     explained: Option<Explained>,
 }
 
@@ -125,7 +127,8 @@ impl DatumShape {
 }
 
 /// A message with its exact text; bytes that are no text come base64-coded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Message)]
 pub(crate) struct MessageShape {
     seq: Seq,
     at: Timestamp,
@@ -161,7 +164,7 @@ impl From<MessageRecord> for MessageShape {
 }
 
 /// Bytes without loss: `raw` when they are text, else `raw_base64`.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
 pub(crate) struct Exact {
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
@@ -180,15 +183,18 @@ impl Exact {
 }
 
 /// A command with every change of its state.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Command)]
 pub(crate) struct CommandShape {
     id: String,
     device: DeviceRef,
     cmd: String,
+    #[schema(value_type = serde_json::Value)]
     payload: Text,
     priority: Priority,
     state: CommandState,
     transitions: Vec<Transition>,
+    #[schema(value_type = Option<serde_json::Value>)]
     reply: Option<Text>,
     wire_id: WireId,
     attempts: u32,
@@ -250,7 +256,8 @@ impl Text {
 }
 
 /// A person who may sign in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = User)]
 pub(crate) struct UserShape {
     id: String,
     name: String,
@@ -273,7 +280,8 @@ impl From<User> for UserShape {
 }
 
 /// An API token, without its secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Token)]
 pub(crate) struct TokenShape {
     id: String,
     name: String,

@@ -7,8 +7,12 @@ use http::{HeaderName, header};
 use tokio_util::io::ReaderStream;
 
 use crate::web::App;
+use crate::web::code::refused;
 use crate::web::error::WebError;
 
+/// A copy of the whole store, checked.
+#[utoipa::path(get, path = "/api/v1/backup",
+    responses((status = 200, body = Vec<u8>, content_type = "application/vnd.sqlite3"), refused::Conflict))]
 pub(crate) async fn download(State(app): State<App>) -> Result<Response, WebError> {
     let copy = app.hub.backup().await?;
     tracing::info!(entries = copy.entries, bytes = copy.bytes, "a backup was made and checked");

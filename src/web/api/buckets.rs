@@ -11,7 +11,8 @@ use crate::web::error::WebError;
 use crate::web::params::{Listed, Params};
 
 /// One sensor's numbers in one stretch of time; of the rest what was asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Bucket)]
 pub(crate) struct BucketShape {
     sensor: String,
     /// When it begins.

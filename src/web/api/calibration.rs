@@ -13,12 +13,14 @@ use crate::core::Level;
 use crate::family::{CalibrateFrom, Facts, Period};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Name};
 use crate::web::shape::CommandShape;
 
 /// What to work it out from. What is left out is looked for in the stored history.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = CalibrationAsk)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ask {
     empty: Option<Period>,
@@ -31,9 +33,11 @@ pub(crate) struct Ask {
 }
 
 /// The result, and the command when it was queued.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Calibration)]
 pub(crate) struct Calibrated {
     #[serde(flatten)]
+    #[schema(ignore)]
     shown: Facts,
     unusable: Option<String>,
     queued: bool,
@@ -41,6 +45,14 @@ pub(crate) struct Calibrated {
     command: Option<CommandShape>,
 }
 
+/// Works out a device's settings from its own history.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/calibration",
+    request_body = Option<Ask>,
+    responses(
+        (status = 200, description = "the result, shown", body = Calibrated),
+        (status = 201, description = "the result, queued for the device", body = Calibrated),
+        refused::Conflict, refused::Refused
+    ))]
 pub(crate) async fn calibrate(
     State(app): State<App>,
     Name(id): Name,

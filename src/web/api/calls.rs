@@ -16,17 +16,20 @@ use crate::core::{DeviceFilter, Feed, FeedEvent, Level, Next, Sight};
 use crate::model::{CommandId, CommandState, Device, DeviceId, DeviceState, FamilyName, Priority, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::Body;
 
 /// What is to be said, and to whom.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = Call)]
 pub(crate) struct Call {
     family: Option<FamilyName>,
     to: Option<To>,
     /// Of all, only those of one profile.
     profile: Option<String>,
     cmd: Option<String>,
+    #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<Box<RawValue>>,
     expires_in_s: Option<u64>,
     priority: Option<Priority>,
@@ -34,7 +37,8 @@ pub(crate) struct Call {
 }
 
 /// `all`, one device or several, each by its address, id or name.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = CallTo)]
 #[serde(untagged)]
 pub(crate) enum To {
     /// One of them, or the word.
@@ -44,7 +48,8 @@ pub(crate) enum To {
 }
 
 /// What is done for a device that is not connected now.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[schema(as = CallOffline)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Offline {
     /// The command waits for it.
@@ -54,13 +59,15 @@ pub(crate) enum Offline {
 }
 
 /// What became of it for every device.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Called)]
 pub(crate) struct Called {
     items: Vec<Told>,
 }
 
 /// What became of it for one device.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = CallResult)]
 pub(crate) struct Told {
     pub(crate) address: String,
     pub(crate) device: Option<DeviceId>,
@@ -75,7 +82,8 @@ pub(crate) struct Told {
 }
 
 /// What became of it, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = CallOutcome)]
 pub(crate) enum Outcome {
     #[serde(rename = "sent")]
     Sent,
@@ -114,6 +122,10 @@ impl Order {
     }
 }
 
+/// Says one thing to several devices, and what became of it for each.
+#[utoipa::path(post, path = "/api/v1/commands",
+    request_body(content = Call, example = json!({"family": "mcu", "to": "all", "cmd": "led", "payload": {"on": true}})),
+    responses((status = 200, body = Called), refused::Conflict))]
 pub(crate) async fn call(State(app): State<App>, By(caller): By, Body(call): Body<Call>) -> Answer<Called> {
     let family = call.family.ok_or_else(|| WebError::field("family", "family is missing"))?;
     if app.family(&family).is_none() {

@@ -8,9 +8,13 @@ use crate::core::{Capture, Kept as _, Sight};
 use crate::model::Timestamp;
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::describe::params::Paged;
 use crate::web::error::WebError;
 use crate::web::params::{Listed, Name, Params};
 
+/// Requests of devices as they came, the newest first.
+#[utoipa::path(get, path = "/api/v1/captures",
+    params(Paged), responses((status = 200, body = Listed<Capture>)))]
 pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params) -> Answer<Listed<Capture>> {
     let sight = app.hub.sight(&caller);
     let limit = params.limit()?;
@@ -22,6 +26,9 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     Ok(Json(Listed::page(captures, limit, |(at, capture)| (*at, capture.key()), |(_, capture)| capture)))
 }
 
+/// One request as it came.
+#[utoipa::path(get, path = "/api/v1/captures/{id}",
+    responses((status = 200, body = Capture)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<Capture> {
     let sight = app.hub.sight(&caller);
     let found = app.hub.captured(&id).await?.filter(|capture| may_see(&app, &sight, capture));

@@ -15,14 +15,18 @@ use crate::family::{CommandText, DraftText};
 use crate::model::{CommandId, CommandRecord, CommandState, Device, FamilyName, Priority};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
+use crate::web::describe::params::Paged;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Name, Params};
 use crate::web::shape::{CommandShape, Exact};
 
 /// What is to be said to a device.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = CommandText)]
 pub(crate) struct Say {
     cmd: Option<String>,
+    #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<Box<RawValue>>,
     dst: Option<Names>,
     expires_in_s: Option<u64>,
@@ -32,7 +36,8 @@ pub(crate) struct Say {
 }
 
 /// One name or a list of names.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = CommandNames)]
 #[serde(untagged)]
 enum Names {
     One(String),
@@ -40,7 +45,8 @@ enum Names {
 }
 
 /// What a device would get.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Rehearsal)]
 pub(crate) struct Rehearsal {
     dry_run: bool,
     size: usize,
@@ -51,7 +57,8 @@ pub(crate) struct Rehearsal {
 }
 
 /// A queued command and what its maker should know.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = QueuedCommand)]
 pub(crate) struct Queued {
     #[serde(flatten)]
     command: CommandShape,
@@ -59,6 +66,14 @@ pub(crate) struct Queued {
     warning: Option<String>,
 }
 
+/// A device's commands, the newest first.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/commands",
+    params(
+        ("state" = Option<CommandState>, Query, description = "where they stand"),
+        ("least" = Option<Priority>, Query, description = "of this priority or a higher one"),
+        Paged,
+    ),
+    responses((status = 200, body = Listed<CommandShape>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     Name(id): Name,
@@ -80,6 +95,14 @@ pub(crate) async fn list(
     Ok(Json(Listed::page(commands, limit, cursor, |command| CommandShape::new(&app, command))))
 }
 
+/// Queues a command; a dry run tells the exact bytes instead.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/commands",
+    request_body(content = Say, example = json!({"cmd": "wr", "payload": {"oke": {"port": "232"}}, "dry_run": true})),
+    responses(
+        (status = 200, description = "a dry run: what the device would get", body = Rehearsal),
+        (status = 201, description = "it is queued", body = Queued),
+        refused::Conflict, refused::Refused
+    ))]
 pub(crate) async fn queue(
     State(app): State<App>,
     Name(id): Name,
@@ -109,10 +132,16 @@ pub(crate) async fn queue(
     Ok((StatusCode::CREATED, Json(Queued { command, warning })).into_response())
 }
 
+/// One command with every change of its state.
+#[utoipa::path(get, path = "/api/v1/commands/{id}",
+    responses((status = 200, body = CommandShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<CommandShape> {
     Ok(Json(CommandShape::new(&app, command_for(&app, &caller, &id, Level::View).await?)))
 }
 
+/// Withdraws a command that waits.
+#[utoipa::path(post, path = "/api/v1/commands/{id}/cancel",
+    responses((status = 200, body = CommandShape), refused::Conflict))]
 pub(crate) async fn cancel(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<CommandShape> {
     let command = command_for(&app, &caller, &id, Level::Edit).await?;
     let command = app.hub.cancel(&command.id, &caller.by()).await?;

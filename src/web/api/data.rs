@@ -10,17 +10,28 @@ use crate::core::{After, DataFilter, Level};
 use crate::model::Seq;
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::describe::params::{Paged, Span};
 use crate::web::params::{Listed, Name, Params};
 use crate::web::shape::DatumShape;
 
 /// Values, or buckets of them.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Measured)]
 #[serde(untagged)]
 pub(crate) enum Measured {
     Values(Listed<DatumShape>),
     Buckets(Listed<BucketShape>),
 }
 
+/// A device's values, or buckets of them.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/data",
+    params(
+        ("sensor" = Option<String>, Query, description = "of this sensor"),
+        ("agg" = Option<String>, Query, description = "some of min,max,avg,count,last", example = "min,max"),
+        ("bucket_s" = Option<u32>, Query, minimum = 1, maximum = 31_622_400, description = "a bucket's length in seconds"),
+        Span, Paged,
+    ),
+    responses((status = 200, body = Measured)))]
 pub(crate) async fn list(
     State(app): State<App>,
     Name(id): Name,
@@ -59,6 +70,8 @@ pub(crate) async fn list(
 }
 
 /// What a device measures: every sensor with its newest value.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/series",
+    responses((status = 200, body = Listed<DatumShape>)))]
 pub(crate) async fn series(
     State(app): State<App>,
     Name(id): Name,

@@ -14,16 +14,22 @@ use crate::family::{Day, Days, Imported, OldFile};
 use crate::model::Device;
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::{Listed, Name, Params};
 
 /// The days of which there is something, the newest first.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/days",
+    responses((status = 200, body = Listed<Day>)))]
 pub(crate) async fn list(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<Listed<Day>> {
     let device = device_for(&app, &caller, &id, Level::View)?;
     Ok(Json(Listed::whole(of(&app, &device)?.list(&app.hub, &device).await?)))
 }
 
 /// One day's file, as the first server of the device's dialect wrote it.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/days/{day}",
+    params(("zone" = Option<String>, Query, description = "the time zone of its days", example = "Europe/Berlin")),
+    responses((status = 200, body = String, content_type = "text/csv")))]
 pub(crate) async fn download(
     State(app): State<App>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -42,6 +48,13 @@ pub(crate) async fn download(
 }
 
 /// Takes in a file that another server wrote; its name says whose and of which day it is.
+#[utoipa::path(put, path = "/api/v1/days/{name}",
+    params(
+        ("zone" = Option<String>, Query, description = "the time zone it was written in"),
+        ("dry_run" = Option<bool>, Query, description = "only look at it"),
+    ),
+    request_body(content = Vec<u8>, content_type = "text/csv"),
+    responses((status = 200, body = Imported), refused::Conflict))]
 pub(crate) async fn import(
     State(app): State<App>,
     Name(name): Name,

@@ -21,13 +21,15 @@ use crate::web::params::{Body, Listed, Name, Params};
 use crate::web::shape::DeviceShape;
 
 /// A device made by hand. Of a family that gives tokens, it needs a name; of others, an address.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = DeviceMake)]
 pub(crate) struct Make {
     family: Option<FamilyName>,
     address: Option<String>,
     name: Option<String>,
     /// What the device's dialect shall know of it, such as `type` and `config`.
     #[serde(flatten)]
+    #[schema(ignore)]
     wishes: Facts,
 }
 
@@ -40,6 +42,15 @@ pub(crate) struct Edit {
     #[serde(flatten)]
     #[schema(ignore)]
     wishes: Facts,
+}
+
+/// The device that was made; of a dialect that gives tokens, with its token.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the two answers of one call")]
+pub(crate) enum CreatedDevice {
+    WithToken(Box<enrolment::Made>),
+    Plain(Box<DeviceShape>),
 }
 
 /// What a query asks of the registry, with one device more than fits the page.
@@ -80,6 +91,13 @@ pub(crate) async fn list(
     )))
 }
 
+/// Makes a device.
+#[utoipa::path(post, path = "/api/v1/devices",
+    request_body = Make,
+    responses(
+        (status = 201, body = CreatedDevice),
+        refused::NameTaken, refused::Conflict, refused::NotFound
+    ))]
 pub(crate) async fn create(
     State(app): State<App>,
     Base(base): Base,
@@ -129,6 +147,9 @@ pub(crate) async fn make_one(
     Ok(app.hub.create(family, &dialect.address(address), name).await?)
 }
 
+/// One device, with what its dialect knows of it.
+#[utoipa::path(get, path = "/api/v1/devices/{id}",
+    responses((status = 200, body = DeviceShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<DeviceShape> {
     let device = device_for(&app, &caller, &id, Level::View)?;
     let certificate = app.hub.certificate(&device.names.id).await?;
@@ -179,6 +200,9 @@ pub(crate) async fn edit(
     Ok(Json(shape))
 }
 
+/// Forgets a device with its values and open commands; the ledger stays.
+#[utoipa::path(delete, path = "/api/v1/devices/{id}",
+    responses((status = 204, description = "it is forgotten"), refused::Conflict))]
 pub(crate) async fn forget(
     State(app): State<App>,
     Name(id): Name,
@@ -189,12 +213,18 @@ pub(crate) async fn forget(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Lets a device in; what was held of it becomes its history.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/adopt",
+    responses((status = 200, body = DeviceShape), refused::Conflict))]
 pub(crate) async fn adopt(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<DeviceShape> {
     let device = device_for(&app, &caller, &id, Level::Own)?;
     let device = app.hub.adopt(&device.names.id).await?;
     Ok(Json(DeviceShape::new(&app.hub, &app.hub.sight(&caller), device)))
 }
 
+/// Keeps a device out.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/block",
+    responses((status = 200, body = DeviceShape), refused::Conflict))]
 pub(crate) async fn block(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<DeviceShape> {
     let device = device_for(&app, &caller, &id, Level::Own)?;
     let device = app.hub.block(&device.names.id).await?;

@@ -8,14 +8,16 @@ use super::Answer;
 use crate::web::App;
 
 /// Everything on the shelf.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Dictionaries)]
 pub(crate) struct Shelved {
     items: Vec<Item>,
     /// Files that cannot be used: the file, its line, and why.
     problems: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Dictionary)]
 struct Item {
     name: String,
     /// Which devices it is for.
@@ -25,6 +27,9 @@ struct Item {
     file: Option<String>,
 }
 
+/// What values are called and mean: the dictionaries in use.
+#[utoipa::path(get, path = "/api/v1/dictionaries",
+    responses((status = 200, body = Shelved)))]
 pub(crate) async fn list(State(app): State<App>) -> Answer<Shelved> {
     let shelf = app.dictionaries.now();
     let item = |dictionary: &crate::dictionary::Dictionary| Item {

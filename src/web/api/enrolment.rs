@@ -17,7 +17,8 @@ use crate::web::error::WebError;
 use crate::web::shape::DeviceShape;
 
 /// A device that was made, with its token, told once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = MadeDevice)]
 pub(crate) struct Made {
     device: DeviceShape,
     #[serde(flatten)]
@@ -25,7 +26,8 @@ pub(crate) struct Made {
 }
 
 /// A token, told once: as text, and as a picture for a camera.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ToldToken)]
 pub(crate) struct Told {
     token: String,
     /// `iot1:<base-url>|<token>` as an SVG; absent where the server's URL is too long for a small one.

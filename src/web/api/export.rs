@@ -21,6 +21,8 @@ use crate::http::query;
 use crate::model::{Datum, DeviceId, Value};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
+use crate::web::describe::params::Span;
 use crate::web::error::WebError;
 use crate::web::params::{Name, Params};
 
@@ -61,6 +63,16 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
+/// All values as one stream.
+#[utoipa::path(get, path = "/api/v1/export.csv",
+    params(
+        ("device" = Option<String>, Query, description = "of this device: id, address or name"),
+        ("sensor" = Option<String>, Query, description = "of this sensor"),
+        ("format" = Option<String>, Query, description = "csv or jsonl"),
+        ("labels" = Option<bool>, Query, description = "with what the values are called and mean"),
+        Span,
+    ),
+    responses((status = 200, content((String = "text/csv"), (String = "application/jsonl"))), refused::NotFound))]
 pub(crate) async fn all(
     State(app): State<App>,
     By(caller): By,
@@ -71,6 +83,15 @@ pub(crate) async fn all(
     export(app, sight, &params, device.map(|device| device.names.id), "data")
 }
 
+/// A device's values as one stream.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/export.csv",
+    params(
+        ("sensor" = Option<String>, Query, description = "of this sensor"),
+        ("format" = Option<String>, Query, description = "csv or jsonl"),
+        ("labels" = Option<bool>, Query, description = "with what the values are called and mean"),
+        Span,
+    ),
+    responses((status = 200, content((String = "text/csv"), (String = "application/jsonl")))))]
 pub(crate) async fn one(
     State(app): State<App>,
     Name(id): Name,

@@ -12,11 +12,14 @@ use super::Answer;
 use crate::core::{About, HubError, Published, Upload};
 use crate::model::Timestamp;
 use crate::web::App;
+use crate::web::code::refused;
+use crate::web::describe::params::Paged;
 use crate::web::error::WebError;
 use crate::web::params::{Listed, Name, Params};
 
 /// A file, and whether its bytes are there to be downloaded.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = File)]
 pub(crate) struct FileShape {
     #[serde(flatten)]
     file: Published,
@@ -24,13 +27,17 @@ pub(crate) struct FileShape {
 }
 
 /// A file after its upload.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = UploadedFile)]
 pub(crate) struct Uploaded {
     #[serde(flatten)]
     file: Published,
     replaced: bool,
 }
 
+/// Files that devices may download, the newest first.
+#[utoipa::path(get, path = "/api/v1/files",
+    params(Paged), responses((status = 200, body = Listed<FileShape>)))]
 pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<FileShape>> {
     let limit = params.limit()?;
     let files = app.hub.files(params.cursor()?, limit + 1).await?;
@@ -41,18 +48,35 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Liste
     Ok(Json(Listed::page(files, limit, cursor, shape)))
 }
 
+/// One file.
+#[utoipa::path(get, path = "/api/v1/files/{name}",
+    responses((status = 200, body = FileShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(name): Name) -> Answer<FileShape> {
     let file = app.hub.file(&name).await?.ok_or(WebError::NotFound("file"))?;
     let available = app.hub.files_available(&[&file]).await == [true];
     Ok(Json(FileShape { file, available }))
 }
 
+/// Withdraws a file.
+#[utoipa::path(delete, path = "/api/v1/files/{name}",
+    responses((status = 204, description = "it is withdrawn"), refused::Disk, refused::Conflict))]
 pub(crate) async fn withdraw(State(app): State<App>, Name(name): Name) -> Result<StatusCode, WebError> {
     app.hub.withdraw_file(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes the body as the file's bytes, piece by piece.
+#[utoipa::path(put, path = "/api/v1/files/{name}",
+    params(
+        ("label" = Option<String>, Query, description = "which version it is"),
+        ("target" = Option<String>, Query, description = "the model of device it is made for"),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "it replaced another", body = Uploaded),
+        (status = 201, description = "it is new", body = Uploaded),
+        refused::Conflict, refused::Disk
+    ))]
 pub(crate) async fn publish(
     State(app): State<App>,
     Name(name): Name,
@@ -79,6 +103,27 @@ pub(crate) async fn publish(
             Err(error)
         }
     }
+}
+
+/// The same, for clients that know no `PUT`.
+#[utoipa::path(post, path = "/api/v1/files/{name}",
+    params(
+        ("label" = Option<String>, Query, description = "which version it is"),
+        ("target" = Option<String>, Query, description = "the model of device it is made for"),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "it replaced another", body = Uploaded),
+        (status = 201, description = "it is new", body = Uploaded),
+        refused::Conflict, refused::Disk
+    ))]
+pub(crate) async fn publish_too(
+    app: State<App>,
+    name: Name,
+    params: Params,
+    request: Request,
+) -> Result<(StatusCode, Json<Uploaded>), WebError> {
+    publish(app, name, params, request).await
 }
 
 /// All that can be refused before a byte of the file is there.

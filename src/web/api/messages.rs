@@ -10,10 +10,21 @@ use crate::core::{Caller, MessageFilter, Seen};
 use crate::model::{Direction, MessageRecord, Seq, Verdict};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
+use crate::web::describe::params::{Paged, Span};
 use crate::web::error::WebError;
 use crate::web::params::{Listed, Name, Params};
 use crate::web::shape::MessageShape;
 
+/// What was said, the newest first.
+#[utoipa::path(get, path = "/api/v1/messages",
+    params(
+        ("device" = Option<String>, Query, description = "of this device: id, address or name"),
+        ("verdict" = Option<Verdict>, Query, description = "what its check found"),
+        ("direction" = Option<Direction>, Query, description = "which way it went"),
+        Span, Paged,
+    ),
+    responses((status = 200, body = Listed<MessageShape>), refused::NotFound, refused::Conflict))]
 pub(crate) async fn list(
     State(app): State<App>,
     By(caller): By,
@@ -37,10 +48,16 @@ pub(crate) async fn list(
     Ok(Json(listed.or_resume(resume)))
 }
 
+/// One message.
+#[utoipa::path(get, path = "/api/v1/messages/{seq}",
+    responses((status = 200, body = MessageShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(seq): Name, By(caller): By) -> Answer<MessageShape> {
     Ok(Json(one(&app, &caller, &seq).await?.into()))
 }
 
+/// A message's exact bytes.
+#[utoipa::path(get, path = "/api/v1/messages/{seq}/raw",
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), refused::Gone))]
 pub(crate) async fn raw(
     State(app): State<App>,
     Name(seq): Name,

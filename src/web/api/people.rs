@@ -13,30 +13,36 @@ use crate::core::{Caller, How};
 use crate::model::{Role, Sees, User, UserId};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Name};
 use crate::web::shape::{TokenShape, UserShape};
 
 /// A user to be.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = UserAdd)]
 pub(crate) struct Add {
     #[serde(alias = "username")]
     name: Option<String>,
+    #[schema(value_type = Option<String>, format = Password)]
     password: Option<SecretString>,
     role: Option<Role>,
     sees: Option<Sees>,
 }
 
 /// A change of a user.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = UserEdit)]
 pub(crate) struct Edit {
+    #[schema(value_type = Option<String>, format = Password)]
     password: Option<SecretString>,
     role: Option<Role>,
     sees: Option<Sees>,
 }
 
 /// A token to be.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = TokenMake)]
 pub(crate) struct Create {
     name: Option<String>,
     role: Option<Role>,
@@ -45,18 +51,25 @@ pub(crate) struct Create {
 }
 
 /// A new token; its secret is told here and never again.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = MadeToken)]
 pub(crate) struct Created {
     #[serde(flatten)]
     about: TokenShape,
     token: String,
 }
 
+/// Everybody who may sign in.
+#[utoipa::path(get, path = "/api/v1/users",
+    responses((status = 200, body = Listed<UserShape>)))]
 pub(crate) async fn users(State(app): State<App>) -> Answer<Listed<UserShape>> {
     let users = app.hub.users().await?;
     Ok(Json(Listed::whole(users.into_iter().map(UserShape::from).collect())))
 }
 
+/// Adds a user.
+#[utoipa::path(post, path = "/api/v1/users",
+    request_body = Add, responses((status = 201, body = UserShape), refused::NameTaken))]
 pub(crate) async fn add_user(
     State(app): State<App>,
     Body(add): Body<Add>,
@@ -68,6 +81,9 @@ pub(crate) async fn add_user(
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
+/// Changes a user's role or password.
+#[utoipa::path(patch, path = "/api/v1/users/{id}",
+    request_body = Edit, responses((status = 200, body = UserShape), refused::Conflict))]
 pub(crate) async fn edit_user(
     State(app): State<App>,
     Name(id): Name,
@@ -90,16 +106,25 @@ pub(crate) async fn edit_user(
     Ok(Json(User { role, sees, ..user }.into()))
 }
 
+/// Removes a user with all sessions and tokens.
+#[utoipa::path(delete, path = "/api/v1/users/{id}",
+    responses((status = 204, description = "the user is removed"), refused::Conflict))]
 pub(crate) async fn remove_user(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
     app.hub.remove_user(&user(&app, &id).await?.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// API tokens, without their secrets.
+#[utoipa::path(get, path = "/api/v1/tokens",
+    responses((status = 200, body = Listed<TokenShape>)))]
 pub(crate) async fn tokens(State(app): State<App>) -> Answer<Listed<TokenShape>> {
     let tokens = app.hub.tokens(None).await?;
     Ok(Json(Listed::whole(tokens.into_iter().map(TokenShape::from).collect())))
 }
 
+/// Makes an API token, told once.
+#[utoipa::path(post, path = "/api/v1/tokens",
+    request_body = Create, responses((status = 201, body = Created), refused::NotFound))]
 pub(crate) async fn create_token(
     State(app): State<App>,
     By(caller): By,
@@ -117,6 +142,9 @@ pub(crate) async fn create_token(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
+/// Ends an API token at once.
+#[utoipa::path(delete, path = "/api/v1/tokens/{id}",
+    responses((status = 204, description = "it is ended")))]
 pub(crate) async fn revoke_token(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
     let known = app.hub.tokens(None).await?.into_iter().any(|token| token.id == id);
     if !known {

@@ -14,7 +14,7 @@ use crate::web::params::Name;
 use crate::web::shape::{DatumShape, DeviceShape};
 
 /// The picture.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Picture {
     device: DeviceShape,
     /// When its newest value arrived.
@@ -24,7 +24,8 @@ pub(crate) struct Picture {
 }
 
 /// An alarm that a value stands for.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = RaisedAlarm)]
 struct Raised {
     sensor: String,
     label: String,
@@ -34,6 +35,9 @@ struct Raised {
     alarm: Alarm,
 }
 
+/// A device's newest values as one picture, and the alarms among them.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/picture",
+    responses((status = 200, body = Picture)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<Picture> {
     let device = device_for(&app, &caller, &id, Level::View)?;
     let chosen = app.meanings(&device.names);

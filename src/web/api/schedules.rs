@@ -11,15 +11,18 @@ use crate::core::{Caller, Level, Progress, Run};
 use crate::model::{Day, DeviceId, DeviceRef, LocalTime, Schedule, Timestamp, When};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Name, Params};
 
 /// A schedule as it is written. What is left out stays as it is, or is the default of a new one.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = ScheduleEdit)]
 pub(crate) struct Edit {
     name: Option<String>,
     device: Option<String>,
     cmd: Option<String>,
+    #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<Box<RawValue>>,
     times: Option<Vec<LocalTime>>,
     /// 0 is none.
@@ -31,12 +34,14 @@ pub(crate) struct Edit {
 }
 
 /// A schedule with what became of it.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Schedule)]
 pub(crate) struct ScheduleShape {
     id: String,
     name: String,
     device: Option<DeviceRef>,
     cmd: String,
+    #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
     #[serde(flatten)]
     when: When,
@@ -52,6 +57,10 @@ pub(crate) struct ScheduleShape {
     missed: u64,
 }
 
+/// Commands that are queued on time.
+#[utoipa::path(get, path = "/api/v1/schedules",
+    params(("device" = Option<String>, Query, description = "of this device: id, address or name")),
+    responses((status = 200, body = Listed<ScheduleShape>), refused::NotFound, refused::Conflict))]
 pub(crate) async fn list(
     State(app): State<App>,
     By(caller): By,
@@ -68,10 +77,17 @@ pub(crate) async fn list(
     Ok(Json(Listed::whole(items)))
 }
 
+/// One schedule.
+#[utoipa::path(get, path = "/api/v1/schedules/{id}",
+    responses((status = 200, body = ScheduleShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<ScheduleShape> {
     Ok(Json(shape(&app, known(&app, &caller, &id, Level::View).await?).await?))
 }
 
+/// Makes a schedule.
+#[utoipa::path(post, path = "/api/v1/schedules",
+    request_body(content = Edit, example = json!({"device": "gauge", "cmd": "beep", "times": ["07:30"], "zone": "Europe/Berlin"})),
+    responses((status = 201, body = ScheduleShape), refused::NotFound, refused::Conflict))]
 pub(crate) async fn create(
     State(app): State<App>,
     By(caller): By,
@@ -97,6 +113,10 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(schedule)))
 }
 
+/// Changes a schedule; what is left out stays.
+#[utoipa::path(patch, path = "/api/v1/schedules/{id}",
+    request_body = Edit,
+    responses((status = 200, body = ScheduleShape), refused::Conflict))]
 pub(crate) async fn edit(
     State(app): State<App>,
     Name(id): Name,
@@ -107,6 +127,9 @@ pub(crate) async fn edit(
     Ok(Json(keep(&app, &caller, edit.over(&app, &caller, before)?).await?))
 }
 
+/// Removes a schedule.
+#[utoipa::path(delete, path = "/api/v1/schedules/{id}",
+    responses((status = 204, description = "it is removed")))]
 pub(crate) async fn remove(
     State(app): State<App>,
     Name(id): Name,

@@ -15,11 +15,13 @@ use crate::core::{DeviceKey, DeviceToken, Level, Material};
 use crate::model::{Device, Fingerprint, KeySpelling, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Name};
 
 /// A key of somebody's choice; without one a key is made. Of a device with tokens: how long those that it has stay good.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = KeyChoice)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Choice {
     key: Option<String>,
@@ -27,21 +29,33 @@ pub(crate) struct Choice {
 }
 
 /// Which token is to end; without one all are.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = TokenChoice)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
     token: Option<String>,
 }
 
 /// The new key, told once.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = RotatedKey)]
 pub(crate) struct Rotated {
     device: String,
     key: String,
 }
 
+/// The new key, or the new token.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the two answers of one call")]
+pub(crate) enum NewSecret {
+    Key(Rotated),
+    Token(Told),
+}
+
 /// Certificates that count no longer.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = EndedCertificates)]
 pub(crate) struct Ended {
     device: String,
     revoked: Vec<Fingerprint>,
@@ -101,6 +115,10 @@ fn has_tokens(app: &App, device: &Device) -> bool {
     app.family(&device.names.family).is_some_and(|family| family.has_tokens())
 }
 
+/// Gives a device a new key or token, told once.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/rotate",
+    request_body = Option<Choice>,
+    responses((status = 200, body = NewSecret), refused::Conflict))]
 pub(crate) async fn rotate(
     State(app): State<App>,
     Name(id): Name,
@@ -126,6 +144,14 @@ pub(crate) async fn rotate(
     Ok(Json(Told::new(&token, base.as_deref())).into_response())
 }
 
+/// Ends a device's certificates or tokens.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/revoke",
+    request_body = Option<Which>,
+    responses(
+        (status = 200, description = "the certificates that count no longer", body = Ended),
+        (status = 204, description = "the tokens are ended"),
+        refused::Conflict
+    ))]
 pub(crate) async fn revoke(
     State(app): State<App>,
     Name(id): Name,

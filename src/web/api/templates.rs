@@ -9,11 +9,13 @@ use super::Answer;
 use crate::family::{Family, Template, templates};
 use crate::model::FamilyName;
 use crate::web::App;
+use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Params};
 
 /// A template in a list.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TemplateItem)]
 pub(crate) struct Item {
     family: FamilyName,
     #[serde(flatten)]
@@ -23,20 +25,26 @@ pub(crate) struct Item {
 }
 
 /// A whole list in place of the one before; `items` null goes back to that of the settings.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = TemplatesPut)]
 pub(crate) struct Put {
     family: Option<FamilyName>,
     items: Option<Vec<Written>>,
 }
 
 /// A template as it is written; the payload may be JSON or the text of it.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = TemplateWritten)]
 struct Written {
     name: String,
     cmd: String,
+    #[schema(value_type = serde_json::Value)]
     payload: Box<serde_json::value::RawValue>,
 }
 
+/// Commands to start from.
+#[utoipa::path(get, path = "/api/v1/templates",
+    params(("family" = Option<String>, Query, description = "of this dialect")), responses((status = 200, body = Listed<Item>)))]
 pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Listed<Item>> {
     let wanted = params.text("family").map(FamilyName::new);
     let mut items = Vec::new();
@@ -47,6 +55,10 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Liste
     Ok(Json(Listed::whole(items)))
 }
 
+/// Replaces the list of commands to start from.
+#[utoipa::path(put, path = "/api/v1/templates",
+    request_body = Put,
+    responses((status = 200, body = Listed<Item>), refused::Conflict))]
 pub(crate) async fn put(State(app): State<App>, Body(put): Body<Put>) -> Answer<Listed<Item>> {
     let names = app.family_names();
     let name = match (put.family, names.as_slice()) {

@@ -15,11 +15,13 @@ use crate::model::{
 };
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::describe::params::{Paged, Span};
 use crate::web::params::{Listed, Name, Params};
 use crate::web::shape::DatumShape;
 
 /// One thing that happened.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TimelineItem)]
 pub(crate) struct Item {
     at: Timestamp,
     #[serde(flatten)]
@@ -27,7 +29,8 @@ pub(crate) struct Item {
 }
 
 /// What happened.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TimelineWhat)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum What {
     /// A message came or left. Its bytes are at `/messages/{seq}/raw`.
@@ -40,7 +43,8 @@ enum What {
     Command { command: Change },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TimelineMessage)]
 struct Said {
     seq: Seq,
     direction: Direction,
@@ -49,7 +53,8 @@ struct Said {
     peer: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TimelineChange)]
 struct Change {
     id: String,
     cmd: String,
@@ -68,6 +73,9 @@ struct Place {
 /// A change's place among all: its time, its command, its number there.
 type ChangePlace = (Timestamp, String, usize);
 
+/// Everything about a device in one order, the newest first.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/timeline",
+    params(Span, Paged), responses((status = 200, body = Listed<Item>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     Name(id): Name,

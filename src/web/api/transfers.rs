@@ -11,18 +11,22 @@ use crate::family::Delivery;
 use crate::model::{Device, DeviceId, DeviceRef, Timestamp, Transfer, TransferId, TransferState};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
+use crate::web::describe::params::Paged;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Name, Params};
 
 /// What is to be sent to a device.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = TransferAsk)]
 pub(crate) struct Send {
     file: Option<String>,
     name: Option<String>,
 }
 
 /// A file on its way to a device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Transfer)]
 pub(crate) struct TransferShape {
     id: TransferId,
     device: DeviceRef,
@@ -71,6 +75,9 @@ impl TransferShape {
     }
 }
 
+/// Files on their way to devices, the newest first.
+#[utoipa::path(get, path = "/api/v1/transfers",
+    params(Paged), responses((status = 200, body = Listed<TransferShape>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     By(caller): By,
@@ -79,6 +86,9 @@ pub(crate) async fn list(
     page(&app, &caller, None, &params).await
 }
 
+/// Files on their way to a device, the newest first.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/transfers",
+    params(Paged), responses((status = 200, body = Listed<TransferShape>)))]
 pub(crate) async fn list_of(
     State(app): State<App>,
     Name(id): Name,
@@ -102,6 +112,10 @@ async fn page(
     Ok(Json(Listed::page(transfers, limit, cursor, |(_, transfer)| TransferShape::new(app, transfer))))
 }
 
+/// Sends a published file to a device.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/transfers",
+    request_body = Send,
+    responses((status = 201, body = TransferShape), refused::Conflict))]
 pub(crate) async fn send(
     State(app): State<App>,
     Name(id): Name,
@@ -145,11 +159,17 @@ fn piece_bytes(app: &App, device: &Device, name: &str, size: u64) -> Result<u32,
         .map_err(|invalid| HubError::Invalid { field: invalid.field, message: invalid.message }.into())
 }
 
+/// One file on its way.
+#[utoipa::path(get, path = "/api/v1/transfers/{id}",
+    responses((status = 200, body = TransferShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<TransferShape> {
     let transfer = transfer_for(&app, &caller, &id, Level::View).await?;
     Ok(Json(TransferShape::new(&app, transfer)))
 }
 
+/// Gives a transfer up.
+#[utoipa::path(post, path = "/api/v1/transfers/{id}/abort",
+    responses((status = 200, body = TransferShape), refused::Conflict))]
 pub(crate) async fn abort(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<TransferShape> {
     let transfer = transfer_for(&app, &caller, &id, Level::Edit).await?;
     let transfer = app.hub.abort_transfer(&transfer.id, &caller.by()).await?;

@@ -12,11 +12,13 @@ use crate::core::{Caller, Level, Sight};
 use crate::family::{Added, Decision, HoldNote, NewNode, NodeNote, Swarm};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Name, Params};
 
 /// Which nodes are to stay awake, and how long.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = HoldWish)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
     /// All of them.
@@ -29,6 +31,9 @@ pub(crate) struct Wish {
     for_s: u64,
 }
 
+/// The nodes.
+#[utoipa::path(get, path = "/api/v1/tswarm/nodes",
+    responses((status = 200, body = Listed<NodeNote>)))]
 pub(crate) async fn nodes(State(app): State<App>, By(caller): By) -> Answer<Listed<NodeNote>> {
     let sight = app.hub.sight(&caller);
     let mut nodes = swarm(&app)?.nodes(&app.hub).await?;
@@ -37,6 +42,9 @@ pub(crate) async fn nodes(State(app): State<App>, By(caller): By) -> Answer<List
 }
 
 /// Makes a login; its secret is in this answer and nowhere else.
+#[utoipa::path(post, path = "/api/v1/tswarm/nodes",
+    request_body = NewNode,
+    responses((status = 201, body = Added), refused::NotFound, refused::Conflict))]
 pub(crate) async fn add(
     State(app): State<App>,
     By(caller): By,
@@ -55,18 +63,30 @@ pub(crate) async fn add(
     Ok((StatusCode::CREATED, Json(added)))
 }
 
+/// Lets a node's uploads count again.
+#[utoipa::path(post, path = "/api/v1/tswarm/nodes/{node}/enable",
+    responses((status = 200, body = NodeNote), refused::Conflict))]
 pub(crate) async fn enable(State(app): State<App>, Name(node): Name, By(caller): By) -> Answer<NodeNote> {
     decide(&app, &caller, &node, Decision::Enable).await
 }
 
+/// Answers a node as if all were well, and stores nothing of it.
+#[utoipa::path(post, path = "/api/v1/tswarm/nodes/{node}/disable",
+    responses((status = 200, body = NodeNote), refused::Conflict))]
 pub(crate) async fn disable(State(app): State<App>, Name(node): Name, By(caller): By) -> Answer<NodeNote> {
     decide(&app, &caller, &node, Decision::Disable).await
 }
 
+/// Makes a node a stranger whose login counts no longer.
+#[utoipa::path(post, path = "/api/v1/tswarm/nodes/{node}/revoke",
+    responses((status = 200, body = NodeNote), refused::Conflict))]
 pub(crate) async fn revoke(State(app): State<App>, Name(node): Name, By(caller): By) -> Answer<NodeNote> {
     decide(&app, &caller, &node, Decision::Revoke).await
 }
 
+/// Which nodes are held awake.
+#[utoipa::path(get, path = "/api/v1/tswarm/holds",
+    responses((status = 200, body = Listed<HoldNote>)))]
 pub(crate) async fn holds(State(app): State<App>, By(caller): By) -> Answer<Listed<HoldNote>> {
     let others = others(&app, &app.hub.sight(&caller), Level::View).await?;
     let mut holds = swarm(&app)?.holds(&app.hub).await?;
@@ -74,6 +94,10 @@ pub(crate) async fn holds(State(app): State<App>, By(caller): By) -> Answer<List
     Ok(Json(Listed::whole(holds)))
 }
 
+/// Holds nodes awake.
+#[utoipa::path(post, path = "/api/v1/tswarm/holds",
+    request_body(content = Wish, example = json!({"all": true, "for_s": 600})),
+    responses((status = 201, body = HoldNote), refused::NotFound, refused::Conflict))]
 pub(crate) async fn hold(
     State(app): State<App>,
     By(caller): By,
@@ -100,6 +124,9 @@ pub(crate) async fn hold(
     Ok((StatusCode::CREATED, Json(hold)))
 }
 
+/// Lets nodes sleep again.
+#[utoipa::path(delete, path = "/api/v1/tswarm/holds/{id}",
+    responses((status = 200, body = HoldNote)))]
 pub(crate) async fn release(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<HoldNote> {
     let others = others(&app, &app.hub.sight(&caller), Level::Edit).await?;
     let holds = swarm(&app)?.holds(&app.hub).await?;
@@ -114,6 +141,9 @@ fn concerns(hold: &HoldNote, others: &[String]) -> bool {
     hold.nodes.iter().any(|node| others.iter().any(|other| other.eq_ignore_ascii_case(node)))
 }
 
+/// Calls that were turned away, the last ones first.
+#[utoipa::path(get, path = "/api/v1/tswarm/rejected",
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 1000)), responses((status = 200, body = Listed<serde_json::Value>)))]
 pub(crate) async fn rejected(
     State(app): State<App>,
     By(caller): By,
