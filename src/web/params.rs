@@ -68,12 +68,21 @@ impl Params {
             .ok_or_else(|| WebError::field(name, format!("{name} is a time such as 2024-03-01T12:00:00Z")))
     }
 
-    /// How many items a page shall have: more than the longest page means the longest page.
+    /// How many items a page shall have.
     pub(crate) fn limit(&self) -> Result<u32, WebError> {
         let Some(text) = self.text("limit") else { return Ok(PAGE_ITEMS) };
-        match text.parse::<u64>() {
-            Ok(count) if count > 0 => Ok(u32::try_from(count).unwrap_or(u32::MAX).min(PAGE_MAX_ITEMS)),
-            Ok(_) | Err(_) => Err(WebError::field("limit", "limit is a whole number from 1 up")),
+        let count = text.parse::<u32>().ok().filter(|count| (1..=PAGE_MAX_ITEMS).contains(count));
+        let refusal =
+            || WebError::field("limit", format!("limit is a whole number from 1 to {PAGE_MAX_ITEMS}"));
+        count.ok_or_else(refusal)
+    }
+
+    /// A stretch of time: `from` and `to`, either of which may be left out.
+    pub(crate) fn span(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), WebError> {
+        let (from, to) = (self.time("from")?, self.time("to")?);
+        match (from, to) {
+            (Some(from), Some(to)) if from >= to => Err(WebError::field("from", "from is a time before to")),
+            _ => Ok((from, to)),
         }
     }
 
@@ -211,11 +220,22 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_whole_numbers_and_capped() {
-        assert_eq!(params(&[("limit", "999999999999")]).limit().unwrap(), PAGE_MAX_ITEMS);
-        for text in ["0", "-1", "x", "1.5"] {
-            assert!(params(&[("limit", text)]).limit().is_err(), "{text}");
+    fn limits_are_whole_numbers_up_to_the_longest_page() {
+        assert_eq!(params(&[]).limit().unwrap(), PAGE_ITEMS);
+        assert_eq!(params(&[("limit", "1000")]).limit().unwrap(), PAGE_MAX_ITEMS);
+        for text in ["0", "-1", "x", "1.5", "1001", "999999999999"] {
+            let refused = params(&[("limit", text)]).limit().unwrap_err().to_string();
+            assert!(refused.contains("from 1 to 1000"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_that_ends_before_it_begins_is_refused() {
+        let at = |second: u32| format!("2024-03-01T12:00:{second:02}Z");
+        let span = |from: u32, to: u32| params(&[("from", &at(from)), ("to", &at(to))]).span();
+        assert!(span(1, 2).is_ok());
+        assert!(span(2, 2).is_err() && span(3, 2).is_err());
+        assert!(params(&[("to", &at(0))]).span().unwrap().0.is_none());
     }
 
     #[test]

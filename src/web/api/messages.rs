@@ -33,13 +33,14 @@ pub(crate) async fn list(
     let sight = app.hub.sight(&caller);
     let device = params.text("device").map(|text| app.hub.find_seen(&sight, text)).transpose()?;
     let limit = params.limit()?;
+    let (from, to) = params.span()?;
     let verdicts = "ok, bad_crc, no_crc, malformed, duplicate, none";
     let filter = MessageFilter {
         device: device.map(|device| device.names.id),
         verdict: params.word("verdict", Verdict::parse, verdicts)?,
         direction: params.word("direction", Direction::parse, "in, out")?,
-        from: params.time("from")?,
-        to: params.time("to")?,
+        from,
+        to,
         before: params.cursor::<Seq>()?,
         limit: limit + 1,
     };

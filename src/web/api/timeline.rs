@@ -87,7 +87,7 @@ pub(crate) async fn list(
     let chosen = app.meanings(&device.names);
     let place = params.cursor::<Place>()?.unwrap_or_default();
     let limit = params.limit()?;
-    let span = (params.time("from")?, params.time("to")?);
+    let span = params.span()?;
     let mut messages =
         Messages::read(&app.hub, device.names.id.clone(), span, place.message, limit, &chosen).await?;
     let mut changes = changes(&app.hub, &sight, &device.names.id, span, place.change.as_ref()).await?;
