@@ -70,5 +70,5 @@ pub use whole::Whole;
 pub use crate::store::audit::{Fault, Findings};
 pub use crate::store::{
     Acknowledgement, After, Bucket, BucketFilter, CommandFilter, DataFilter, DeviceFilter, MessageFilter,
-    Stats, StoreError,
+    Stats, StoreError, Whose,
 };

@@ -1,5 +1,8 @@
 //! Everything that may be read. Lists are pages: at most `limit` rows, in a stated order.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{Answer, Bulk, Weight};
@@ -58,22 +61,70 @@ pub struct CommandFilter {
     pub limit: u32,
 }
 
-/// Which values. Order: oldest first by (ledger entry, sensor); `last` turns to the newest.
+/// Which values. Order: oldest first by (ledger entry, sensor, place in the message), or exactly the other way round.
 #[derive(Clone, Debug, Default)]
 pub struct DataFilter {
-    /// Of one device; `None` is all devices.
-    pub device: Option<DeviceId>,
-    /// Of one sensor.
-    pub sensor: Option<String>,
+    /// Of these devices.
+    pub whose: Whose,
+    /// Of these sensors; none named means all.
+    pub sensors: Vec<String>,
     /// Received at or after.
     pub from: Option<Timestamp>,
     /// Received before.
     pub to: Option<Timestamp>,
-    /// After this one.
+    /// Of ledger entries up to this one: what is stored later is not looked at.
+    pub upto: Option<Seq>,
+    /// The newest first.
+    pub newest_first: bool,
+    /// After this one, in the order of the list.
     pub after: Option<After>,
     /// At most so many.
     pub limit: u32,
 }
+
+/// Of which devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Whose {
+    /// Of all.
+    #[default]
+    All,
+    /// Of one.
+    One(DeviceId),
+    /// Of these.
+    Only(Arc<HashSet<DeviceId>>),
+    /// Of all but these.
+    But(Arc<HashSet<DeviceId>>),
+}
+
+impl Whose {
+    /// Whether a device is one of them.
+    pub fn holds(&self, device: &DeviceId) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == device,
+            Self::Only(these) => these.contains(device),
+            Self::But(those) => !those.contains(device),
+        }
+    }
+
+    /// The devices, if they are so few that each is read by itself.
+    pub(crate) fn few(&self) -> Option<Vec<&DeviceId>> {
+        match self {
+            Self::One(one) => Some(vec![one]),
+            Self::Only(these) if these.len() <= FEW => Some(these.iter().collect()),
+            Self::All | Self::Only(_) | Self::But(_) => None,
+        }
+    }
+}
+
+impl From<DeviceId> for Whose {
+    fn from(device: DeviceId) -> Self {
+        Self::One(device)
+    }
+}
+
+/// Devices that are read one by one: a page of each is in memory at once.
+const FEW: usize = 32;
 
 /// A place in a list of values. One message may hold several values of one sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +133,7 @@ pub struct After {
     pub seq: Seq,
     /// The sensor.
     pub sensor: String,
-    /// So many of the entry's values of this sensor come before the place.
+    /// So many of the entry's values of this sensor were listed before the place.
     pub count: u32,
 }
 
@@ -208,6 +259,8 @@ pub trait Reader: Send + Sync + 'static {
     fn pending(&self, at: Timestamp) -> Answer<'_, Vec<DeviceId>>;
     /// A page of the ledger's messages, without bodies being left out.
     fn messages(&self, filter: MessageFilter) -> Answer<'_, Vec<MessageRecord>>;
+    /// Messages behind a ledger entry, the oldest first.
+    fn messages_after(&self, entry: Seq, limit: u32) -> Answer<'_, Vec<MessageRecord>>;
     /// One message.
     fn message(&self, seq: Seq) -> Answer<'_, Option<MessageRecord>>;
     /// A page of commands with their transitions.

@@ -140,8 +140,8 @@ impl House {
     /// Values of a sensor as text, each with the second of the night.
     async fn told(&self, sensor: &str) -> Vec<String> {
         let filter = DataFilter {
-            device: Some(self.device().names.id),
-            sensor: Some(sensor.to_owned()),
+            whose: self.device().names.id.into(),
+            sensors: vec![sensor.to_owned()],
             limit: 1000,
             ..DataFilter::default()
         };

@@ -112,8 +112,8 @@ impl House {
     /// The values of a sensor, in the order of the store.
     async fn values(&self, address: &str, sensor: &str) -> Vec<Value> {
         let filter = DataFilter {
-            device: Some(self.device_at(address).names.id),
-            sensor: Some(sensor.to_owned()),
+            whose: self.device_at(address).names.id.into(),
+            sensors: vec![sensor.to_owned()],
             limit: 1000,
             ..DataFilter::default()
         };

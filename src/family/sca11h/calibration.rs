@@ -226,8 +226,8 @@ async fn read(
         while from < end {
             let to = from.plus(SLICE).min(end);
             let filter = DataFilter {
-                device: Some(device.clone()),
-                sensor: Some((*sensor).to_owned()),
+                whose: device.clone().into(),
+                sensors: vec![(*sensor).to_owned()],
                 from: Some(from),
                 to: Some(to),
                 limit: SLICE_VALUES_MAX,

@@ -16,8 +16,8 @@ pub(super) async fn bed(hub: &Hub, device: &DeviceId, rule: &PresenceSettings) -
     let latest = hub.latest(device).await?;
     let Some(last) = latest.iter().find(|datum| datum.sensor == STATUS) else { return Ok(Bed::default()) };
     let of = |sensor: &str| DataFilter {
-        device: Some(device.clone()),
-        sensor: Some(sensor.to_owned()),
+        whose: device.clone().into(),
+        sensors: vec![sensor.to_owned()],
         from: Some(last.time_received.minus(LOOKED_BACK)),
         limit: ROWS_MAX,
         ..DataFilter::default()

@@ -29,14 +29,20 @@ impl<'f, K: Clone> Listing<'f, K> {
         (from, self.filter.to.map_or(i64::MAX, Timestamp::micros))
     }
 
-    /// The first entry that may be on it.
-    pub(crate) fn first(&self) -> i64 {
-        self.filter.after.as_ref().map_or(i64::MIN, |after| after.seq.0)
+    /// The first and the last entry that may be on it.
+    pub(crate) fn entries(&self) -> (i64, i64) {
+        let upto = self.filter.upto.map_or(i64::MAX, |upto| upto.0);
+        match &self.filter.after {
+            None => (i64::MIN, upto),
+            Some(after) if self.filter.newest_first => (i64::MIN, upto.min(after.seq.0)),
+            Some(after) => (after.seq.0, upto),
+        }
     }
 
     /// Whether a sensor may be on it.
     pub(crate) fn wants(&self, sensor: &str) -> bool {
-        self.filter.sensor.as_ref().is_none_or(|wanted| wanted == sensor)
+        let sensors = &self.filter.sensors;
+        sensors.is_empty() || sensors.iter().any(|wanted| wanted == sensor)
     }
 
     /// Whether a page with entries up to `last`, the first being `first`, needs the device's newest values beside it.
@@ -59,7 +65,8 @@ impl<'f, K: Clone> Listing<'f, K> {
                 })
             })
         };
-        let from = from.max(self.first());
+        let (first, last) = self.entries();
+        let (from, upto) = (from.max(first), upto.min(last));
         let mut next = vec![0; page.columns.len()];
         for (place, head) in page.messages.iter().enumerate() {
             let listed = head.seq >= from && head.seq <= upto && self.in_time(head.at_us);
@@ -82,7 +89,12 @@ impl<'f, K: Clone> Listing<'f, K> {
         }
     }
 
-    /// Whether the list is full, if no value before an entry is still to come.
+    /// Adds what another list of the same filter has.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.values.extend(other.values);
+    }
+
+    /// Whether the list is full, if no value that belongs before the last one is still to come.
     pub(crate) fn is_full(&self) -> bool {
         self.values.len() >= self.limit() + usize::try_from(self.passed).unwrap_or(usize::MAX)
     }
@@ -91,6 +103,9 @@ impl<'f, K: Clone> Listing<'f, K> {
     pub(crate) fn finish(mut self) -> Vec<(K, Datum)> {
         // Stable: values of one sensor in one message stay in their order.
         self.values.sort_by(|(_, one), (_, other)| (one.seq, &one.sensor).cmp(&(other.seq, &other.sensor)));
+        if self.filter.newest_first {
+            self.values.reverse();
+        }
         let passed = self.values.iter().take_while(|(_, datum)| self.is_at(datum));
         let passed = passed.count().min(usize::try_from(self.passed).unwrap_or(usize::MAX));
         drop(self.values.drain(..passed));
@@ -109,7 +124,12 @@ impl<'f, K: Clone> Listing<'f, K> {
 
     /// Whether a sensor's values of an entry were listed before.
     fn is_before(&self, seq: i64, sensor: &str) -> bool {
-        self.filter.after.as_ref().is_some_and(|after| seq == after.seq.0 && sensor < after.sensor.as_str())
+        let newest_first = self.filter.newest_first;
+        self.filter.after.as_ref().is_some_and(|after| {
+            let before =
+                if newest_first { sensor > after.sensor.as_str() } else { sensor < after.sensor.as_str() };
+            seq == after.seq.0 && before
+        })
     }
 
     fn is_at(&self, datum: &Datum) -> bool {

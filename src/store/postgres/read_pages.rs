@@ -24,26 +24,71 @@ pub(super) async fn data(
     reader: &PostgresReader,
     filter: DataFilter,
 ) -> Result<Vec<(DeviceId, Datum)>, StoreError> {
-    let mut listing = Listing::new(&filter, pruned(reader).await?);
-    let mut next = listing.first();
-    if let Some(id) = &filter.device {
-        let devices = [id.as_str().to_owned()];
-        while let Some(last) = take(reader, &mut listing, &devices, (next, i64::MAX), PAGES).await? {
-            if listing.is_full() {
-                break;
-            }
-            next = last.saturating_add(1);
+    let pruned = pruned(reader).await?;
+    let mut listing = Listing::new(&filter, pruned);
+    if let Some(few) = filter.whose.few() {
+        for id in few {
+            let mut own = Listing::new(&filter, pruned);
+            all_of(reader, &filter, &mut own, id).await?;
+            listing.absorb(own);
         }
         return Ok(listing.finish());
     }
-    while !listing.is_full() {
-        let Some((upto, devices)) = stretch(reader, next, filter.limit).await? else { break };
+    let Some(extent) = extent(reader, &filter, listing.times()).await? else { return Ok(Vec::new()) };
+    let mut left = listing.entries();
+    left = (left.0.max(extent.0), left.1.min(extent.1));
+    while left.0 <= left.1 && !listing.is_full() {
+        let Some((end, devices)) = stretch(reader, &filter, left).await? else { break };
+        let now = if filter.newest_first { (end, left.1) } else { (left.0, end) };
         for devices in devices.chunks(DEVICES) {
-            take(reader, &mut listing, devices, (next, upto), i64::MAX).await?;
+            take(reader, &filter, &mut listing, devices, now, i64::MAX).await?;
         }
-        next = upto.saturating_add(1);
+        left = onward(&filter, left, end);
     }
     Ok(listing.finish())
+}
+
+/// Adds as many values of a device as the list takes.
+async fn all_of(
+    reader: &PostgresReader,
+    filter: &DataFilter,
+    listing: &mut Listing<'_, DeviceId>,
+    id: &DeviceId,
+) -> Result<(), StoreError> {
+    let devices = [id.as_str().to_owned()];
+    let mut left = listing.entries();
+    while let Some(end) = take(reader, filter, listing, &devices, left, PAGES).await? {
+        left = onward(filter, left, end);
+        if left.0 > left.1 || listing.is_full() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What is left of some entries when those up to an end were read.
+const fn onward(filter: &DataFilter, left: (i64, i64), end: i64) -> (i64, i64) {
+    if filter.newest_first { (left.0, end.saturating_sub(1)) } else { (end.saturating_add(1), left.1) }
+}
+
+/// The first and the last entry that values of some times can be of; `None` when there are none. Without times it is
+/// not worth a look.
+async fn extent(
+    reader: &PostgresReader,
+    filter: &DataFilter,
+    (from, to): (i64, i64),
+) -> Result<Option<(i64, i64)>, StoreError> {
+    if filter.from.is_none() && filter.to.is_none() {
+        return Ok(Some((i64::MIN, i64::MAX)));
+    }
+    let query = Query::new("SELECT min(p.first) AS first, max(p.last) AS last FROM page p")
+        .all()
+        .and("p.to_us >=", from)
+        .and("p.from_us <", to);
+    let rows = reader.rows(query).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let found: (Option<i64>, Option<i64>) = (rows::value(row, "first")?, rows::value(row, "last")?);
+    Ok(if let (Some(first), Some(last)) = found { Some((first, last)) } else { None })
 }
 
 /// The newest value of every sensor of a device.
@@ -133,10 +178,11 @@ fn add(tally: &mut Tally, row: &Row, beyond: i64) -> Option<()> {
     Some(())
 }
 
-/// Adds values of some devices to a list: those of the entries of a stretch, out of so many pages. Answers the last
-/// entry of the last page.
+/// Adds values of some devices to a list: those of the entries of a stretch, out of so many pages. Answers the entry
+/// that it came to.
 async fn take(
     reader: &PostgresReader,
+    filter: &DataFilter,
     listing: &mut Listing<'_, DeviceId>,
     devices: &[String],
     (from, upto): (i64, i64),
@@ -151,36 +197,42 @@ async fn take(
         .and("p.first <=", upto)
         .and("p.to_us >=", since)
         .and("p.from_us <", before)
-        .text(" ORDER BY p.last LIMIT ")
+        .text(if filter.newest_first { " ORDER BY p.first DESC LIMIT " } else { " ORDER BY p.last LIMIT " })
         .with(pages);
     let mut reached = None;
     for row in reader.rows(query).await? {
         let (device, last): (&str, i64) = (rows::value(&row, "device")?, rows::value(&row, "last")?);
         let page = Page::decode(rows::value(&row, "body")?, |sensor| listing.wants(sensor));
         let page = page.ok_or_else(|| damaged(device, last))?;
-        let needs_newest = listing.needs_newest(rows::value(&row, "first")?);
+        let first = rows::value(&row, "first")?;
+        let needs_newest = listing.needs_newest(first);
         let newest = if needs_newest { newest_of(reader, device).await? } else { None };
         listing.take(&DeviceId::new(device), &page, newest.as_ref(), (from, upto));
-        reached = Some(last);
+        reached = Some(if filter.newest_first { first } else { last });
     }
     Ok(reached)
 }
 
-/// Whose messages a stretch of the ledger from an entry on has, and where it ends; `None` at the end of the ledger.
+/// Whose messages the next stretch of what is left of the ledger has, and where it ends; `None` when nothing is left.
 async fn stretch(
     reader: &PostgresReader,
-    from: i64,
-    limit: u32,
+    filter: &DataFilter,
+    left: (i64, i64),
 ) -> Result<Option<(i64, Vec<String>)>, StoreError> {
     let query = Query::new("SELECT m.seq, m.device FROM message m")
         .all()
-        .and("m.seq >=", from)
-        .page("m.seq", limit.clamp(STRETCH_MIN, STRETCH_MAX));
+        .and("m.seq >=", left.0)
+        .and("m.seq <=", left.1)
+        .page(
+            if filter.newest_first { "m.seq DESC" } else { "m.seq" },
+            filter.limit.clamp(STRETCH_MIN, STRETCH_MAX),
+        );
     let rows = reader.rows(query).await?;
     let Some(last) = rows.last() else { return Ok(None) };
     let devices = rows.iter().map(|row| rows::value::<Option<String>>(row, "device"));
     let devices = devices.collect::<Result<BTreeSet<_>, _>>()?;
-    Ok(Some((rows::value(last, "seq")?, devices.into_iter().flatten().collect())))
+    let wanted = |id: &String| filter.whose.holds(&DeviceId::new(id.as_str()));
+    Ok(Some((rows::value(last, "seq")?, devices.into_iter().flatten().filter(wanted).collect())))
 }
 
 async fn newest_of(reader: &PostgresReader, device: &str) -> Result<Option<Page>, StoreError> {

@@ -228,6 +228,10 @@ impl Reader for PostgresReader {
         Box::pin(self.list(query, rows::message))
     }
 
+    fn messages_after(&self, entry: Seq, limit: u32) -> Answer<'_, Vec<MessageRecord>> {
+        Box::pin(self.list(messages().and("m.seq >", entry.0).page("m.seq", limit), rows::message))
+    }
+
     fn message(&self, seq: Seq) -> Answer<'_, Option<MessageRecord>> {
         Box::pin(self.one(messages().and("m.seq =", seq.0), rows::message))
     }

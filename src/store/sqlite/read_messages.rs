@@ -51,6 +51,14 @@ fn chosen(
     Ok(messages.collect::<Result<_, _>>()?)
 }
 
+/// Messages behind an entry, the oldest first.
+pub(super) fn after(db: &Connection, entry: Seq, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
+    let mut query = db
+        .prepare_cached(&format!("{MESSAGES} FROM message m {NAMES} WHERE m.seq > ? ORDER BY m.seq LIMIT ?"))?;
+    let messages = query.query_map((entry.0, limit), message)?;
+    Ok(messages.collect::<Result<_, _>>()?)
+}
+
 /// One message.
 pub(super) fn one(db: &Connection, seq: Seq) -> Result<Option<MessageRecord>, StoreError> {
     let found = db

@@ -20,22 +20,42 @@ use crate::store::{Bucket, BucketFilter, Bulk, DataFilter, StoreError};
 pub(super) fn data(db: &Connection, filter: &DataFilter) -> Result<Vec<(DeviceId, Datum)>, StoreError> {
     let pruned = prune::mark(db, Bulk::Readings)?.0;
     let mut listing = Listing::new(filter, pruned);
-    let mut next = listing.first();
-    if let Some(id) = &filter.device {
-        if let Some(key) = key(db, id)? {
-            take(db, &mut listing, (id, key), (next, i64::MAX))?;
+    let mut left = listing.entries();
+    if let Some(few) = filter.whose.few() {
+        for id in few {
+            if let Some(key) = key(db, id)? {
+                let mut own = Listing::new(filter, pruned);
+                take(db, filter, &mut own, (id, key), left, true)?;
+                listing.absorb(own);
+            }
         }
         return Ok(listing.finish());
     }
-    while !listing.is_full() {
-        let (upto, devices) = stretch(db, next, filter.limit)?;
-        let Some(upto) = upto else { break };
-        for (key, id) in devices {
-            take(db, &mut listing, (&id, key), (next, upto))?;
+    let Some(extent) = extent(db, filter, listing.times())? else { return Ok(Vec::new()) };
+    left = (left.0.max(extent.0), left.1.min(extent.1));
+    while left.0 <= left.1 && !listing.is_full() {
+        let (end, devices) = stretch(db, filter, left)?;
+        let Some(end) = end else { break };
+        let now = if filter.newest_first { (end, left.1) } else { (left.0, end) };
+        for (key, id) in devices.iter().filter(|(_, id)| filter.whose.holds(id)) {
+            take(db, filter, &mut listing, (id, *key), now, false)?;
         }
-        next = upto.saturating_add(1);
+        left = if filter.newest_first { (left.0, end - 1) } else { (end.saturating_add(1), left.1) };
     }
     Ok(listing.finish())
+}
+
+/// The first and the last entry that values of some times can be of; `None` when there are none. Without times it is
+/// not worth a look.
+fn extent(db: &Connection, filter: &DataFilter, (from, to): (i64, i64)) -> Result<Option<(i64, i64)>, StoreError> {
+    if filter.from.is_none() && filter.to.is_none() {
+        return Ok(Some((i64::MIN, i64::MAX)));
+    }
+    // Of the table alone, without the long columns that follow.
+    let mut query =
+        db.prepare_cached("SELECT min(first), max(last) FROM page WHERE to_us >= ?1 AND from_us < ?2")?;
+    let found = query.query_row((from, to), |found| Ok((found.get(0)?, found.get(1)?)))?;
+    Ok(if let (Some(first), Some(last)) = found { Some((first, last)) } else { None })
 }
 
 /// The newest value of every sensor of a device.
@@ -93,19 +113,23 @@ pub(super) fn quarters(db: &Connection, id: &DeviceId) -> Result<Vec<Timestamp>,
     Ok(quarters.list())
 }
 
-/// Adds a device's values to a list: those of the entries of a stretch.
+/// Adds a device's values to a list: those of the entries of a stretch, or, if nothing else is added, as many of them as
+/// it takes.
 fn take(
     db: &Connection,
+    filter: &DataFilter,
     listing: &mut Listing<'_, DeviceId>,
     (id, key): (&DeviceId, i64),
     stretch: (i64, i64),
+    alone: bool,
 ) -> Result<(), StoreError> {
+    let order = if filter.newest_first { "DESC" } else { "ASC" };
     // The page that the stretch begins in is the last one that begins before it.
-    let mut query = db.prepare_cached(
+    let mut query = db.prepare_cached(&format!(
         "SELECT last, first, body FROM page WHERE device = ?1 AND first <= ?3 AND last >= ?2
          AND first >= coalesce((SELECT max(first) FROM page WHERE device = ?1 AND first <= ?2), ?2)
-         AND to_us >= ?4 AND from_us < ?5 ORDER BY first",
-    )?;
+         AND to_us >= ?4 AND from_us < ?5 ORDER BY first {order}",
+    ))?;
     let (from, to) = listing.times();
     let mut found = query.query((key, stretch.0, stretch.1, from, to))?;
     let mut beside = None;
@@ -118,34 +142,35 @@ fn take(
         }
         let newest = beside.as_ref().filter(|_| listing.needs_newest(first));
         listing.take(id, &page, newest, stretch);
-        if listing.is_full() && stretch.1 == i64::MAX {
+        if alone && listing.is_full() {
             break;
         }
     }
     Ok(())
 }
 
-/// Whose messages a stretch of the ledger from an entry on has, and where it ends; `None` at the end of the ledger.
+/// Whose messages the next stretch of what is left of the ledger has, and where it ends; `None` when nothing is left.
 fn stretch(
     db: &Connection,
-    from: i64,
-    limit: u32,
+    filter: &DataFilter,
+    left: (i64, i64),
 ) -> Result<(Option<i64>, BTreeMap<i64, DeviceId>), StoreError> {
-    let mut query = db.prepare_cached(
+    let order = if filter.newest_first { "DESC" } else { "ASC" };
+    let mut query = db.prepare_cached(&format!(
         "SELECT m.seq, d.key, d.id FROM message m LEFT JOIN device d ON d.id = m.device_id
-         WHERE m.seq >= ? ORDER BY m.seq LIMIT ?",
-    )?;
-    let mut found = query.query((from, limit.clamp(STRETCH_MIN, STRETCH_MAX)))?;
-    let (mut upto, mut seen, mut devices) = (None, BTreeSet::new(), BTreeMap::new());
+         WHERE m.seq >= ? AND m.seq <= ? ORDER BY m.seq {order} LIMIT ?",
+    ))?;
+    let mut found = query.query((left.0, left.1, filter.limit.clamp(STRETCH_MIN, STRETCH_MAX)))?;
+    let (mut end, mut seen, mut devices) = (None, BTreeSet::new(), BTreeMap::new());
     while let Some(row) = found.next()? {
-        upto = Some(row.get(0)?);
+        end = Some(row.get(0)?);
         if let Some(key) = row.get::<_, Option<i64>>(1)?
             && seen.insert(key)
         {
             devices.insert(key, DeviceId::new(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?));
         }
     }
-    Ok((upto, devices))
+    Ok((end, devices))
 }
 
 fn key(db: &Connection, id: &DeviceId) -> Result<Option<i64>, StoreError> {

@@ -146,6 +146,10 @@ impl Reader for Readers {
         self.ask_filed(move |db| read_messages::page(db, &filter))
     }
 
+    fn messages_after(&self, entry: Seq, limit: u32) -> Answer<'_, Vec<MessageRecord>> {
+        self.ask(move |db| read_messages::after(db, entry, limit))
+    }
+
     fn message(&self, seq: Seq) -> Answer<'_, Option<MessageRecord>> {
         self.ask(move |db| read_messages::one(db, seq))
     }

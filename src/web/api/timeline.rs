@@ -202,7 +202,7 @@ impl<'a> Messages<'a> {
             | (Direction::Out, _) => return Ok(VecDeque::new()),
         }
         let filter = DataFilter {
-            device: Some(self.device.clone()),
+            whose: self.device.clone().into(),
             from: Some(message.at),
             to: Some(Timestamp::from_micros(message.at.micros().saturating_add(1))),
             after: Some(After { seq: Seq(message.seq.0 - 1), sensor: BEYOND.to_owned(), count: 0 }),

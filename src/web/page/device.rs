@@ -160,8 +160,8 @@ async fn before(app: &App, id: &DeviceId, chosen: &Chosen, newest: &Datum) -> Re
         return Ok(Vec::new());
     }
     let filter = DataFilter {
-        device: Some(id.clone()),
-        sensor: Some(newest.sensor.to_string()),
+        whose: id.clone().into(),
+        sensors: vec![newest.sensor.to_string()],
         from: Some(newest.time_received.minus(RECENT_WITHIN)),
         limit: RECENT_READ_MAX,
         ..DataFilter::default()

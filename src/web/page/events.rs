@@ -49,8 +49,8 @@ async fn day(app: &App, device: &DeviceId, newest: &Datum) -> Result<Vec<Datum>,
     let mut after = None;
     for _ in 0..PAGES_MAX {
         let filter = DataFilter {
-            device: Some(device.clone()),
-            sensor: Some(newest.sensor.to_string()),
+            whose: device.clone().into(),
+            sensors: vec![newest.sensor.to_string()],
             from: Some(newest.time_received.minus(DAY)),
             after: after.clone(),
             limit: PAGE,

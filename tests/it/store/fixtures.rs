@@ -128,8 +128,8 @@ async fn has_rows(store: &Store, device: &DeviceId) {
     let (mut after, mut n) = (None, 0);
     loop {
         let filter = DataFilter {
-            device: Some(device.clone()),
-            sensor: Some("rows".to_owned()),
+            whose: device.clone().into(),
+            sensors: vec!["rows".to_owned()],
             after: after.clone(),
             limit: 5003,
             ..DataFilter::default()

@@ -215,7 +215,7 @@ async fn a_damaged_page_is_told_and_stays_as_it_is() {
     store.close().await;
     let store = open(&path).await.unwrap();
     let values = |name: &str| DataFilter {
-        device: Some(device(name, name).names.id),
+        whose: device(name, name).names.id.into(),
         limit: 999,
         ..DataFilter::default()
     };

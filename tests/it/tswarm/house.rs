@@ -115,8 +115,8 @@ impl House {
 
     async fn temperatures(&self, node: &str) -> Vec<Value> {
         let filter = DataFilter {
-            device: Some(self.device(node).names.id),
-            sensor: Some("temperature".to_owned()),
+            whose: self.device(node).names.id.into(),
+            sensors: vec!["temperature".to_owned()],
             limit: 1000,
             ..DataFilter::default()
         };

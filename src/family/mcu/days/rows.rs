@@ -56,7 +56,7 @@ impl Rows {
     pub(super) fn of(device: &DeviceId, from: Timestamp, to: Timestamp) -> Self {
         let times = (Some(from), Some(to));
         Self::new(DataFilter {
-            device: Some(device.clone()),
+            whose: device.clone().into(),
             from: times.0,
             to: times.1,
             ..DataFilter::default()

@@ -148,10 +148,10 @@ async fn compare(store: &Store, book: &Book, devices: &[DeviceId], pruned: i64) 
     let left = book.pruned(pruned);
     assert!(list(store, &DataFilter { limit: 97, ..DataFilter::default() }).await == left.listed(None));
     for id in devices {
-        let filter = DataFilter { device: Some(id.clone()), limit: 13, ..DataFilter::default() };
+        let filter = DataFilter { whose: id.clone().into(), limit: 13, ..DataFilter::default() };
         assert!(list(store, &filter).await == left.listed(Some(id)));
         let of_hr =
-            DataFilter { sensor: Some("hr".to_owned()), from: Some(at(40)), to: Some(at(90)), ..filter };
+            DataFilter { sensors: vec!["hr".to_owned()], from: Some(at(40)), to: Some(at(90)), ..filter };
         let mut expected = left.listed(Some(id));
         expected
             .retain(|(_, datum)| datum.sensor == *"hr" && (at(40)..at(90)).contains(&datum.time_received));
@@ -260,8 +260,8 @@ pub(crate) async fn what_is_brought_over_is_of_its_own_time(base: Base) {
     assert_eq!(read.all_devices().await.unwrap()[0].last_seen, Some(at(13 * hour)));
     // Found by their own times; the ledger has its own.
     let filter = DataFilter {
-        device: Some(device.names.id.clone()),
-        sensor: Some("n".to_owned()),
+        whose: device.names.id.clone().into(),
+        sensors: vec!["n".to_owned()],
         from: Some(at(hour)),
         to: Some(at(3 * hour)),
         limit: 10,
@@ -290,7 +290,7 @@ pub(crate) async fn what_is_brought_over_is_of_its_own_time(base: Base) {
     // The newest values outlive the others, wherever they stand.
     let prune = Prune::Entries { what: Bulk::Readings, below: Seq(6), limit: 100, bytes: None };
     store.write(Write::Prune(prune)).await.unwrap();
-    let filter = DataFilter { device: Some(device.names.id.clone()), limit: 10, ..DataFilter::default() };
+    let filter = DataFilter { whose: device.names.id.clone().into(), limit: 10, ..DataFilter::default() };
     let left = store.read().data(filter).await.unwrap();
     let left: Vec<_> = left.iter().map(|(_, datum)| (datum.seq.0, datum.sensor.as_str())).collect();
     assert_eq!(left, [(4, "n"), (4, "new"), (5, "old")]);

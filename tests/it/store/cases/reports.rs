@@ -65,7 +65,7 @@ pub(crate) async fn the_same_message_is_kept_once(base: Base) {
     }
     assert_eq!(verdicts, [Verdict::Ok, Verdict::Duplicate, Verdict::Ok, Verdict::Duplicate]);
     assert_eq!(store.read().stats().await.unwrap().messages, 4);
-    let values = DataFilter { device: Some(a.names.id), limit: 9, ..DataFilter::default() };
+    let values = DataFilter { whose: a.names.id.into(), limit: 9, ..DataFilter::default() };
     assert_eq!(store.read().data(values).await.unwrap().len(), 1);
     store.close().await;
 }
@@ -134,7 +134,7 @@ pub(crate) async fn values_come_in_pages(base: Base) {
         let mut after = None;
         let mut seen = Vec::new();
         loop {
-            let filter = DataFilter { device: device.clone(), after, limit: 3, ..DataFilter::default() };
+            let filter = DataFilter { whose: device.clone().map(homeport::store::Whose::One).unwrap_or_default(), after, limit: 3, ..DataFilter::default() };
             let before = filter.after.clone();
             let page = store.read().data(filter).await.unwrap();
             if page.is_empty() {
@@ -147,8 +147,8 @@ pub(crate) async fn values_come_in_pages(base: Base) {
         assert!(seen.is_sorted());
     }
     let count = |filter: DataFilter| async { store.read().data(filter).await.unwrap().len() };
-    let of_a = DataFilter { device: Some(a.names.id), limit: 99, ..DataFilter::default() };
-    assert_eq!(count(DataFilter { sensor: Some("s".to_owned()), ..of_a.clone() }).await, 3);
+    let of_a = DataFilter { whose: a.names.id.into(), limit: 99, ..DataFilter::default() };
+    assert_eq!(count(DataFilter { sensors: vec!["s".to_owned()], ..of_a.clone() }).await, 3);
     assert_eq!(count(DataFilter { from: Some(at(2)), ..of_a.clone() }).await, 2);
     assert_eq!(count(DataFilter { to: Some(at(3)), ..of_a }).await, 4);
     store.close().await;
