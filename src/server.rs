@@ -119,6 +119,8 @@ async fn compose(
         metrics: Some(metrics::source(hub.clone(), clock.clone(), certificate_files(config))),
         listeners: Some(Arc::new(listeners.clone())),
         device_url: listeners.addr(ListenerKind::Https).map(|addr| hosts::url(&hosts, addr.port())),
+        streams_max: Some(config.limits.streams_max_count),
+        stop: stop.clone(),
         ..WebSettings::default()
     };
     let admin_apart = listeners.kinds().any(|kind| kind == ListenerKind::Admin);

@@ -15,18 +15,24 @@ pub(super) struct Export {
     /// Of one device: its id, address or name.
     #[arg(long)]
     device: Option<String>,
-    /// Of one sensor.
+    /// Of this sensor; may be given several times.
     #[arg(long)]
-    sensor: Option<String>,
+    sensor: Vec<String>,
     /// Received at or after: RFC 3339.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// Received before: RFC 3339.
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
-    /// The form.
+    /// The file's kind.
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
+    /// How values become rows.
+    #[arg(long, value_enum, default_value = "long")]
+    form: Form,
+    /// Begin with a byte order mark, by which some spreadsheets know UTF-8.
+    #[arg(long)]
+    bom: bool,
     /// Add each value's label and how it is shown, in its unit, by the data dictionaries.
     #[arg(long)]
     labels: bool,
@@ -36,120 +42,72 @@ pub(super) struct Export {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A header line, then one value a line.
+    /// Rows of cells.
     Csv,
     /// One JSON object a line.
     Jsonl,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A value a row.
+    Long,
+    /// A record a row, with a column for each sensor.
+    Wide,
+    /// A block a device: Data, Time Received, Time Created.
+    Classic,
+}
+
 impl Export {
     pub(super) async fn run(&self, settings: &Global) -> Done {
         let client = self.connect.client(settings)?;
+        let ending = match self.format {
+            Format::Csv => "csv",
+            Format::Jsonl => "jsonl",
+        };
         let mut path = match &self.device {
             Some(name) => {
                 let record = device(&client, name).await?;
-                format!("/devices/{}/export.csv", escape(text(&record, "id")))
+                format!("/devices/{}/export.{ending}", escape(text(&record, "id")))
             }
-            None => "/export.csv".to_owned(),
+            None => format!("/export.{ending}"),
         };
-        let labels = self.labels.then(|| "true".to_owned());
-        let filter = [("sensor", &self.sensor), ("from", &self.from), ("to", &self.to), ("labels", &labels)];
-        for (at, (name, value)) in
-            filter.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value))).enumerate()
-        {
+        for (at, (name, value)) in self.query().into_iter().enumerate() {
             path.push(if at == 0 { '?' } else { '&' });
             path.push_str(name);
             path.push('=');
             path.push_str(&escape(value));
         }
         let mut body = client.stream(&path).await?;
-        let mut lines = Lines::default();
         let mut rows = 0_u64;
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
             rows += bytes_that_end_lines(&data);
-            match self.format {
-                Format::Csv => output::raw(&data)?,
-                Format::Jsonl => output::raw(&lines.take(&data)?)?,
-            }
+            output::raw(&data)?;
         }
-        if self.format == Format::Jsonl {
-            output::raw(&lines.take(b"\n")?)?;
-        }
-        output::note(&format!("{} values", rows.saturating_sub(1)));
+        output::note(&format!("{rows} lines"));
         Ok(())
+    }
+
+    fn query(&self) -> Vec<(&'static str, &str)> {
+        let form = match self.form {
+            Form::Long => None,
+            Form::Wide => Some("wide"),
+            Form::Classic => Some("classic"),
+        };
+        let mut query: Vec<_> = self.sensor.iter().map(|sensor| ("sensor", sensor.as_str())).collect();
+        let others = [
+            ("from", self.from.as_deref()),
+            ("to", self.to.as_deref()),
+            ("form", form),
+            ("labels", self.labels.then_some("true")),
+            ("bom", self.bom.then_some("true")),
+        ];
+        query.extend(others.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        query
     }
 }
 
 fn bytes_that_end_lines(data: &[u8]) -> u64 {
     data.iter().fold(0, |count, byte| count + u64::from(*byte == b'\n'))
-}
-
-/// CSV as it comes, whole lines of it turned into JSON lines.
-#[derive(Default)]
-struct Lines {
-    waiting: Vec<u8>,
-    header: Option<csv::StringRecord>,
-}
-
-impl Lines {
-    fn take(&mut self, data: &[u8]) -> anyhow::Result<Vec<u8>> {
-        self.waiting.extend_from_slice(data);
-        // A line end inside quotes is part of a value.
-        let mut quoted = false;
-        let mut end = 0;
-        for (at, byte) in self.waiting.iter().enumerate() {
-            match byte {
-                b'"' => quoted = !quoted,
-                b'\n' if !quoted => end = at + 1,
-                _ => {}
-            }
-        }
-        let whole: Vec<u8> = self.waiting.drain(..end).collect();
-        let mut out = Vec::new();
-        let mut reader =
-            csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(whole.as_slice());
-        for record in reader.records() {
-            let record = record?;
-            let Some(header) = &self.header else {
-                self.header = Some(record);
-                continue;
-            };
-            let object: serde_json::Map<String, serde_json::Value> = header
-                .iter()
-                .zip(record.iter())
-                .map(|(name, text)| (name.to_owned(), typed(name, text)))
-                .collect();
-            serde_json::to_writer(&mut out, &object)?;
-            out.push(b'\n');
-        }
-        Ok(out)
-    }
-}
-
-/// A value gets its type back; every other column is text.
-fn typed(name: &str, text: &str) -> serde_json::Value {
-    if text.is_empty() {
-        return serde_json::Value::Null;
-    }
-    let value = (name == "value").then(|| serde_json::from_str(text).ok()).flatten();
-    value.unwrap_or_else(|| text.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn csv_in_pieces_becomes_json_lines() {
-        let mut lines = Lines::default();
-        let mut out = Vec::new();
-        for piece in ["device,val", "ue\na,1.5\nb,\"x\n", "y\"\nc,\n"] {
-            out.extend(lines.take(piece.as_bytes()).unwrap());
-        }
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "{\"device\":\"a\",\"value\":1.5}\n{\"device\":\"b\",\"value\":\"x\\ny\"}\n{\"device\":\"c\",\"value\":null}\n"
-        );
-    }
 }

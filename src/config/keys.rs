@@ -267,6 +267,11 @@ back. 0 is any number."
         "Events a slow watcher may be behind before it misses some. Read at the start."
     ),
     key!(
+        "limits.streams_max_count",
+        limits.streams_max_count,
+        "Streams of events (/api/v1/stream) open at a time. Read at the start."
+    ),
+    key!(
         "limits.shutdown_time_s",
         limits.shutdown_time_s,
         "From the wish to stop to the end; what has not finished by then is cut."

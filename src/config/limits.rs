@@ -55,6 +55,8 @@ pub struct Limits {
     pub hashes_max_count: usize,
     /// Events a slow watcher may be behind before it misses some. Read at the start.
     pub feed_max_count: usize,
+    /// Streams of events (`/api/v1/stream`) open at a time. Read at the start.
+    pub streams_max_count: usize,
     /// From the wish to stop to the end; what has not finished by then is cut.
     pub shutdown_time_s: u64,
 }
@@ -86,6 +88,7 @@ impl Default for Limits {
             logins_max_per_minute: 10,
             hashes_max_count: 2,
             feed_max_count: 1024,
+            streams_max_count: 128,
             shutdown_time_s: 20,
         }
     }

@@ -1,8 +1,9 @@
 //! The live feed: what happened, told after it was committed.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::model::{CommandRecord, Datum, Device, DeviceRef, Direction, Seq, Timestamp, Verdict};
 use crate::store::{ReportWrite, Reported};
@@ -84,29 +85,96 @@ impl Feed {
 
 /// The hub's end of the feed.
 #[derive(Clone, Debug)]
-pub(super) struct Teller(broadcast::Sender<Arc<FeedEvent>>);
+pub(super) struct Teller {
+    told: broadcast::Sender<Arc<FeedEvent>>,
+    stirred: watch::Sender<()>,
+    slow: Arc<Mutex<Slow>>,
+}
+
+/// The last events that are in no ledger, counted: devices and commands.
+#[derive(Debug)]
+pub(super) struct Slow {
+    /// Tells this run of the server from others.
+    run: u32,
+    /// How many there were.
+    count: u64,
+    last: VecDeque<Arc<FeedEvent>>,
+}
+
+impl Slow {
+    /// This run of the server, and how many events there were.
+    pub(super) const fn mark(&self) -> (u32, u64) {
+        (self.run, self.count)
+    }
+
+    /// The events after the first `count`; `None` when they are not all there any more.
+    pub(super) fn since(&self, count: u64) -> Option<Vec<Arc<FeedEvent>>> {
+        let missing = usize::try_from(self.count.checked_sub(count)?).ok()?;
+        let from = self.last.len().checked_sub(missing)?;
+        Some(self.last.iter().skip(from).cloned().collect())
+    }
+
+    fn add(&mut self, event: Arc<FeedEvent>) {
+        self.count += 1;
+        self.last.push_back(event);
+        if self.last.len() > SLOW_MAX {
+            self.last.pop_front();
+        }
+    }
+}
+
+/// Events that are in no ledger, for watchers who were away for a moment.
+const SLOW_MAX: usize = 1024;
 
 impl Teller {
     /// A feed whose watchers may be `backlog` events behind.
     pub(super) fn new(backlog: usize) -> Self {
-        Self(broadcast::Sender::new(backlog.clamp(1, 1 << 20)))
+        let run = uuid::Uuid::new_v4().as_fields().0;
+        Self {
+            told: broadcast::Sender::new(backlog.clamp(1, 1 << 20)),
+            stirred: watch::Sender::new(()),
+            slow: Arc::new(Mutex::new(Slow { run, count: 0, last: VecDeque::new() })),
+        }
     }
 
     /// Tells everybody who watches now.
     pub(super) fn tell(&self, event: FeedEvent) {
-        // An error only says that nobody watches.
-        if self.0.receiver_count() > 0 {
-            drop(self.0.send(Arc::new(event)));
+        let event = Arc::new(event);
+        match *event {
+            FeedEvent::Message(_) | FeedEvent::Reading { .. } => {}
+            FeedEvent::State(_) | FeedEvent::Command(_) => self.slow().add(Arc::clone(&event)),
         }
+        // An error only says that nobody watches.
+        if self.watched() {
+            drop(self.told.send(event));
+        }
+        self.stir();
+    }
+
+    /// Lets those know who read for themselves that something is there to be read.
+    pub(super) fn stir(&self) {
+        if self.stirred.receiver_count() > 0 {
+            self.stirred.send_replace(());
+        }
+    }
+
+    /// Whoever reads for itself hears of everything by this.
+    pub(super) fn stirred(&self) -> watch::Receiver<()> {
+        self.stirred.subscribe()
+    }
+
+    /// What is in no ledger.
+    pub(super) fn slow(&self) -> MutexGuard<'_, Slow> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether telling is worth the trouble.
     pub(super) fn watched(&self) -> bool {
-        self.0.receiver_count() > 0
+        self.told.receiver_count() > 0
     }
 
     /// A new watcher, who hears what happens from now on.
     pub(super) fn watch(&self) -> Feed {
-        Feed(self.0.subscribe())
+        Feed(self.told.subscribe())
     }
 }

@@ -18,6 +18,8 @@ use super::credentials::Credentials;
 use super::device_tokens::Tokens;
 use super::feed::{Feed, FeedEvent, Teller};
 use super::files::Shelf;
+use super::follow::Tail;
+use super::holds::Holds;
 use super::recording::Recordings;
 use super::registry::Registry;
 use super::secrets::Passwords;
@@ -55,6 +57,8 @@ pub(super) struct Shared {
     pub(super) tried: Tried,
     /// How many devices this server has forgotten.
     pub(super) forgets: AtomicU64,
+    pub(super) holds: Arc<Holds>,
+    pub(super) tail: Tail,
     pub(super) porters: Porters,
     pub(super) recordings: Recordings,
     /// When learned rhythms were kept last, in microseconds.
@@ -83,6 +87,8 @@ impl Hub {
             password_changes: broadcast::Sender::new(16),
             tried: Tried::default(),
             forgets: AtomicU64::new(0),
+            holds: Arc::default(),
+            tail: Tail::default(),
             porters: Porters::default(),
             recordings: Recordings::default(),
             tasks: TaskTracker::new(),

@@ -391,6 +391,7 @@ impl Hub {
                 self.tell_readings(device, report, reported.seq);
             }
         }
+        teller.stir();
         self.tell_commands(reported.settled.map(|settled| settled.command).into_iter().collect());
     }
 

@@ -97,6 +97,9 @@ impl Retention {
 
     /// Removes what is too old, then the oldest of what is too much.
     async fn thin(&mut self, hub: &Hub, what: Bulk, age: u32, bytes_max: u64) -> Result<bool, HubError> {
+        if what == Bulk::Readings && hub.history_is_held() {
+            return Ok(false);
+        }
         let mut more = false;
         if age > 0 {
             let below = hub.since(age).await?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Hub, HubError};
+use super::{Caller, Hub, HubError, Whose};
 use crate::model::{DeviceId, Role, Sees, UserId};
 
 mod records;
@@ -166,6 +166,16 @@ impl Scope {
             Self::All => true,
             Self::Only(devices) => device.is_some_and(|device| devices.contains(device)),
             Self::But(devices) => device.is_none_or(|device| !devices.contains(device)),
+        }
+    }
+}
+
+impl From<Scope> for Whose {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::All => Self::All,
+            Scope::Only(devices) => Self::Only(Arc::new(devices.into_iter().collect())),
+            Scope::But(devices) => Self::But(Arc::new(devices)),
         }
     }
 }

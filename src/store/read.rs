@@ -72,7 +72,8 @@ pub struct DataFilter {
     pub from: Option<Timestamp>,
     /// Received before.
     pub to: Option<Timestamp>,
-    /// Of ledger entries up to this one: what is stored later is not looked at.
+    /// Of ledger entries up to this one: what is stored later is not looked at. Who sets it has had them filed
+    /// ([`super::Write::File`]), so that a list of many pages asks for that once.
     pub upto: Option<Seq>,
     /// The newest first.
     pub newest_first: bool,

@@ -53,6 +53,11 @@ pub(crate) fn secret(headers: &HeaderMap) -> Option<SecretString> {
     cookie(headers).map(|text| SecretString::from(text.to_owned()))
 }
 
+/// Whether what counts of a request is the cookie, which browsers send by themselves.
+pub(crate) fn is_by_cookie(headers: &HeaderMap) -> bool {
+    scheme(headers, "bearer").is_none() && cookie(headers).is_some()
+}
+
 /// The session cookie's text.
 fn cookie(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());

@@ -19,8 +19,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, Uri};
+use tokio_util::sync::CancellationToken;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
+use self::api::stream::{StreamLimits, Streams};
 pub use self::code::Code;
 use self::error::WebError;
 pub use self::listeners::{ListenerNote, ListenerTurned, Listeners};
@@ -47,7 +49,16 @@ pub struct WebSettings {
     pub listeners: Option<Arc<dyn Listeners>>,
     /// The URL at which devices reach the server, where its caller did not say another: `https://homeport.example:8443`.
     pub device_url: Option<String>,
+    /// How many streams of events may be open at a time; `None` is [`STREAMS_MAX`].
+    pub streams_max: Option<usize>,
+    /// The wish that what never ends by itself ends.
+    pub stop: CancellationToken,
 }
+
+/// Streams of events that may be open at a time, unless an operator says otherwise.
+pub const STREAMS_MAX: usize = 128;
+/// Those of one user: a browser opens one a page.
+const USER_STREAMS_MAX: usize = 16;
 
 /// Looks up what the metrics tell, in Prometheus' text form.
 pub type Metrics = Arc<dyn Fn() -> BoxFuture<'static, Result<String, HubError>> + Send + Sync>;
@@ -63,6 +74,9 @@ pub(crate) struct App {
     device_url: Option<Arc<str>>,
     /// What the API describes itself as.
     description: bytes::Bytes,
+    trusted_origins: Arc<[String]>,
+    streams: Streams,
+    stop: CancellationToken,
 }
 
 impl App {
@@ -111,6 +125,12 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
         metrics: settings.metrics,
         listeners: settings.listeners,
         device_url: settings.device_url.map(Arc::from),
+        trusted_origins: settings.trusted_origins.clone().into(),
+        streams: Streams::new(StreamLimits {
+            all_max: settings.streams_max.unwrap_or(STREAMS_MAX),
+            user_max: USER_STREAMS_MAX,
+        }),
+        stop: settings.stop,
     };
     let mut csrf = CsrfLayer::new();
     for origin in &settings.trusted_origins {

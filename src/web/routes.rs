@@ -14,7 +14,7 @@ use super::App;
 use super::api::{
     backup, calibration, calls, captures, commands, data, days, devices, dictionaries, export, files,
     handshakes, health, ledger, listeners, messages, metrics, people, picture, recording, schedules, secrets,
-    sign_in, templates, timeline, transfers, tswarm,
+    sign_in, stream, templates, timeline, transfers, tswarm,
 };
 use super::auth::Proof;
 use super::describe;
@@ -123,7 +123,11 @@ fn equipment() -> Vec<Row> {
         api("GET", "/api/v1/devices/{id}/days/{day}", viewer, routes!(days::download)),
         api("PUT", "/api/v1/days/{name}", operator, routes!(days::import)).house(),
         api("GET", "/api/v1/devices/{id}/export.csv", viewer, routes!(export::one)),
+        api("GET", "/api/v1/devices/{id}/export.jsonl", viewer, routes!(export::one_lines)),
+        api("GET", "/api/v1/data", viewer, routes!(data::all)),
         api("GET", "/api/v1/export.csv", viewer, routes!(export::all)),
+        api("GET", "/api/v1/export.jsonl", viewer, routes!(export::all_lines)),
+        api("GET", "/api/v1/stream", viewer, routes!(stream::watch)),
         api("GET", "/api/v1/dictionaries", viewer, routes!(dictionaries::list)).house(),
         api("GET", "/api/v1/templates", viewer, routes!(templates::list)).house(),
         api("PUT", "/api/v1/templates", operator, routes!(templates::put)).house(),

@@ -53,8 +53,9 @@ fn chosen(
 
 /// Messages behind an entry, the oldest first.
 pub(super) fn after(db: &Connection, entry: Seq, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
-    let mut query = db
-        .prepare_cached(&format!("{MESSAGES} FROM message m {NAMES} WHERE m.seq > ? ORDER BY m.seq LIMIT ?"))?;
+    let mut query = db.prepare_cached(&format!(
+        "{MESSAGES} FROM message m {NAMES} WHERE m.seq > ? ORDER BY m.seq LIMIT ?"
+    ))?;
     let messages = query.query_map((entry.0, limit), message)?;
     Ok(messages.collect::<Result<_, _>>()?)
 }

@@ -47,7 +47,11 @@ pub(super) fn data(db: &Connection, filter: &DataFilter) -> Result<Vec<(DeviceId
 
 /// The first and the last entry that values of some times can be of; `None` when there are none. Without times it is
 /// not worth a look.
-fn extent(db: &Connection, filter: &DataFilter, (from, to): (i64, i64)) -> Result<Option<(i64, i64)>, StoreError> {
+fn extent(
+    db: &Connection,
+    filter: &DataFilter,
+    (from, to): (i64, i64),
+) -> Result<Option<(i64, i64)>, StoreError> {
     if filter.from.is_none() && filter.to.is_none() {
         return Ok(Some((i64::MIN, i64::MAX)));
     }

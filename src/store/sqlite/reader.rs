@@ -167,6 +167,9 @@ impl Reader for Readers {
     }
 
     fn data(&self, filter: DataFilter) -> Answer<'_, Vec<(DeviceId, Datum)>> {
+        if filter.upto.is_some() {
+            return self.ask(move |db| read_pages::data(db, &filter));
+        }
         self.ask_filed(move |db| read_pages::data(db, &filter))
     }
 

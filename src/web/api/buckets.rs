@@ -72,7 +72,7 @@ pub(super) async fn list(
     let from = params.time("from")?;
     let from = from.ok_or_else(|| WebError::field("from", "buckets need from, the time they begin at"))?;
     check(from, to, length_s)?;
-    let sensors = params.texts("sensor").map(str::to_owned).collect();
+    let sensors = super::data::sensors(params)?;
     let filter = BucketFilter { device, sensors, from, to, length_s };
     let buckets = app.hub.buckets(filter).await?;
     Ok(Listed::whole(buckets.iter().map(|bucket| BucketShape::new(bucket, &wanted)).collect()))

@@ -1,37 +1,38 @@
-//! Everything measured, as one stream: CSV in long form, or a JSON object a line.
+//! Everything measured, as one stream: CSV in long, wide or classic form, or a JSON object a line.
+//!
+//! What it tells is what was stored when it began: nothing of a later ledger entry, and nothing twice. It is read page by
+//! page, each when the one before has gone out, so a slow reader costs one page of memory and holds no read of the store
+//! open.
 
-use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+mod cells;
+mod records;
+mod rows;
+#[cfg(test)]
+mod tests;
 
-use axum::body::{Body, HttpBody};
+use std::collections::{BTreeSet, VecDeque};
+
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
+use futures_util::stream;
 use http::header;
-use hyper::body::Frame;
-use serde_json::json;
 
+use self::rows::{Form, Layout, Walk};
+use super::data;
 use super::device_for;
-use crate::core::{After, DataFilter, HubError, Level, Sight, StoreError};
-use crate::dictionary::{Chosen, Explained};
+use crate::core::{DataFilter, DeviceFilter, Hub, HubError, Level, Sight, Whose};
 use crate::http::query;
-use crate::model::{Datum, DeviceId, Value};
+use crate::model::DeviceRef;
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::code::refused;
-use crate::web::describe::params::Span;
+use crate::web::describe::params::{ExportForm, Span, Values};
 use crate::web::error::WebError;
 use crate::web::params::{Name, Params};
 
-/// Values read from the store at a time; what a slow reader holds in memory.
-const PAGE_VALUES: u32 = 2000;
-const HEAD: &str = "device,sensor,value,unit,time_received,time_created\r\n";
-const HEAD_WITH_LABELS: &str = "device,sensor,value,unit,time_received,time_created,label,shown\r\n";
-
-#[derive(Clone, Copy, Debug)]
+/// The file's kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Csv,
     Jsonl,
@@ -47,12 +48,23 @@ impl Format {
     }
 }
 
-/// What the rows look like.
-#[derive(Clone, Copy, Debug)]
-struct Form {
-    format: Format,
-    /// Whether each value's label, and how it is shown in its unit, stand beside it. The value stays raw.
-    labels: bool,
+/// How values become rows, as asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Long,
+    Wide,
+    Classic,
+}
+
+impl Shape {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "long" => Some(Self::Long),
+            "wide" => Some(Self::Wide),
+            "classic" => Some(Self::Classic),
+            _ => None,
+        }
+    }
 }
 
 fn truth(text: &str) -> Option<bool> {
@@ -63,64 +75,87 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// All values as one stream.
+/// Of everything that the caller sees, as CSV.
 #[utoipa::path(get, path = "/api/v1/export.csv",
     params(
         ("device" = Option<String>, Query, description = "of this device: id, address or name"),
-        ("sensor" = Option<String>, Query, description = "of this sensor"),
-        ("format" = Option<String>, Query, description = "csv or jsonl"),
-        ("labels" = Option<bool>, Query, description = "with what the values are called and mean"),
-        Span,
-    ),
-    responses((status = 200, content((String = "text/csv"), (String = "application/jsonl"))), refused::NotFound))]
+        Values, ExportForm, Span),
+    responses((status = 200, content((String = "text/csv"), (String = "application/jsonl"))), refused::NotFound, refused::Conflict))]
 pub(crate) async fn all(
     State(app): State<App>,
     By(caller): By,
     params: Params,
 ) -> Result<Response, WebError> {
     let sight = app.hub.sight(&caller);
-    let device = params.text("device").map(|text| app.hub.find_seen(&sight, text)).transpose()?;
-    export(app, sight, &params, device.map(|device| device.names.id), "data")
+    everything(app, sight, &params, Format::Csv).await
 }
 
-/// A device's values as one stream.
-#[utoipa::path(get, path = "/api/v1/devices/{id}/export.csv",
+/// Of everything that the caller sees, as JSON lines.
+#[utoipa::path(get, path = "/api/v1/export.jsonl",
     params(
-        ("sensor" = Option<String>, Query, description = "of this sensor"),
-        ("format" = Option<String>, Query, description = "csv or jsonl"),
-        ("labels" = Option<bool>, Query, description = "with what the values are called and mean"),
-        Span,
-    ),
+        ("device" = Option<String>, Query, description = "of this device: id, address or name"),
+        Values, ExportForm, Span),
+    responses((status = 200, content((String = "text/csv"), (String = "application/jsonl"))), refused::NotFound, refused::Conflict))]
+pub(crate) async fn all_lines(
+    State(app): State<App>,
+    By(caller): By,
+    params: Params,
+) -> Result<Response, WebError> {
+    let sight = app.hub.sight(&caller);
+    everything(app, sight, &params, Format::Jsonl).await
+}
+
+/// Of one device, as CSV.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/export.csv",
+    params(Values, ExportForm, Span),
     responses((status = 200, content((String = "text/csv"), (String = "application/jsonl")))))]
 pub(crate) async fn one(
     State(app): State<App>,
-    Name(id): Name,
     By(caller): By,
+    Name(id): Name,
     params: Params,
 ) -> Result<Response, WebError> {
     let device = device_for(&app, &caller, &id, Level::View)?;
     let sight = app.hub.sight(&caller);
-    export(app, sight, &params, Some(device.names.id), &device.names.name)
+    export(app, sight, &params, device.names.id.into(), &device.names.name, Format::Csv).await
 }
 
-fn export(
+/// Of one device, as JSON lines.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/export.jsonl",
+    params(Values, ExportForm, Span),
+    responses((status = 200, content((String = "text/csv"), (String = "application/jsonl")))))]
+pub(crate) async fn one_lines(
+    State(app): State<App>,
+    By(caller): By,
+    Name(id): Name,
+    params: Params,
+) -> Result<Response, WebError> {
+    let device = device_for(&app, &caller, &id, Level::View)?;
+    let sight = app.hub.sight(&caller);
+    export(app, sight, &params, device.names.id.into(), &device.names.name, Format::Jsonl).await
+}
+
+async fn everything(app: App, sight: Sight, params: &Params, format: Format) -> Result<Response, WebError> {
+    let whose = match params.text("device") {
+        Some(text) => app.hub.find_seen(&sight, text)?.names.id.into(),
+        None => sight.scope().into(),
+    };
+    export(app, sight, params, whose, "data", format).await
+}
+
+async fn export(
     app: App,
     sight: Sight,
     params: &Params,
-    device: Option<DeviceId>,
+    whose: Whose,
     name: &str,
+    format: Format,
 ) -> Result<Response, WebError> {
-    let format = params.word("format", Format::parse, "csv, jsonl")?.unwrap_or(Format::Csv);
-    let labels = params.word("labels", truth, "true, false")?.unwrap_or(false);
-    let filter = DataFilter {
-        device,
-        sensor: params.text("sensor").map(str::to_owned),
-        from: params.time("from")?,
-        // What arrives while the stream runs belongs to the next one, or it might never end.
-        to: Some(params.time("to")?.unwrap_or_else(|| app.hub.now())),
-        after: None,
-        limit: PAGE_VALUES,
-    };
+    let format = params.word("format", Format::parse, "csv, jsonl")?.unwrap_or(format);
+    let filter = DataFilter { after: None, limit: data::PAGE_VALUES, ..data::filter(params, whose)? };
+    let form = form(&app, &sight, params, &filter, format).await?;
+    let (history, upto) = data::snapshot(&app.hub).await?;
+    let filter = DataFilter { upto: Some(upto), ..filter };
     let (kind, ending) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::Jsonl => ("application/jsonl", "jsonl"),
@@ -130,7 +165,102 @@ fn export(
         (header::CONTENT_DISPOSITION, attachment(name, ending)),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    Ok((headers, Body::new(Rows::new(app, sight, filter, Form { format, labels }))).into_response())
+    let walk = Walk::new(app, sight, filter, form, history);
+    let pieces = stream::try_unfold(walk, async |mut walk| {
+        let piece = walk.piece().await.inspect_err(|error| {
+            // The connection breaks off, so that nobody takes half a file for a whole one.
+            tracing::error!(%error, "an export broke off");
+        })?;
+        Ok::<_, HubError>(piece.map(|piece| (piece, walk)))
+    });
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+/// What the rows look like, and whether all that is asked for goes together.
+async fn form(
+    app: &App,
+    sight: &Sight,
+    params: &Params,
+    filter: &DataFilter,
+    format: Format,
+) -> Result<Form, WebError> {
+    let shape = params.word("form", Shape::parse, "long, wide, classic")?.unwrap_or(Shape::Long);
+    let labels = params.word("labels", truth, "true, false")?.unwrap_or(false);
+    let bom = params.word("bom", truth, "true, false")?.unwrap_or(false);
+    if bom && format == Format::Jsonl {
+        return Err(WebError::field("bom", "JSON lines begin with no byte order mark: bom is for csv"));
+    }
+    if labels && shape != Shape::Long {
+        return Err(WebError::field("labels", "labels are columns of the long form"));
+    }
+    if filter.newest_first && shape == Shape::Classic {
+        return Err(WebError::field("order", "blocks of devices are told the oldest first"));
+    }
+    let layout = match (format, shape) {
+        (Format::Csv, Shape::Long) => Layout::Long { labels },
+        (Format::Jsonl, Shape::Long) => Layout::Lines { labels },
+        (Format::Csv, Shape::Wide) => Layout::Wide(columns(app, sight, filter).await?),
+        (Format::Jsonl, Shape::Wide) => Layout::WideLines,
+        (Format::Csv, Shape::Classic) => Layout::Classic(devices(app, &filter.whose).await?),
+        (Format::Jsonl, Shape::Classic) => {
+            return Err(WebError::field("form", "the classic form is CSV: JSON lines are long or wide"));
+        }
+    };
+    Ok(Form { layout, bom })
+}
+
+/// A column for every sensor that was asked for, or that the devices have, by name.
+async fn columns(app: &App, sight: &Sight, filter: &DataFilter) -> Result<Vec<String>, WebError> {
+    let mut columns: BTreeSet<String> = filter.sensors.iter().cloned().collect();
+    if columns.is_empty() {
+        for device in devices(app, &filter.whose).await? {
+            if !sight.sees(&device.id) {
+                continue;
+            }
+            let latest = app.hub.latest(&device.id).await?;
+            columns.extend(latest.into_iter().map(|datum| datum.sensor.into()));
+            if columns.len() > COLUMNS_MAX {
+                let message = format!(
+                    "these devices have more than {COLUMNS_MAX} sensors together: name those that shall be columns, or \
+                     ask for one device"
+                );
+                return Err(WebError::field("sensor", message));
+            }
+        }
+    }
+    Ok(columns.into_iter().collect())
+}
+
+/// The devices that an export is of, by name.
+async fn devices(app: &App, whose: &Whose) -> Result<VecDeque<DeviceRef>, HubError> {
+    let mut found = VecDeque::new();
+    if let Whose::One(id) = whose {
+        found.extend(app.hub.device(id).map(|device| device.names));
+        return Ok(found);
+    }
+    each_device(&app.hub, |device| {
+        if whose.holds(&device.id) {
+            found.push_back(device);
+        }
+    })
+    .await?;
+    Ok(found)
+}
+
+async fn each_device(hub: &Hub, mut tell: impl FnMut(DeviceRef)) -> Result<(), HubError> {
+    let mut after = None;
+    loop {
+        let filter = DeviceFilter { after: after.take(), limit: DEVICES, ..DeviceFilter::default() };
+        let page = hub.devices(filter).await?;
+        let full = page.len() >= usize::try_from(DEVICES).unwrap_or(usize::MAX);
+        for device in page {
+            after = Some((device.names.name.clone(), device.names.id.clone()));
+            tell(device.names);
+        }
+        if !full {
+            return Ok(());
+        }
+    }
 }
 
 /// The file's name, plain for old programs and exact for the others (RFC 6266).
@@ -140,207 +270,7 @@ fn attachment(name: &str, ending: &str) -> String {
     format!("attachment; filename=\"{plain}.{ending}\"; filename*=UTF-8''{}.{ending}", query::escape(name))
 }
 
-type Page = Pin<Box<dyn Future<Output = Result<(Vec<u8>, Option<After>), HubError>> + Send>>;
-
-/// The body: reads a page when the one before has gone out, so a slow reader costs one page of memory.
-struct Rows {
-    read: Arc<dyn Fn(Option<After>) -> Page + Send + Sync>,
-    head: Option<Bytes>,
-    next: Option<Page>,
-}
-
-impl Rows {
-    fn new(app: App, sight: Sight, filter: DataFilter, form: Form) -> Self {
-        let read: Arc<dyn Fn(Option<After>) -> Page + Send + Sync> = Arc::new(move |after| {
-            let (app, sight) = (app.clone(), sight.clone());
-            Box::pin(page(app, sight, DataFilter { after, ..filter.clone() }, form))
-        });
-        let head = match (form.format, form.labels) {
-            (Format::Csv, false) => Some(HEAD),
-            (Format::Csv, true) => Some(HEAD_WITH_LABELS),
-            (Format::Jsonl, _) => None,
-        };
-        let head = head.map(|head| Bytes::from_static(head.as_bytes()));
-        Self { next: Some(read(None)), read, head }
-    }
-}
-
-impl HttpBody for Rows {
-    type Data = Bytes;
-    type Error = HubError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, HubError>>> {
-        if let Some(head) = self.head.take() {
-            return Poll::Ready(Some(Ok(Frame::data(head))));
-        }
-        let Some(page) = self.next.as_mut() else { return Poll::Ready(None) };
-        let read = ready!(page.as_mut().poll(cx));
-        self.next = None;
-        match read {
-            // The connection breaks off, so that nobody takes half a file for a whole one.
-            Err(error) => {
-                tracing::error!(%error, "an export broke off");
-                Poll::Ready(Some(Err(error)))
-            }
-            Ok((bytes, after)) => {
-                self.next = after.map(|after| (self.read)(Some(after)));
-                Poll::Ready(
-                    Some(bytes).filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes.into()))),
-                )
-            }
-        }
-    }
-}
-
-/// One row: a value with its device's name and, where asked for, what it means.
-struct Row<'d> {
-    device: String,
-    datum: &'d Datum,
-    /// What it means; `None` when no dictionary knows the sensor, or nobody asked.
-    meaning: Option<Explained>,
-}
-
-async fn page(
-    app: App,
-    sight: Sight,
-    mut filter: DataFilter,
-    form: Form,
-) -> Result<(Vec<u8>, Option<After>), HubError> {
-    let full = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    let (values, after) = loop {
-        let before = filter.after.clone();
-        let mut values = app.hub.data(filter.clone()).await?;
-        let after = After::last_of(&values, before.as_ref()).filter(|_| values.len() >= full);
-        let scope = sight.scope();
-        values.retain(|(device, _)| scope.holds(Some(device)));
-        // A page without a row would look like the end.
-        match after {
-            Some(after) if values.is_empty() => filter.after = Some(after),
-            after => break (values, after),
-        }
-    };
-    let mut known: HashMap<DeviceId, (String, Chosen)> = HashMap::new();
-    let rows = values.iter().map(|(id, datum)| {
-        let (device, chosen) = known.entry(id.clone()).or_insert_with(|| names_of(&app, id));
-        let meaning = form.labels.then(|| chosen.explain(&datum.sensor, &datum.value)).flatten();
-        Row { device: device.clone(), datum, meaning }
-    });
-    let bytes = match form.format {
-        Format::Csv => csv_rows(rows, form.labels),
-        Format::Jsonl => jsonl_rows(rows, form.labels),
-    };
-    let bytes =
-        bytes.ok_or_else(|| HubError::Store(StoreError::Failed("a row has no text form".to_owned())))?;
-    Ok((bytes, after))
-}
-
-fn names_of(app: &App, id: &DeviceId) -> (String, Chosen) {
-    match app.hub.device(id) {
-        Some(device) => {
-            let chosen = app.meanings(&device.names);
-            (device.names.name, chosen)
-        }
-        None => (id.to_string(), Chosen::default()),
-    }
-}
-
-fn csv_rows<'d>(rows: impl Iterator<Item = Row<'d>>, labels: bool) -> Option<Vec<u8>> {
-    let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for Row { device, datum, meaning } in rows {
-        let created = datum.time_created.map(|at| at.to_string()).unwrap_or_default();
-        let unit = meaning.as_ref().and_then(|meaning| meaning.unit.clone()).unwrap_or_default();
-        let mut cells = vec![
-            inert(device),
-            inert(datum.sensor.to_string()),
-            cell(&datum.value),
-            inert(unit),
-            datum.time_received.to_string(),
-            created,
-        ];
-        if labels {
-            let (label, shown) = meaning.map(|meaning| (meaning.label, meaning.shown)).unwrap_or_default();
-            // A number that is shown is no formula.
-            let shown = if shown.parse::<f64>().is_ok() { shown } else { inert(shown) };
-            cells.extend([inert(label), shown]);
-        }
-        out.write_record(cells).ok()?;
-    }
-    out.into_inner().ok()
-}
-
-fn jsonl_rows<'d>(rows: impl Iterator<Item = Row<'d>>, labels: bool) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    for Row { device, datum, meaning } in rows {
-        let mut line = json!({
-            "device": device,
-            "sensor": datum.sensor,
-            "value": datum.value,
-            "unit": null,
-            "time_received": datum.time_received,
-            "time_created": datum.time_created,
-        });
-        if let (true, Some(object)) = (labels, line.as_object_mut()) {
-            let meaning = meaning.as_ref();
-            object.insert("unit".to_owned(), json!(meaning.and_then(|meaning| meaning.unit.as_deref())));
-            object.insert("label".to_owned(), json!(meaning.map(|meaning| &meaning.label)));
-            object.insert("shown".to_owned(), json!(meaning.map(|meaning| &meaning.shown)));
-        }
-        serde_json::to_writer(&mut out, &line).ok()?;
-        out.push(b'\n');
-    }
-    Some(out)
-}
-
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Bool(value) => value.to_string(),
-        Value::Integer(value) => value.to_string(),
-        Value::Real(value) => value.to_string(),
-        Value::Text(value) => inert(value.clone()),
-        Value::Gap(_) => String::new(),
-    }
-}
-
-/// Text that a spreadsheet would carry out becomes text that it shows.
-fn inert(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Timestamp;
-
-    #[test]
-    fn formulas_are_inert_and_numbers_stay() {
-        let at = Timestamp::from_micros(0);
-        let datum = |value| Datum {
-            sensor: "s".into(),
-            value,
-            time_received: at,
-            time_created: None,
-            seq: crate::model::Seq(1),
-            counts: true,
-        };
-        let data = [
-            datum(Value::Text("=1+1".to_owned())),
-            datum(Value::Integer(-5)),
-            datum(Value::Text("a,\"b".to_owned())),
-        ];
-        let rows =
-            csv_rows(data.iter().map(|datum| Row { device: "@d".to_owned(), datum, meaning: None }), false)
-                .unwrap();
-        let text = String::from_utf8(rows).unwrap();
-        let want = "'@d,s,'=1+1,,1970-01-01T00:00:00.000000Z,\r\n'@d,s,-5,,1970-01-01T00:00:00.000000Z,\r\n\
-                    '@d,s,\"a,\"\"b\",,1970-01-01T00:00:00.000000Z,\r\n";
-        assert_eq!(text, want);
-    }
-
-    #[test]
-    fn a_file_name_cannot_leave_its_quotes() {
-        assert_eq!(attachment("a\"b", "csv"), "attachment; filename=\"a_b.csv\"; filename*=UTF-8''a%22b.csv");
-    }
-}
+/// Columns of the wide form: more than spreadsheets are read by people with.
+const COLUMNS_MAX: usize = 1000;
+/// Devices looked up at a time.
+const DEVICES: u32 = 500;

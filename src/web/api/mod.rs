@@ -25,6 +25,7 @@ pub(crate) mod recording;
 pub(crate) mod schedules;
 pub(crate) mod secrets;
 pub(crate) mod sign_in;
+pub(crate) mod stream;
 pub(crate) mod templates;
 pub(crate) mod timeline;
 pub(crate) mod transfers;

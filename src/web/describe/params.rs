@@ -15,6 +15,30 @@ pub(crate) struct Paged {
     cursor: Option<String>,
 }
 
+/// Which values.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Values {
+    /// Of this sensor; repeat it for several, 256 at most.
+    sensor: Option<String>,
+    /// `asc` is the oldest first, `desc` the newest.
+    order: Option<String>,
+}
+
+/// What an export looks like.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExportForm {
+    /// A value a row (`long`), a record a row with a column for each sensor (`wide`), or a block a device (`classic`).
+    form: Option<String>,
+    /// `csv` or `jsonl`.
+    format: Option<String>,
+    /// With what the values are called and mean.
+    labels: Option<bool>,
+    /// Whether the CSV begins with a byte order mark.
+    bom: Option<bool>,
+}
+
 /// A stretch of time.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -3,6 +3,7 @@
 
 mod board;
 mod client;
+mod events;
 mod module;
 mod node;
 mod program;
@@ -10,6 +11,7 @@ mod rehearsal;
 
 pub(crate) use board::{ACCEPT, Board, Mask, frame};
 pub(crate) use client::{Answer, Client};
+pub(crate) use events::{Event, Events};
 pub(crate) use module::{Module, crc, encoded, okm};
 pub(crate) use node::{Node, Quirks};
 pub(crate) use program::{Program, RunAs, am_root, micropython, settled};

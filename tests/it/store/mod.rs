@@ -1,7 +1,7 @@
 //! The store's tests: one list of cases, which every engine must pass, and what only one engine has.
 
 mod backup;
-mod cases;
+pub(crate) mod cases;
 mod fixtures;
 #[cfg(feature = "postgres")]
 mod on_postgres;

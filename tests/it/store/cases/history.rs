@@ -1,9 +1,10 @@
 //! What was measured, against a list that a test keeps beside the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use homeport::model::{Datum, DeviceId, Gap, Reading, Seq, Timestamp, Value};
-use homeport::store::{After, BucketFilter, Bulk, DataFilter, Outcome, Prune, Store, Write, audit};
+use homeport::store::{After, BucketFilter, Bulk, DataFilter, Outcome, Prune, Store, Whose, Write, audit};
 
 use super::{at, device, report, store_report};
 use crate::store::Base;
@@ -147,6 +148,7 @@ async fn list(store: &Store, filter: &DataFilter) -> Vec<(DeviceId, Datum)> {
 async fn compare(store: &Store, book: &Book, devices: &[DeviceId], pruned: i64) {
     let left = book.pruned(pruned);
     assert!(list(store, &DataFilter { limit: 97, ..DataFilter::default() }).await == left.listed(None));
+    other_ways(store, &left, devices).await;
     for id in devices {
         let filter = DataFilter { whose: id.clone().into(), limit: 13, ..DataFilter::default() };
         assert!(list(store, &filter).await == left.listed(Some(id)));
@@ -171,6 +173,52 @@ async fn compare(store: &Store, book: &Book, devices: &[DeviceId], pruned: i64) 
                 })
                 .collect();
             assert_eq!(found, book.buckets(id, i64::from(length_s), pruned), "{length_s}");
+        }
+    }
+}
+
+/// Lists the same backwards, of some devices, of some sensors, up to an entry, in pages of several lengths.
+async fn other_ways(store: &Store, left: &Book, devices: &[DeviceId]) {
+    let whole = left.listed(None);
+    let upto = whole.last().map_or(0, |(_, datum)| datum.seq.0) * 2 / 3;
+    let one = Arc::new(HashSet::from([devices[0].clone()]));
+    // More than are read one by one.
+    let many = devices.iter().cloned().chain((0..40).map(|number| DeviceId::new(&format!("no {number}"))));
+    let ways = [
+        Whose::All,
+        devices[0].clone().into(),
+        Whose::Only(Arc::new(devices.iter().cloned().collect())),
+        Whose::Only(Arc::new(many.collect())),
+        Whose::Only(Arc::new(HashSet::new())),
+        Whose::But(one),
+    ];
+    store.write(Write::File).await.unwrap();
+    for (whose, limit) in ways.into_iter().zip([1, 2, 7, 13, 97, 1000]) {
+        for newest_first in [false, true] {
+            for (from, to) in [(None, None), (Some(at(40)), Some(at(90)))] {
+                let filter = DataFilter {
+                    whose: whose.clone(),
+                    sensors: vec!["hr".to_owned(), "a".to_owned()],
+                    from,
+                    to,
+                    upto: Some(Seq(upto)),
+                    newest_first,
+                    limit,
+                    ..DataFilter::default()
+                };
+                let mut wanted = whole.clone();
+                wanted.retain(|(id, datum)| {
+                    whose.holds(id)
+                        && datum.seq.0 <= upto
+                        && ["hr", "a"].contains(&datum.sensor.as_str())
+                        && from.is_none_or(|from| datum.time_received >= from)
+                        && to.is_none_or(|to| datum.time_received < to)
+                });
+                if newest_first {
+                    wanted.reverse();
+                }
+                assert!(list(store, &filter).await == wanted, "{filter:?}");
+            }
         }
     }
 }

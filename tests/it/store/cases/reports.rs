@@ -134,7 +134,12 @@ pub(crate) async fn values_come_in_pages(base: Base) {
         let mut after = None;
         let mut seen = Vec::new();
         loop {
-            let filter = DataFilter { whose: device.clone().map(homeport::store::Whose::One).unwrap_or_default(), after, limit: 3, ..DataFilter::default() };
+            let filter = DataFilter {
+                whose: device.clone().map(homeport::store::Whose::One).unwrap_or_default(),
+                after,
+                limit: 3,
+                ..DataFilter::default()
+            };
             let before = filter.after.clone();
             let page = store.read().data(filter).await.unwrap();
             if page.is_empty() {
