@@ -99,6 +99,19 @@ impl<'f, K: Clone> Listing<'f, K> {
         self.values.len() >= self.limit() + usize::try_from(self.passed).unwrap_or(usize::MAX)
     }
 
+    /// How many messages to look at next, after `seen` of them: about as many as have what is missing. So neither a list
+    /// of messages with many values holds far more than its own, nor is one of few read in many steps.
+    pub(crate) fn stretch(&self, seen: u32) -> u32 {
+        let found = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        if seen == 0 {
+            return STRETCH_MIN;
+        }
+        let missing =
+            u64::from(self.filter.limit.saturating_sub(found)).saturating_add(u64::from(self.passed));
+        let wanted = missing.saturating_mul(u64::from(seen)) / u64::from(found.max(1)) + 1;
+        u32::try_from(wanted).unwrap_or(u32::MAX).clamp(STRETCH_MIN, STRETCH_MAX)
+    }
+
     /// The list.
     pub(crate) fn finish(mut self) -> Vec<(K, Datum)> {
         // Stable: values of one sensor in one message stay in their order.
@@ -139,3 +152,7 @@ impl<'f, K: Clone> Listing<'f, K> {
             .is_some_and(|after| datum.seq == after.seq && *datum.sensor == *after.sensor)
     }
 }
+
+/// Ledger entries whose values are looked for at a time.
+const STRETCH_MIN: u32 = 64;
+const STRETCH_MAX: u32 = 2000;

@@ -37,8 +37,11 @@ pub(super) async fn data(
     let Some(extent) = extent(reader, &filter, listing.times()).await? else { return Ok(Vec::new()) };
     let mut left = listing.entries();
     left = (left.0.max(extent.0), left.1.min(extent.1));
+    let mut seen = 0;
     while left.0 <= left.1 && !listing.is_full() {
-        let Some((end, devices)) = stretch(reader, &filter, left).await? else { break };
+        let found = stretch(reader, &filter, left, listing.stretch(seen)).await?;
+        let Some((end, count, devices)) = found else { break };
+        seen += count;
         let now = if filter.newest_first { (end, left.1) } else { (left.0, end) };
         for devices in devices.chunks(DEVICES) {
             take(reader, &filter, &mut listing, devices, now, i64::MAX).await?;
@@ -213,26 +216,26 @@ async fn take(
     Ok(reached)
 }
 
-/// Whose messages the next stretch of what is left of the ledger has, and where it ends; `None` when nothing is left.
+/// Where the next stretch of what is left of the ledger ends, how many messages it has, and whose they are; `None` when
+/// nothing is left.
 async fn stretch(
     reader: &PostgresReader,
     filter: &DataFilter,
     left: (i64, i64),
-) -> Result<Option<(i64, Vec<String>)>, StoreError> {
+    most: u32,
+) -> Result<Option<(i64, u32, Vec<String>)>, StoreError> {
     let query = Query::new("SELECT m.seq, m.device FROM message m")
         .all()
         .and("m.seq >=", left.0)
         .and("m.seq <=", left.1)
-        .page(
-            if filter.newest_first { "m.seq DESC" } else { "m.seq" },
-            filter.limit.clamp(STRETCH_MIN, STRETCH_MAX),
-        );
+        .page(if filter.newest_first { "m.seq DESC" } else { "m.seq" }, most);
     let rows = reader.rows(query).await?;
     let Some(last) = rows.last() else { return Ok(None) };
     let devices = rows.iter().map(|row| rows::value::<Option<String>>(row, "device"));
     let devices = devices.collect::<Result<BTreeSet<_>, _>>()?;
     let wanted = |id: &String| filter.whose.holds(&DeviceId::new(id.as_str()));
-    Ok(Some((rows::value(last, "seq")?, devices.into_iter().flatten().filter(wanted).collect())))
+    let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+    Ok(Some((rows::value(last, "seq")?, count, devices.into_iter().flatten().filter(wanted).collect())))
 }
 
 async fn newest_of(reader: &PostgresReader, device: &str) -> Result<Option<Page>, StoreError> {
@@ -253,6 +256,3 @@ async fn pruned(reader: &PostgresReader) -> Result<i64, StoreError> {
 const PAGES: i64 = 64;
 /// Devices whose pages are read at a time.
 const DEVICES: usize = 32;
-/// Ledger entries whose values are looked for at a time.
-const STRETCH_MIN: u32 = 64;
-const STRETCH_MAX: u32 = 2000;

@@ -33,9 +33,11 @@ pub(super) fn data(db: &Connection, filter: &DataFilter) -> Result<Vec<(DeviceId
     }
     let Some(extent) = extent(db, filter, listing.times())? else { return Ok(Vec::new()) };
     left = (left.0.max(extent.0), left.1.min(extent.1));
+    let mut seen = 0;
     while left.0 <= left.1 && !listing.is_full() {
-        let (end, devices) = stretch(db, filter, left)?;
+        let Stretch { end, count, devices } = stretch(db, filter, left, listing.stretch(seen))?;
         let Some(end) = end else { break };
+        seen += count;
         let now = if filter.newest_first { (end, left.1) } else { (left.0, end) };
         for (key, id) in devices.iter().filter(|(_, id)| filter.whose.holds(id)) {
             take(db, filter, &mut listing, (id, *key), now, false)?;
@@ -153,28 +155,34 @@ fn take(
     Ok(())
 }
 
-/// Whose messages the next stretch of what is left of the ledger has, and where it ends; `None` when nothing is left.
-fn stretch(
-    db: &Connection,
-    filter: &DataFilter,
-    left: (i64, i64),
-) -> Result<(Option<i64>, BTreeMap<i64, DeviceId>), StoreError> {
+/// A stretch of the ledger.
+struct Stretch {
+    /// Where it ends; `None` when nothing is left.
+    end: Option<i64>,
+    /// How many messages it has.
+    count: u32,
+    /// Whose they are.
+    devices: BTreeMap<i64, DeviceId>,
+}
+
+/// The next stretch of what is left of the ledger.
+fn stretch(db: &Connection, filter: &DataFilter, left: (i64, i64), most: u32) -> Result<Stretch, StoreError> {
     let order = if filter.newest_first { "DESC" } else { "ASC" };
     let mut query = db.prepare_cached(&format!(
         "SELECT m.seq, d.key, d.id FROM message m LEFT JOIN device d ON d.id = m.device_id
          WHERE m.seq >= ? AND m.seq <= ? ORDER BY m.seq {order} LIMIT ?",
     ))?;
-    let mut found = query.query((left.0, left.1, filter.limit.clamp(STRETCH_MIN, STRETCH_MAX)))?;
-    let (mut end, mut seen, mut devices) = (None, BTreeSet::new(), BTreeMap::new());
+    let mut found = query.query((left.0, left.1, most))?;
+    let (mut end, mut count, mut seen, mut devices) = (None, 0, BTreeSet::new(), BTreeMap::new());
     while let Some(row) = found.next()? {
-        end = Some(row.get(0)?);
+        (end, count) = (Some(row.get(0)?), count + 1);
         if let Some(key) = row.get::<_, Option<i64>>(1)?
             && seen.insert(key)
         {
             devices.insert(key, DeviceId::new(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?));
         }
     }
-    Ok((end, devices))
+    Ok(Stretch { end, count, devices })
 }
 
 fn key(db: &Connection, id: &DeviceId) -> Result<Option<i64>, StoreError> {
@@ -185,7 +193,3 @@ fn key(db: &Connection, id: &DeviceId) -> Result<Option<i64>, StoreError> {
 fn blob<'r>(row: &'r Row<'_>, at: usize) -> Result<Option<&'r [u8]>, StoreError> {
     row.get_ref(at)?.as_blob_or_null().map_err(|error| rusqlite::Error::from(error).into())
 }
-
-/// Ledger entries whose values are looked for at a time.
-const STRETCH_MIN: u32 = 64;
-const STRETCH_MAX: u32 = 2000;

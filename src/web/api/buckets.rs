@@ -73,6 +73,8 @@ pub(super) async fn list(
     let from = from.ok_or_else(|| WebError::field("from", "buckets need from, the time they begin at"))?;
     check(from, to, length_s)?;
     let sensors = super::data::sensors(params)?;
+    let several = if sensors.is_empty() { app.hub.latest(&device).await?.len() } else { sensors.len() };
+    check_all(count(from, to, length_s), several)?;
     let filter = BucketFilter { device, sensors, from, to, length_s };
     let buckets = app.hub.buckets(filter).await?;
     Ok(Listed::whole(buckets.iter().map(|bucket| BucketShape::new(bucket, &wanted)).collect()))
@@ -112,14 +114,32 @@ fn length(params: &Params) -> Result<u32, WebError> {
     })
 }
 
+/// How many buckets of one sensor there may be.
+fn count(from: Timestamp, to: Timestamp, length_s: u32) -> i64 {
+    let length = i64::from(length_s) * 1_000_000;
+    let (first, last) = (from.micros().div_euclid(length), to.micros().saturating_sub(1).div_euclid(length));
+    last.saturating_sub(first).saturating_add(1)
+}
+
+/// Refuses what would be too much of all sensors together.
+fn check_all(buckets: i64, sensors: usize) -> Result<(), WebError> {
+    let all = buckets.saturating_mul(i64::try_from(sensors).unwrap_or(i64::MAX));
+    if all <= ALL_BUCKETS_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "{sensors} sensors of {buckets} buckets are {all}, more than {ALL_BUCKETS_MAX}: name fewer sensors, ask for less \
+         time, or for longer buckets"
+    );
+    Err(WebError::field("sensor", message))
+}
+
 /// Refuses what would be too much to read, or to send.
 fn check(from: Timestamp, to: Timestamp, length_s: u32) -> Result<(), WebError> {
     if from >= to {
         return Err(WebError::field("from", "from is a time before to"));
     }
-    let length = i64::from(length_s) * 1_000_000;
-    let (first, last) = (from.micros().div_euclid(length), to.micros().saturating_sub(1).div_euclid(length));
-    let buckets = last.saturating_sub(first).saturating_add(1);
+    let buckets = count(from, to, length_s);
     if buckets > BUCKETS_MAX {
         let seconds = to.seconds().saturating_sub(from.seconds());
         let enough = seconds.div_euclid(BUCKETS_MAX - 1).saturating_add(1);
@@ -138,6 +158,8 @@ fn check(from: Timestamp, to: Timestamp, length_s: u32) -> Result<(), WebError> 
 
 /// Buckets of one sensor at most: a year by the hour is 8,784.
 const BUCKETS_MAX: i64 = 10_000;
+/// Buckets of all sensors at most: some 30 MB of text.
+const ALL_BUCKETS_MAX: i64 = 250_000;
 /// A year.
 const LENGTH_MAX_S: u32 = 366 * 24 * 60 * 60;
 /// How much time is read value by value at most.
@@ -164,5 +186,8 @@ mod tests {
         assert!(refusal(32, 307).unwrap().contains("a multiple of 60"));
         assert_eq!(refusal(32, 300), None);
         assert!(refusal(0, 60).unwrap().contains("before to"));
+        assert!(check_all(10_000, 25).is_ok());
+        let text = check_all(10_000, 26).err().unwrap().to_string();
+        assert!(text.contains("are 260000, more than 250000"), "{text}");
     }
 }

@@ -257,7 +257,8 @@ fn nobody(id: &DeviceId) -> DeviceRef {
     DeviceRef { id: id.clone(), family: FamilyName::new(""), address: text.clone(), name: text }
 }
 
-/// Values read from the store at a time; what a slow reader holds in memory.
-pub(super) const PAGE_VALUES: u32 = 2000;
+/// Values read from the store at a time; what a slow reader holds in memory. A page of the store, which is unpacked for
+/// it, holds up to 262,144 of them.
+pub(super) const PAGE_VALUES: u32 = 16_384;
 /// Sensors that one query may name: as many as a device of a token may have.
 const SENSORS_MAX: usize = 256;

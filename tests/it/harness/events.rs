@@ -45,8 +45,8 @@ impl Events {
             let Some(line) = self.line()? else { return Ok(None) };
             match line.split_once(": ") {
                 _ if line.is_empty() => return Ok(Some(event)),
-                Some(("id", id)) => event.id = id.to_owned(),
-                Some(("event", name)) => event.name = name.to_owned(),
+                Some(("id", id)) => id.clone_into(&mut event.id),
+                Some(("event", name)) => name.clone_into(&mut event.name),
                 Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
                 Some(("retry" | "", _)) => {}
                 _ => panic!("what is {line:?}?"),
@@ -57,12 +57,14 @@ impl Events {
     /// The next event with a name.
     #[track_caller]
     pub(crate) fn event(&mut self) -> Event {
-        loop {
+        // A sign of life comes after 15 s of silence.
+        for _ in 0..4 {
             let event = self.next().unwrap().expect("the stream goes on");
             if !event.name.is_empty() {
                 return event;
             }
         }
+        panic!("nothing is told");
     }
 
     fn line(&mut self) -> io::Result<Option<String>> {

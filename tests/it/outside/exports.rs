@@ -36,6 +36,9 @@ fn cells(answer: &Answer) -> Vec<Vec<String>> {
     reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
 }
 
+/// The first device's name, as a cell.
+const KITCHEN: &str = "'=Küche \"1\"";
+
 /// Every row but for the arrival.
 fn without(column: usize, rows: &[Vec<String>]) -> Vec<String> {
     let row = |row: &Vec<String>| {
@@ -45,26 +48,43 @@ fn without(column: usize, rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(row).collect()
 }
 
+/// A server with what two devices said.
+struct House {
+    program: Program,
+    admin: String,
+    /// The id of the first device.
+    boiler: String,
+}
+
+impl House {
+    fn new() -> Self {
+        let program = Program::started();
+        let admin = program.token();
+        let (boiler, boiler_token) = make(&program, &admin, "=Küche \"1\"");
+        let (_, tank_token) = make(&program, &admin, "Tank");
+        let batch = r#"[{"tmp":20,"light":80,"time_created":"2024-03-01T12:00:00Z"},
+            {"tmp":-21,"note":"=1+1","time_created":"2024-03-01T12:00:01Z"}]"#;
+        upload(&program, &boiler_token, batch);
+        upload(&program, &tank_token, "1.5");
+        upload(&program, &boiler_token, "{\"tmp\":null}");
+        Self { program, admin, boiler }
+    }
+}
+
+fn taken(program: &Program, admin: &str, path: &str) -> Answer {
+    let answer = program.client().get_as(admin, path);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer
+}
+
 #[test]
 fn the_same_values_come_in_every_form() {
-    let program = Program::started();
-    let admin = program.token();
-    let (boiler, boiler_token) = make(&program, &admin, "=Küche \"1\"");
-    let (_, tank_token) = make(&program, &admin, "Tank");
-    let batch = r#"[{"tmp":20,"light":80,"time_created":"2024-03-01T12:00:00Z"},
-        {"tmp":-21,"note":"=1+1","time_created":"2024-03-01T12:00:01Z"}]"#;
-    upload(&program, &boiler_token, batch);
-    upload(&program, &tank_token, "1.5");
-    upload(&program, &boiler_token, "{\"tmp\":null}");
-    let get = |path: &str| {
-        let answer = program.client().get_as(&admin, path);
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        answer
-    };
+    let House { program, admin, .. } = House::new();
+    let get = |path: &str| taken(&program, &admin, path);
     let made = ["2024-03-01T12:00:00.000000Z", "2024-03-01T12:00:01.000000Z"];
     let long = get("/api/v1/export.csv");
     assert!(long.text().ends_with("\r\n") && !long.text().replace("\r\n", "").contains('\n'));
-    let kitchen = "'=Küche \"1\"";
+    let kitchen = KITCHEN;
     let head = "device|sensor|value|unit|time_created".to_owned();
     let rows = [
         head,
@@ -99,6 +119,12 @@ fn the_same_values_come_in_every_form() {
         "1.5|".to_owned(),
     ];
     assert_eq!(without(1, &cells(&classic)), rows);
+}
+
+#[test]
+fn one_device_some_sensors_backwards_and_as_lines() {
+    let House { program, admin, boiler } = House::new();
+    let get = |path: &str| taken(&program, &admin, path);
     let own = format!("/api/v1/devices/{boiler}/export");
     let one = get(&format!("{own}.csv?sensor=tmp&sensor=note&order=desc"));
     assert_eq!(
@@ -114,6 +140,11 @@ fn the_same_values_come_in_every_form() {
     assert_eq!(lines[1]["values"], json!({"note": "=1+1", "tmp": -21}), "JSON is no spreadsheet");
     assert_eq!(lines.len(), 3);
     assert!(get("/api/v1/export.jsonl").header("content-disposition").unwrap().contains("data.jsonl"));
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let House { program, admin, .. } = House::new();
     let refused = [
         ("form=tall", "form"),
         ("format=xls", "format"),
@@ -172,6 +203,29 @@ fn pages_put_together_are_the_whole_whatever_their_length() {
             gather("/api/v1/data", &whole);
             gather(&format!("/api/v1/devices/{id}/data"), &own);
         }
+    }
+    // Buckets are the sums of what stands in them.
+    let path =
+        format!("/api/v1/devices/{id}/data?bucket_s=604800&from=2020-01-01T00:00:00Z&sensor=a&sensor=b");
+    let buckets = program.api(&admin, &path);
+    for sensor in ["a", "b"] {
+        let numbers: Vec<f64> = own
+            .iter()
+            .filter(|datum| datum["sensor"] == sensor)
+            .map(|datum| datum["value"].as_f64().unwrap())
+            .collect();
+        let buckets = buckets["items"].as_array().unwrap().iter().filter(|bucket| bucket["sensor"] == sensor);
+        let of =
+            |name: &str| buckets.clone().map(|bucket| bucket[name].as_f64().unwrap()).collect::<Vec<_>>();
+        let counts = of("count");
+        let sum: f64 = of("avg").iter().zip(&counts).map(|(avg, count)| avg * count).sum();
+        assert!(
+            (counts.iter().sum::<f64>() - 36.0).abs() < 1e-9
+                && (sum - numbers.iter().sum::<f64>()).abs() < 1e-9
+        );
+        assert_eq!(of("min").into_iter().reduce(f64::min), numbers.iter().copied().reduce(f64::min));
+        assert_eq!(of("max").into_iter().reduce(f64::max), numbers.iter().copied().reduce(f64::max));
+        assert_eq!(of("last").last(), numbers.last());
     }
     let some = program.all(&admin, "/api/v1/data?sensor=b&sensor=c&device=Tank&limit=4");
     assert!(some.len() == 9 && some.iter().all(|datum| datum["sensor"] == "c"));
@@ -289,7 +343,7 @@ impl Rows {
                 return;
             }
             self.bytes += size;
-            self.lines += chunk[..size].iter().filter(|byte| **byte == b'\n').count();
+            self.lines += chunk[..size].iter().map(|byte| usize::from(*byte == b'\n')).sum::<usize>();
         }
     }
 }
