@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::json;
 
-use super::client::{Connect, escape, text};
+use super::client::{self, Client, Connect, escape, text};
 use super::settings::Global;
 use super::user::RoleArg;
 use super::{Done, Failure, output, send};
@@ -21,13 +21,21 @@ pub(super) struct Token {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Make a token and print it, once.
-    #[command(after_help = "Example:\n  homeport token create dashboard --role viewer --expires 90d")]
+    #[command(
+        after_help = "Example:\n  homeport token create dashboard --role viewer --expires 90d\n  homeport token create oven --device Oven --role operator --user eve"
+    )]
     Create {
         /// What to call it.
         name: String,
         /// What it may do.
         #[arg(long, value_enum, default_value = "viewer")]
         role: RoleArg,
+        /// Whose it is [default: yours; at the server itself, the oldest administrator's].
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+        /// A device it is for; may be given several times [default: every device that its user sees].
+        #[arg(long, value_name = "DEVICE")]
+        device: Vec<String>,
         /// When it ends, for instance 12h or 90d [default: never].
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
@@ -54,8 +62,14 @@ impl Token {
     pub(super) async fn run(&self, settings: &Global) -> Done {
         let client = self.connect.client(settings)?;
         match &self.what {
-            What::Create { name, role, expires, json } => {
+            What::Create { name, role, user, device, expires, json } => {
                 let mut body = json!({ "name": name, "role": role.word() });
+                if let (Some(user), Some(body)) = (user, body.as_object_mut()) {
+                    body.insert("user".to_owned(), user.as_str().into());
+                }
+                if let (false, Some(body)) = (device.is_empty(), body.as_object_mut()) {
+                    body.insert("devices".to_owned(), ids(&client, device).await?.into());
+                }
                 if let (Some(expires), Some(body)) = (expires, body.as_object_mut()) {
                     let seconds = send::seconds(expires).map_err(Failure::Usage)?;
                     body.insert("expires_in_s".to_owned(), seconds.into());
@@ -95,10 +109,20 @@ impl Token {
     }
 }
 
-const COLUMNS: [(&str, &str); 6] = [
+/// The ids of the devices that are named.
+async fn ids(client: &Client, devices: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut ids = Vec::with_capacity(devices.len());
+    for name in devices {
+        ids.push(text(&client::device(client, name).await?, "id").to_owned());
+    }
+    Ok(ids)
+}
+
+const COLUMNS: [(&str, &str); 7] = [
     ("ID", "id"),
     ("NAME", "name"),
     ("ROLE", "role"),
+    ("DEVICES", "devices"),
     ("CREATED", "created"),
     ("LAST USED", "last_used"),
     ("EXPIRES", "expires"),

@@ -42,6 +42,24 @@ impl RoleArg {
     }
 }
 
+/// Which devices a person sees beside the own.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SeesArg {
+    /// The house's: all that no person owns.
+    House,
+    /// None.
+    Own,
+}
+
+impl SeesArg {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::House => "house",
+            Self::Own => "own",
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// Add a person; the password is asked for, or read from a file or from standard input.
@@ -52,6 +70,9 @@ enum What {
         /// What the person may do.
         #[arg(long, value_enum, default_value = "viewer")]
         role: RoleArg,
+        /// Which devices the person sees beside the own: the house's, or none.
+        #[arg(long, value_enum, default_value = "house")]
+        sees: SeesArg,
         /// A file whose first line is the password.
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
@@ -84,9 +105,10 @@ impl User {
     pub(super) async fn run(&self, settings: &Global) -> Done {
         let client = self.connect.client(settings)?;
         match &self.what {
-            What::Add { name, role, password_file } => {
+            What::Add { name, role, sees, password_file } => {
                 let password = password(password_file.as_ref(), name)?;
-                let body = json!({ "name": name, "role": role.word(), "password": password });
+                let body =
+                    json!({ "name": name, "role": role.word(), "sees": sees.word(), "password": password });
                 client.call(Method::POST, "/users", Some(&body)).await?;
                 output::line(&format!("{name} added as {}", role.word()))?;
             }
@@ -98,7 +120,7 @@ impl User {
             }
             What::List { json } => {
                 let users = client.list("/users").await?;
-                let columns = [("NAME", "name"), ("ROLE", "role"), ("CREATED", "created")];
+                let columns = [("NAME", "name"), ("ROLE", "role"), ("SEES", "sees"), ("CREATED", "created")];
                 output::list(users, *json, &columns)?;
             }
             What::Remove { name } => {

@@ -1,4 +1,4 @@
-//! How devices, their commands and people's sign-ins are treated.
+//! How devices and their commands are treated.
 
 use super::setting::words;
 
@@ -46,20 +46,5 @@ impl Default for Devices {
             reply_window_s: 600,
             command_life_s: 86_400,
         }
-    }
-}
-
-/// How long people stay signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sessions {
-    /// Life of an access secret handed to a script.
-    pub access_ttl_s: u64,
-    /// Life of a browser's session.
-    pub session_ttl_s: u64,
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Self { access_ttl_s: 30 * 60, session_ttl_s: 14 * 86_400 }
     }
 }

@@ -133,11 +133,21 @@ static KEYS: &[Key] = &[
         "How long a command waits for its device unless its maker says otherwise."
     ),
     key!(
-        "sessions.access_ttl_s",
-        sessions.access_ttl_s,
-        "Life of an access secret handed to a script by signing in."
+        "accounts.registration",
+        accounts.registration,
+        "Who may make an account without an administrator: closed (nobody), invite (who has an invitation, made by\nPOST /api/v1/invites) or open (everybody who reaches the pages). Whoever did so sees the own devices alone."
     ),
-    key!("sessions.session_ttl_s", sessions.session_ttl_s, "Life of a browser's session."),
+    key!(
+        "accounts.access_s",
+        accounts.access_s,
+        "Life of the access token that a script gets by signing in; from 60."
+    ),
+    key!(
+        "accounts.refresh_s",
+        accounts.refresh_s,
+        "Life of the refresh token by which a script gets its next access token, anew each time; from 60."
+    ),
+    key!("accounts.session_s", accounts.session_s, "Life of a browser's sign-in; from 60."),
     key!(
         "retention.raw_days",
         retention.raw_days,
@@ -255,6 +265,11 @@ back. 0 is any number."
         "limits.logins_max_per_minute",
         limits.logins_max_per_minute,
         "Sign-ins that one network may try. Read at the start."
+    ),
+    key!(
+        "limits.registrations_max_per_hour",
+        limits.registrations_max_per_hour,
+        "Accounts that one network may try to make. Read at the start."
     ),
     key!(
         "limits.hashes_max_count",

@@ -51,6 +51,8 @@ pub struct Limits {
     pub device_commands_max_count: u32,
     /// Sign-ins that one network may try. Read at the start.
     pub logins_max_per_minute: u32,
+    /// Accounts that one network may try to make. Read at the start.
+    pub registrations_max_per_hour: u32,
     /// Passwords hashed at once; each takes 19 MiB. Read at the start.
     pub hashes_max_count: usize,
     /// Events a slow watcher may be behind before it misses some. Read at the start.
@@ -86,6 +88,7 @@ impl Default for Limits {
             device_messages_max_per_minute: Bound(0),
             device_commands_max_count: 1000,
             logins_max_per_minute: 10,
+            registrations_max_per_hour: 10,
             hashes_max_count: 2,
             feed_max_count: 1024,
             streams_max_count: 128,

@@ -3,6 +3,7 @@
 //! Defaults < file < environment < flags; each layer sets only what it names. This room knows names of
 //! `model` and nothing else of the program; `server` hands each part its share.
 
+mod accounts;
 mod devices;
 mod file;
 mod keys;
@@ -18,7 +19,8 @@ mod template;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use devices::{Devices, Sessions, UnknownDevices};
+pub use accounts::{Accounts, Lasting, Registration};
+pub use devices::{Devices, UnknownDevices};
 pub use keys::{Key, keys};
 pub use layers::{Problem, Sources, load};
 pub use limits::Limits;
@@ -49,8 +51,8 @@ pub struct Config {
     pub tls: Tls,
     /// How devices and their commands are treated.
     pub devices: Devices,
-    /// How long people stay signed in.
-    pub sessions: Sessions,
+    /// Who may make an account, and how long people stay signed in.
+    pub accounts: Accounts,
     /// How long and how much is kept.
     pub retention: Retention,
     /// Every limit.
@@ -73,7 +75,7 @@ impl Default for Config {
             listen: Listen::default(),
             tls: Tls::default(),
             devices: Devices::default(),
-            sessions: Sessions::default(),
+            accounts: Accounts::default(),
             retention: Retention::default(),
             limits: Limits::default(),
             log: Log::default(),

@@ -30,6 +30,9 @@ pub enum HubError {
     /// Wrong name or password; the text never says which.
     #[error("wrong user name or password")]
     Unauthorized,
+    /// An account's own rules are not met.
+    #[error(transparent)]
+    Account(#[from] AccountFault),
     /// Too many tries; come back later.
     #[error("too many attempts: try again in {retry_after_s} s")]
     TooMany {
@@ -54,6 +57,43 @@ pub enum HubError {
     /// The store failed; nothing was stored.
     #[error(transparent)]
     Store(StoreError),
+}
+
+/// Why an account is not made, or a sign-in not renewed (`accounts-dashboard.md §3`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccountFault {
+    /// Somebody has the name.
+    #[error("this user name is taken")]
+    UsernameTaken,
+    /// The name is shorter than names that people choose may be.
+    #[error("a user name has at least 5 characters")]
+    UsernameTooShort,
+    /// The password is too short or too long.
+    #[error("a password has 8 to 128 characters")]
+    PasswordLength,
+    /// The password was typed differently the second time.
+    #[error("the password and its confirmation differ")]
+    PasswordMismatch,
+    /// Nobody may register.
+    #[error("registration is closed: ask an administrator for an account")]
+    RegistrationClosed,
+    /// Only invited people may register.
+    #[error("registration needs an invitation: ask an administrator for one")]
+    InviteRequired,
+    /// The invitation is unknown, past its end, or used up.
+    #[error("this invitation is not good, or no longer")]
+    InviteInvalid,
+    /// The refresh token is unknown or past its end.
+    #[error("this refresh token has ended: sign in again")]
+    RefreshExpired,
+    /// The refresh token was shown before. Its session has ended, since one of the two who had it has stolen it.
+    #[error("this refresh token was used before, so everything of its sign-in has ended: sign in again")]
+    RefreshReused,
+    /// A token of a smaller scope than its user's asks for what concerns the whole account.
+    #[error(
+        "this is not within the token's scope: sign in with a password, or use a token without a narrower scope"
+    )]
+    ScopeTooSmall,
 }
 
 impl HubError {

@@ -24,6 +24,7 @@ use super::recording::Recordings;
 use super::registry::Registry;
 use super::secrets::Passwords;
 use super::sight::Table;
+use super::standing::Stays;
 use super::tally::Tally;
 use super::throttle::Throttle;
 use super::transfers::Porters;
@@ -54,6 +55,7 @@ pub(super) struct Shared {
     pub(super) sight: Table,
     pub(super) capture_rate: Rate,
     pub(super) password_changes: broadcast::Sender<String>,
+    pub(super) stays: Stays,
     pub(super) tried: Tried,
     /// How many devices this server has forgotten.
     pub(super) forgets: AtomicU64,
@@ -80,11 +82,12 @@ impl Hub {
             teller: Teller::new(settings.feed_backlog),
             bell: Bell::default(),
             passwords,
-            throttle: Throttle::new(settings.login_per_minute),
+            throttle: Throttle::new(settings.login_per_minute, settings.registrations_per_hour),
             shelf: Shelf::new(&settings.files_dir),
             shown: Shown::default(),
             tally: Tally::default(),
             password_changes: broadcast::Sender::new(16),
+            stays: Stays::default(),
             tried: Tried::default(),
             forgets: AtomicU64::new(0),
             holds: Arc::default(),

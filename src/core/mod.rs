@@ -2,8 +2,10 @@
 //!
 //! Knows no wire field's name, no socket and no engine: families bring typed reports, the store takes writes.
 
+mod api_tokens;
 mod bell;
 mod browse;
+mod caller;
 mod captures;
 mod certificates;
 mod credentials;
@@ -22,6 +24,7 @@ mod picture;
 mod queue;
 mod recording;
 mod records;
+mod registration;
 mod registry;
 mod reports;
 mod retention;
@@ -31,6 +34,8 @@ mod schedules;
 mod secrets;
 mod settings;
 mod sight;
+mod sign_in;
+mod standing;
 mod sweep;
 mod tally;
 pub mod telemetry;
@@ -41,12 +46,14 @@ mod transfers;
 mod upkeep;
 mod whole;
 
+pub use api_tokens::TokenOrder;
 pub use bell::Ringing;
+pub use caller::{Caller, How, Visitor};
 pub use captures::{Capture, CapturedTls};
 pub use certificates::{CertificateNote, EarlierCertificate, Presented};
 pub use credentials::{DeviceKey, Material, Revocation};
 pub use device_tokens::{DeviceToken, Pass, TokenFault, is_device_token};
-pub use error::HubError;
+pub use error::{AccountFault, HubError};
 pub use feed::{Feed, FeedEvent, Heard, Next};
 pub use files::{About, Content, FileName, Published, Upload};
 pub use follow::{Follower, Place, Told};
@@ -54,19 +61,21 @@ pub use handshakes::HandshakeNote;
 pub use holds::HistoryHold;
 pub use hub::Hub;
 pub use imports::Brought;
-pub use operators::{Caller, FIRST_ADMIN, How, Opened};
+pub use operators::FIRST_ADMIN;
 pub use picture::picture;
 pub use queue::Order;
 pub use recording::Recording;
 pub use records::{Batch, Exact, Kept};
+pub use registration::{Invite, InviteOrder, Newcomer};
 pub use registry::Known;
 pub use reports::{Accepted, Claim, Event, Pulled, Report, Terms};
 pub use retention::{Retention, RetentionSettings};
 pub use rhythm::{Presence, Silence};
 pub use schedules::{Progress, Run};
 pub use secrets::{random_key, secret_digest};
-pub use settings::{HubSettings, UnknownPolicy};
+pub use settings::{HubSettings, RegistrationPolicy, UnknownPolicy};
 pub use sight::{Access, Level, Person, Scope, Seen, Share, Sight};
+pub use sign_in::{LEEWAY, Opened, Pair};
 pub use transfers::Shipment;
 pub use whole::Whole;
 

@@ -16,6 +16,8 @@ use crate::store::StoreError;
 pub(super) const TOKEN_PREFIX: &str = "hp_";
 /// What a device's token starts with.
 pub(super) const DEVICE_TOKEN_PREFIX: &str = "dt_";
+/// How long half of a refresh token is.
+pub(super) const HALF_CHARS: usize = 32;
 /// How long a device's token is.
 pub(super) const DEVICE_TOKEN_CHARS: usize = 35;
 
@@ -24,6 +26,11 @@ pub(super) fn random_secret() -> Result<SecretString, HubError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| failed(&error))?;
     Ok(SecretString::from(hex(&bytes)))
+}
+
+/// Half of a refresh token: 32 of 62 letters and digits, about 190 bits.
+pub(super) fn random_half() -> Result<SecretString, HubError> {
+    Ok(SecretString::from(random_letters(BASE62, HALF_CHARS)?))
 }
 
 /// A key that a device shares with us: 128 random bits as 32 hex digits, as in the protocol's example.

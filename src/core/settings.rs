@@ -17,6 +17,17 @@ pub enum UnknownPolicy {
     Refuse,
 }
 
+/// Who may make an account without an administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationPolicy {
+    /// Nobody.
+    Closed,
+    /// Whoever has an invitation.
+    Invite,
+    /// Everybody.
+    Open,
+}
+
 /// The hub's settings.
 #[derive(Clone, Debug)]
 pub struct HubSettings {
@@ -37,8 +48,12 @@ pub struct HubSettings {
     /// How many messages a device that calls may send in a minute, its equipment's among them; `None` is any
     /// number.
     pub messages_per_minute: Option<NonZeroU32>,
-    /// How long a script's sign-in lasts.
+    /// Who may make an account.
+    pub registration: RegistrationPolicy,
+    /// How long a script is let in before it renews its sign-in.
     pub access_ttl: Duration,
+    /// How long a script's sign-in can be renewed, each time anew.
+    pub refresh_ttl: Duration,
     /// How long a browser's sign-in lasts.
     pub session_ttl: Duration,
     /// The folder of files for devices. Read once, at the start.
@@ -50,6 +65,8 @@ pub struct HubSettings {
     /// How many failed sign-ins one network has per minute, and a name three times as many. Read once, at the
     /// start.
     pub login_per_minute: NonZeroU32,
+    /// How many accounts one network may try to make in an hour. Read once, at the start.
+    pub registrations_per_hour: NonZeroU32,
     /// How many passwords are hashed at a time; each takes 19 MiB. Read once, at the start.
     pub hash_parallel: usize,
     /// How many events a slow watcher may be behind before it misses some. Read once, at the start.
@@ -67,12 +84,15 @@ impl Default for HubSettings {
             command_life: Duration::from_hours(24),
             waiting_max: 1000,
             messages_per_minute: None,
+            registration: RegistrationPolicy::Closed,
             access_ttl: Duration::from_mins(30),
+            refresh_ttl: Duration::from_hours(14 * 24),
             session_ttl: Duration::from_hours(14 * 24),
             files_dir: PathBuf::from("files"),
             file_bytes_max: 2_147_483_647, // `cwm-oke.md §8`: up to 2^31-1
             retention: RetentionSettings::default(),
             login_per_minute: NonZeroU32::MIN.saturating_add(9),
+            registrations_per_hour: NonZeroU32::MIN.saturating_add(9),
             hash_parallel: 2,
             feed_backlog: 1024,
         }

@@ -19,6 +19,7 @@ impl Hub {
         self.0.throttle.sweep();
         self.load_credentials().await?;
         self.sweep_device_tokens().await?;
+        self.hear_of_ends().await;
         let attempts_max = self.0.settings.load().attempts_max;
         let outcome = self.write(Write::Sweep { at, attempts_max }).await?;
         let Outcome::Changed(changed) = outcome else { return Err(astray(&outcome)) };

@@ -1,4 +1,4 @@
-//! How often somebody may try to sign in. Failures are counted by network and by name, apart; tries of any
+//! How often somebody may try to sign in or to make an account. Failures are counted by network and by name, apart; tries of any
 //! outcome by network, because each costs a hash.
 
 use std::collections::HashMap;
@@ -16,6 +16,7 @@ pub(super) struct Throttle {
     tries: DefaultKeyedRateLimiter<Who>,
     network_failures: DefaultKeyedRateLimiter<Who>,
     name_failures: DefaultKeyedRateLimiter<Who>,
+    registrations: DefaultKeyedRateLimiter<Who>,
     /// Who has used up the failures they have, and until when.
     shut: Mutex<HashMap<Who, Instant>>,
     clock: DefaultClock,
@@ -35,12 +36,14 @@ type Instant = <DefaultClock as governor::clock::Clock>::Instant;
 impl Throttle {
     /// Lets each network fail `per_minute` times, at once or spread. A name has three times as many, so that
     /// one network alone cannot lock out the name's owner.
-    pub(super) fn new(per_minute: NonZeroU32) -> Self {
+    /// Lets each network make `per_hour` accounts.
+    pub(super) fn new(per_minute: NonZeroU32, per_hour: NonZeroU32) -> Self {
         let times = |factor: NonZeroU32| Quota::per_minute(per_minute.saturating_mul(factor));
         Self {
             tries: RateLimiter::keyed(times(NonZeroU32::MIN.saturating_add(5))),
             network_failures: RateLimiter::keyed(times(NonZeroU32::MIN)),
             name_failures: RateLimiter::keyed(times(NonZeroU32::MIN.saturating_add(2))),
+            registrations: RateLimiter::keyed(Quota::per_hour(per_hour)),
             shut: Mutex::default(),
             clock: DefaultClock::default(),
         }
@@ -58,6 +61,12 @@ impl Throttle {
             }
         }
         self.tries.check_key(&network(peer)).map_err(|refusal| too_many(refusal.wait_time_from(now)))
+    }
+
+    /// Counts a try to make an account, whatever comes of it.
+    pub(super) fn register(&self, peer: IpAddr) -> Result<(), HubError> {
+        let now = self.clock.now();
+        self.registrations.check_key(&network(peer)).map_err(|refusal| too_many(refusal.wait_time_from(now)))
     }
 
     /// Counts a failure. `TooMany` when it was one more than the network or the name has.
@@ -78,7 +87,7 @@ impl Throttle {
     pub(super) fn sweep(&self) {
         let now = self.clock.now();
         self.shut().retain(|_, until| *until > now);
-        for counters in [&self.tries, &self.network_failures, &self.name_failures] {
+        for counters in [&self.tries, &self.network_failures, &self.name_failures, &self.registrations] {
             counters.retain_recent();
         }
     }
@@ -112,7 +121,7 @@ mod tests {
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
     fn throttle() -> Throttle {
-        Throttle::new(NonZeroU32::new(5).unwrap())
+        Throttle::new(NonZeroU32::new(5).unwrap(), NonZeroU32::MIN)
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod proof;
 mod reading;
 mod record;
 mod schedule;
+mod session;
 mod time;
 mod transfer;
 
@@ -18,11 +19,12 @@ pub use command::{
 };
 pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName};
 pub use message::{Direction, MessageRecord, Seq, Verdict};
-pub use operator::{Credential, Role, Sees, Session, Token, User, UserId};
+pub use operator::{Credential, Role, Sees, Token, User, UserId};
 pub use proof::{Fingerprint, HmacCheck, KeySpelling};
 pub use reading::{Datum, Gap, Reading, SensorName, Value};
 pub use record::Record;
 pub use schedule::{Day, LocalTime, NoTime, Schedule, When};
+pub use session::{Admission, Origin, Refresh, Session, Standing};
 pub use time::{Clock, Timestamp};
 pub use transfer::{
     Errand, Listing, Load, Onward, PARCEL_BYTES_MAX, Parcel, Patience, Transfer, TransferId, TransferState,

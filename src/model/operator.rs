@@ -133,19 +133,6 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// What a signed-in browser or script holds: only the hash of its secret is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// SHA-256 of the secret.
-    pub secret_hash: [u8; 32],
-    /// Whose it is.
-    pub user: UserId,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it ends.
-    pub expires: Timestamp,
-}
-
 /// An API token: shown once, stored as a hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {

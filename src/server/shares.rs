@@ -3,13 +3,13 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::config::{Config, Limits, UnknownDevices};
-use crate::core::{HubSettings, RetentionSettings, UnknownPolicy};
+use crate::config::{Config, Limits, Registration, UnknownDevices};
+use crate::core::{HubSettings, RegistrationPolicy, RetentionSettings, UnknownPolicy};
 use crate::net;
 use crate::store::WriterSettings;
 
 pub(super) fn hub(config: &Config) -> HubSettings {
-    let (devices, sessions, limits) = (&config.devices, &config.sessions, &config.limits);
+    let (devices, accounts, limits) = (&config.devices, &config.accounts, &config.limits);
     let keep = &config.retention;
     HubSettings {
         unknown: match devices.unknown {
@@ -26,8 +26,14 @@ pub(super) fn hub(config: &Config) -> HubSettings {
         messages_per_minute: u32::try_from(limits.device_messages_max_per_minute.0)
             .ok()
             .and_then(NonZeroU32::new),
-        access_ttl: Duration::from_secs(sessions.access_ttl_s),
-        session_ttl: Duration::from_secs(sessions.session_ttl_s),
+        registration: match accounts.registration {
+            Registration::Closed => RegistrationPolicy::Closed,
+            Registration::Invite => RegistrationPolicy::Invite,
+            Registration::Open => RegistrationPolicy::Open,
+        },
+        access_ttl: Duration::from_secs(accounts.access_s.0),
+        refresh_ttl: Duration::from_secs(accounts.refresh_s.0),
+        session_ttl: Duration::from_secs(accounts.session_s.0),
         files_dir: config.files_dir.clone(),
         file_bytes_max: limits.file_bytes_max,
         retention: RetentionSettings {
@@ -39,6 +45,7 @@ pub(super) fn hub(config: &Config) -> HubSettings {
             repeats_days: keep.repeats_days.days(),
         },
         login_per_minute: NonZeroU32::new(limits.logins_max_per_minute).unwrap_or(NonZeroU32::MIN),
+        registrations_per_hour: NonZeroU32::new(limits.registrations_max_per_hour).unwrap_or(NonZeroU32::MIN),
         hash_parallel: limits.hashes_max_count,
         feed_backlog: limits.feed_max_count,
     }

@@ -35,8 +35,8 @@ pub use read::{
     Reader, RecordFilter, Stats, TRUSTED, Whose,
 };
 pub use write::{
-    ASK_AGAIN, Acknowledgement, Enqueued, Leased, Outcome, RecordWrite, Reply, ReportWrite, Reported,
-    Settled, UserWrite, Write,
+    ASK_AGAIN, Acknowledgement, Enqueued, Leased, Outcome, RecordWrite, Renewal, Renewed, Reply, ReportWrite,
+    Reported, SESSIONS_MAX, Settled, UserWrite, Write,
 };
 
 /// A future that a reader or an engine hands back.

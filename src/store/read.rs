@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use super::{Answer, Bulk, Weight};
 use crate::model::{
-    CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId, DeviceState, Direction,
-    FamilyName, MessageRecord, Priority, Record, Seq, Session, Timestamp, Token, User, UserId, Verdict,
-    WireId,
+    Admission, CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId, DeviceState,
+    Direction, FamilyName, MessageRecord, Priority, Record, Seq, Session, Standing, Timestamp, Token, User,
+    UserId, Verdict, WireId,
 };
 
 /// Which devices. Order: name, then id.
@@ -285,8 +285,12 @@ pub trait Reader: Send + Sync + 'static {
     fn users(&self) -> Answer<'_, Vec<User>>;
     /// One user with the password hash, by name (letter case does not count).
     fn credential(&self, name: String) -> Answer<'_, Option<Credential>>;
-    /// One session with its user, by the hash of its secret; also an expired one.
-    fn session(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Session, User)>>;
+    /// What a secret is good for, by its hash, with its session and user; also an expired one.
+    fn admission(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Admission, Session, User)>>;
+    /// Sessions of one user or of all, the one used last first; those that were misused are not among them.
+    fn sessions(&self, user: Option<UserId>) -> Answer<'_, Vec<Session>>;
+    /// What those of these sessions and tokens that there still are let their holders do.
+    fn standing(&self, ids: Vec<String>) -> Answer<'_, Vec<Standing>>;
     /// One token with its user, by the hash of its secret; also an expired one.
     fn token(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Token, User)>>;
     /// All tokens, of one user or of all.

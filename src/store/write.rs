@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::{Prune, Pruned};
 use crate::model::{
-    CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, Dress, HmacCheck, Lease,
-    Reading, Role, Sees, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
+    Admission, CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, Dress, HmacCheck,
+    Lease, Origin, Reading, Role, Sees, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
 };
 
 /// One durable change. Whole or not at all.
@@ -191,6 +191,8 @@ pub enum UserWrite {
         user: UserId,
         /// Argon2id, PHC text.
         password_hash: String,
+        /// The session that goes on.
+        but: Option<String>,
     },
     /// Sets a role. `Refused` when it would leave no administrator.
     Role {
@@ -208,10 +210,29 @@ pub enum UserWrite {
     },
     /// Removes one with its sessions and tokens. `Refused` for the last administrator.
     Remove(UserId),
-    /// Opens a session.
-    OpenSession(Session),
-    /// Ends one, by the hash of its secret. Ending an unknown one is no error.
-    CloseSession([u8; 32]),
+    /// Opens a session with what lets its holder in. Of a user's sessions the [`SESSIONS_MAX`] last used stay.
+    OpenSession(Session, Admission),
+    /// Renews a session, if what is shown is its newest refresh token: compared and replaced in one step, so of several
+    /// that show it one succeeds. Whoever shows an older one ends the session. Outcome `Renewed`.
+    Renew(Renewal),
+    /// Notes a session's use, by its id.
+    TouchSession {
+        /// Which.
+        id: String,
+        /// When.
+        at: Timestamp,
+        /// From where.
+        origin: Origin,
+    },
+    /// Ends one, by its id. Ending an unknown one is no error.
+    CloseSession(String),
+    /// Ends all of a user.
+    CloseSessions {
+        /// Whose.
+        user: UserId,
+        /// The one that goes on.
+        but: Option<String>,
+    },
     /// Adds an API token.
     AddToken(Token),
     /// Ends one, by its id.
@@ -219,6 +240,39 @@ pub enum UserWrite {
     /// Notes a token's use, by its id.
     TouchToken(String, Timestamp),
 }
+
+/// A refresh token that is shown, and what shall come in its place.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    /// SHA-256 of the half that is the session's.
+    pub family_hash: [u8; 32],
+    /// SHA-256 of the other half.
+    pub shown_hash: [u8; 32],
+    /// When it was shown.
+    pub at: Timestamp,
+    /// From where.
+    pub origin: Origin,
+    /// The next one's other half.
+    pub secret_hash: [u8; 32],
+    /// When that ends.
+    pub refresh_expires: Timestamp,
+    /// What lets the holder in from now on; the one before it stays good until its end.
+    pub admission: Admission,
+}
+
+/// What became of a renewal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// It is done; so the session's id.
+    Done(String),
+    /// The token was not the newest, or an older one was shown before: the session has ended.
+    Reused,
+    /// There is no such session, or the token is past its end.
+    Ended,
+}
+
+/// Sessions that a user may have.
+pub const SESSIONS_MAX: i64 = 100;
 
 /// What a write did.
 #[derive(Debug)]
@@ -233,6 +287,8 @@ pub enum Outcome {
     Changed(Vec<CommandRecord>),
     /// Of `Prune`.
     Pruned(Pruned),
+    /// Of `Renew`.
+    Renewed(Renewed),
     /// Of everything else.
     Done,
 }

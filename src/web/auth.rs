@@ -10,7 +10,7 @@ use http::{HeaderMap, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::WebError;
-use crate::core::{Caller, Hub, HubError};
+use crate::core::{Caller, Hub, HubError, Visitor};
 use crate::http::{ListenerKind, Peer};
 
 /// The cookie's name; the prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
@@ -20,8 +20,8 @@ pub(crate) const COOKIE: &str = "__Host-homeport";
 pub(crate) enum Proof {
     /// It came through the control socket.
     Local,
-    /// It carries a secret.
-    Secret(SecretString),
+    /// It carries a secret, and came from somewhere.
+    Secret(SecretString, Visitor),
     /// Nothing.
     Nothing,
 }
@@ -32,14 +32,15 @@ impl Proof {
         if request.extensions().get::<Peer>().is_some_and(|peer| peer.listener == ListenerKind::Control) {
             return Self::Local;
         }
-        secret(request.headers()).map_or(Self::Nothing, Self::Secret)
+        let visitor = || visitor(request.headers(), request.extensions().get());
+        secret(request.headers()).map_or(Self::Nothing, |secret| Self::Secret(secret, visitor()))
     }
 
     /// Finds the caller.
     pub(crate) async fn caller(self, hub: &Hub) -> Result<Option<Caller>, HubError> {
         match self {
             Self::Local => Ok(Some(Caller::local())),
-            Self::Secret(secret) => hub.who(secret.expose_secret()).await,
+            Self::Secret(secret, visitor) => hub.who_from(secret.expose_secret(), Some(&visitor)).await,
             Self::Nothing => Ok(None),
         }
     }
@@ -47,10 +48,12 @@ impl Proof {
 
 /// The secret a request carries.
 pub(crate) fn secret(headers: &HeaderMap) -> Option<SecretString> {
-    if let Some(sent) = scheme(headers, "bearer") {
-        return Some(SecretString::from(sent.to_owned()));
-    }
-    cookie(headers).map(|text| SecretString::from(text.to_owned()))
+    bearer(headers).or_else(|| cookie(headers).map(|text| SecretString::from(text.to_owned())))
+}
+
+/// The secret that a request carries in its `Authorization`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<SecretString> {
+    scheme(headers, "bearer").map(|sent| SecretString::from(sent.to_owned()))
 }
 
 /// Whether what counts of a request is the cookie, which browsers send by themselves.
@@ -79,16 +82,24 @@ pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
     Some((name.to_owned(), SecretString::from(password.to_owned())))
 }
 
-/// Where a request came from, for the count of failed sign-ins.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct From(pub(crate) IpAddr);
+/// From where a request came, for the count of failed sign-ins and the list of sessions.
+#[derive(Clone, Debug)]
+pub(crate) struct From(pub(crate) Visitor);
 
 impl<S: Send + Sync> FromRequestParts<S> for From {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebError> {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.addr.ip());
-        Ok(Self(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+        Ok(Self(visitor(&parts.headers, parts.extensions.get())))
+    }
+}
+
+fn visitor(headers: &HeaderMap, peer: Option<&Peer>) -> Visitor {
+    let agent =
+        headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Visitor {
+        peer: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.addr.ip()),
+        agent: agent.unwrap_or_default(),
     }
 }
 

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::code::Code;
-use crate::core::{HubError, Level, StoreError};
+use crate::core::{AccountFault, HubError, Level, StoreError};
 use crate::model::Role;
 
 /// Why a person or a script did not get what it asked for. Each text may be shown to the asker.
@@ -124,6 +124,7 @@ fn shown_hub(error: &HubError) -> Shown {
         HubError::Conflict { field, .. } => (Code::Conflict, named(field), None),
         HubError::Invalid { field, .. } => (Code::InvalidField, named(field), None),
         HubError::Unauthorized => (Code::BadCredentials, None, None),
+        HubError::Account(fault) => shown_account(*fault),
         HubError::TooMany { retry_after_s } => (Code::TooMany, None, Some(*retry_after_s)),
         HubError::TooLarge { .. } => (Code::TooLarge, None, None),
         HubError::Disk(_) => (Code::Disk, None, None),
@@ -132,6 +133,23 @@ fn shown_hub(error: &HubError) -> Shown {
         HubError::Store(cause) => return shown_store(cause),
     };
     Shown { status: code.status(), code, message: error.to_string(), field, retry_after_s }
+}
+
+/// The word for scripts and the field of each rule of accounts (`accounts-dashboard.md §3`).
+fn shown_account(fault: AccountFault) -> (Code, Option<String>, Option<u64>) {
+    let (code, field) = match fault {
+        AccountFault::UsernameTaken => (Code::UsernameTaken, Some("username")),
+        AccountFault::UsernameTooShort => (Code::UsernameTooShort, Some("username")),
+        AccountFault::PasswordLength => (Code::PasswordLength, Some("password")),
+        AccountFault::PasswordMismatch => (Code::PasswordMismatch, Some("password_confirmation")),
+        AccountFault::RegistrationClosed => (Code::RegistrationClosed, None),
+        AccountFault::InviteRequired => (Code::InviteRequired, Some("invite")),
+        AccountFault::InviteInvalid => (Code::InviteInvalid, Some("invite")),
+        AccountFault::RefreshExpired => (Code::RefreshExpired, None),
+        AccountFault::RefreshReused => (Code::RefreshReused, None),
+        AccountFault::ScopeTooSmall => (Code::ScopeTooSmall, None),
+    };
+    (code, field.map(str::to_owned), None)
 }
 
 /// The asker learns that nothing was stored; paths and the database's own words go to the log only.

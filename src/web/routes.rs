@@ -12,14 +12,15 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::api::{
-    backup, calibration, calls, captures, commands, data, days, devices, dictionaries, export, files,
-    handshakes, health, ledger, listeners, messages, metrics, people, picture, recording, schedules, secrets,
-    sign_in, stream, templates, timeline, transfers, tswarm,
+    account, backup, calibration, calls, captures, commands, data, days, devices, dictionaries, export,
+    files, handshakes, health, ledger, listeners, messages, metrics, people, picture, recording,
+    registration, schedules, secrets, sign_in, stream, templates, timeline, tokens, transfers, tswarm,
 };
 use super::auth::Proof;
 use super::describe;
 use super::error::WebError;
 use super::page::{self, assets, login, pullform, send, status};
+use crate::core::AccountFault;
 use crate::http::Peer;
 use crate::model::Role;
 
@@ -85,9 +86,15 @@ fn operations() -> Vec<Row> {
         api("GET", "/health/ready", open, get(health::ready)),
         local("GET", "/metrics", viewer, get(metrics::show)),
         api("GET", "/api/v1/openapi.json", open, routes!(describe::show)),
+        api("POST", "/api/v1/auth/register", open, routes!(registration::register)),
         api("POST", "/api/v1/auth/login", open, routes!(sign_in::login)),
+        api("POST", "/api/v1/auth/refresh", open, routes!(sign_in::refresh)),
         api("POST", "/api/v1/auth/logout", viewer, routes!(sign_in::logout)),
-        api("GET", "/api/v1/me", viewer, routes!(sign_in::me)),
+        api("GET", "/api/v1/me", viewer, routes!(account::me)),
+        api("PATCH", "/api/v1/me/password", viewer, routes!(account::password)),
+        api("GET", "/api/v1/sessions", viewer, routes!(account::sessions)),
+        api("DELETE", "/api/v1/sessions", viewer, routes!(account::end_sessions)),
+        api("DELETE", "/api/v1/sessions/{id}", viewer, routes!(account::end_session)),
     ]
 }
 
@@ -171,9 +178,12 @@ fn administration() -> Vec<Row> {
         api("POST", "/api/v1/users", admin, routes!(people::add_user)),
         api("PATCH", "/api/v1/users/{id}", admin, routes!(people::edit_user)),
         api("DELETE", "/api/v1/users/{id}", admin, routes!(people::remove_user)),
-        api("GET", "/api/v1/tokens", admin, routes!(people::tokens)),
-        api("POST", "/api/v1/tokens", admin, routes!(people::create_token)),
-        api("DELETE", "/api/v1/tokens/{id}", admin, routes!(people::revoke_token)),
+        api("GET", "/api/v1/invites", admin, routes!(registration::invites)),
+        api("POST", "/api/v1/invites", admin, routes!(registration::invite)),
+        api("DELETE", "/api/v1/invites/{id}", admin, routes!(registration::uninvite)),
+        api("GET", "/api/v1/tokens", viewer, routes!(tokens::tokens)),
+        api("POST", "/api/v1/tokens", viewer, routes!(tokens::create_token)),
+        api("DELETE", "/api/v1/tokens/{id}", viewer, routes!(tokens::revoke_token)),
         api("GET", "/api/v1/captures", operator, routes!(captures::list)).house(),
         api("GET", "/api/v1/captures/{id}", operator, routes!(captures::show)).house(),
         api("GET", "/api/v1/listeners", viewer, routes!(listeners::list)).house(),
@@ -320,6 +330,9 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
             None => return guard.refuse(&request, WebError::SignIn),
             Some(role) if role < need => return guard.refuse(&request, WebError::Role(need)),
             Some(_) => {}
+        }
+        if need == Role::Admin && caller.as_ref().is_some_and(|caller| !caller.is_unbounded()) {
+            return guard.refuse(&request, WebError::Hub(AccountFault::ScopeTooSmall.into()));
         }
     }
     if guard.permit.house

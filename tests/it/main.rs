@@ -8,6 +8,7 @@
     reason = "a test says what must hold by panicking"
 )]
 
+mod accounts;
 mod care;
 mod cli_alone;
 mod cli_doctor;

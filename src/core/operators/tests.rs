@@ -1,13 +1,19 @@
-//! Signing in, over a real SQLite store.
+//! People and tokens, over a real SQLite store.
+
+use std::time::Duration;
 
 use super::*;
-use crate::core::HubSettings;
 use crate::core::tests::Bench;
+use crate::core::{HubSettings, Visitor};
 
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 async fn hub() -> Bench {
     Bench::new(HubSettings::default()).await
+}
+
+fn visitor() -> Visitor {
+    Visitor::at(PEER)
 }
 
 fn word(text: &str) -> SecretString {
@@ -21,7 +27,7 @@ async fn the_first_administrator_is_made_once_and_can_sign_in() {
     assert_eq!(name, "admin");
     assert!(bench.hub.first_admin().await.unwrap().is_none());
     assert_eq!(format!("{password:?}"), "SecretBox<str>([REDACTED])");
-    let opened = bench.hub.login("Admin", &password, PEER).await.unwrap();
+    let opened = bench.hub.login("Admin", &password, &visitor()).await.unwrap();
     assert_eq!(opened.user.role, Role::Admin);
     let caller = bench.hub.who(opened.secret.expose_secret()).await.unwrap().unwrap();
     assert_eq!((caller.by(), caller.role), ("user:admin".to_owned(), Role::Admin));
@@ -35,7 +41,7 @@ async fn wrong_names_and_passwords_get_one_answer_and_then_a_wait() {
     bench.hub.first_admin().await.unwrap();
     let mut answers = Vec::new();
     for name in ["admin", "nobody", "", "no such name!", "admin"].iter().cycle().take(11) {
-        answers.push(bench.hub.login(name, &word("wrong password"), PEER).await.unwrap_err());
+        answers.push(bench.hub.login(name, &word("wrong password"), &visitor()).await.unwrap_err());
     }
     assert!(answers[..10].iter().all(|error| *error == HubError::Unauthorized), "{answers:?}");
     assert!(matches!(answers[10], HubError::TooMany { retry_after_s: 1.. }));
@@ -45,21 +51,20 @@ async fn wrong_names_and_passwords_get_one_answer_and_then_a_wait() {
 async fn a_session_ends_with_its_time_and_with_a_new_password() {
     let bench = hub().await;
     let user = bench.hub.add_user("eve", word("first password"), Role::Viewer).await.unwrap();
-    let short = Duration::from_mins(1);
-    let opened = bench.hub.login_for("eve", &word("first password"), PEER, short).await.unwrap();
-    bench.pass(short);
+    let opened = bench.hub.login("eve", &word("first password"), &visitor()).await.unwrap();
+    bench.pass(Duration::from_hours(14 * 24));
     assert_eq!(bench.hub.who(opened.secret.expose_secret()).await.unwrap(), None);
 
     let mut changes = bench.hub.password_changes();
-    let opened = bench.hub.login("eve", &word("first password"), PEER).await.unwrap();
-    let denied = bench.hub.change_password(&user, &word("wrong"), word("second password"), PEER).await;
+    let opened = bench.hub.login("eve", &word("first password"), &visitor()).await.unwrap();
+    let denied = bench.hub.change_password(&user, &word("wrong"), word("second password"), PEER, None).await;
     assert_eq!(denied, Err(HubError::Unauthorized));
     let (old, new) = (word("first password"), word("second password"));
-    bench.hub.change_password(&user, &old, new.clone(), PEER).await.unwrap();
+    bench.hub.change_password(&user, &old, new.clone(), PEER, None).await.unwrap();
     assert_eq!(changes.recv().await.unwrap(), "eve");
     assert_eq!(bench.hub.who(opened.secret.expose_secret()).await.unwrap(), None);
-    assert_eq!(bench.hub.login("eve", &old, PEER).await.unwrap_err(), HubError::Unauthorized);
-    bench.hub.login("eve", &new, PEER).await.unwrap();
+    assert_eq!(bench.hub.login("eve", &old, &visitor()).await.unwrap_err(), HubError::Unauthorized);
+    bench.hub.login("eve", &new, &visitor()).await.unwrap();
 }
 
 #[tokio::test]
@@ -77,7 +82,7 @@ async fn names_and_passwords_have_rules() {
     bench.hub.add_user("Eve-1.x_y", word(&"ü".repeat(128)), Role::Viewer).await.unwrap();
     let twice = bench.hub.add_user("eve-1.X_Y", word("long enough"), Role::Viewer).await;
     assert!(matches!(twice, Err(HubError::Conflict { field: "name", .. })));
-    bench.hub.login("eve-1.x_y", &word(&"ü".repeat(128)), PEER).await.unwrap();
+    bench.hub.login("eve-1.x_y", &word(&"ü".repeat(128)), &visitor()).await.unwrap();
 }
 
 #[tokio::test]

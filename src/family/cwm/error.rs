@@ -74,6 +74,7 @@ impl From<HubError> for CwmError {
             | HubError::Conflict { .. }
             | HubError::Invalid { .. }
             | HubError::Unauthorized
+            | HubError::Account(_)
             | HubError::TooMany { .. }
             | HubError::TooLarge { .. }
             | HubError::Disk(_)

@@ -22,6 +22,7 @@ pub(super) fn refused(error: HubError, exchange: &Exchange) -> Reply {
         | HubError::Conflict { .. }
         | HubError::Invalid { .. }
         | HubError::Unauthorized
+        | HubError::Account(_)
         | HubError::TooMany { .. }
         | HubError::TooLarge { .. }
         | HubError::Disk(_)

@@ -101,6 +101,7 @@ fn hub(error: HubError) -> Reject {
         HubError::Conflict { .. }
         | HubError::Invalid { .. }
         | HubError::Unauthorized
+        | HubError::Account(_)
         | HubError::TooMany { .. }
         | HubError::TooLarge { .. }
         | HubError::Disk(_)

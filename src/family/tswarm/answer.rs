@@ -79,6 +79,7 @@ pub(super) fn failed(error: &HubError, exchange: &Exchange) -> Reply {
         | HubError::Conflict { .. }
         | HubError::Invalid { .. }
         | HubError::Unauthorized
+        | HubError::Account(_)
         | HubError::TooLarge { .. }
         | HubError::Disk(_)
         | HubError::Busy

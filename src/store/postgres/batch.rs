@@ -6,7 +6,7 @@ use tokio_postgres::{Error, SimpleQueryMessage};
 use super::connect::{Params, Session};
 use super::error::{Fault, translate};
 use super::pages::{self, Said, Small};
-use super::{device, people, prune, queue, record, report, rows};
+use super::{device, people, prune, queue, record, report, rows, sessions};
 use crate::model::{DeviceRef, Direction, HmacCheck, Seq, Timestamp, Verdict};
 use crate::store::ledger::{GENESIS, Link, digest};
 use crate::store::{Outcome, StoreError, Write};
@@ -112,14 +112,14 @@ async fn apply<'a>(work: &mut Work<'a>, write: &'a Write) -> Result<Outcome, Fau
         }
         Write::Cancel { id, at, by } => Ok(Outcome::Changed(vec![queue::cancel(work, id, *at, by).await?])),
         Write::Sweep { at, attempts_max } => {
-            people::end_sessions(work, *at).await?;
+            sessions::end(work, *at).await?;
             Ok(Outcome::Changed(queue::sweep(work, *at, *attempts_max).await?))
         }
         Write::Device(device) => device::set(work, device).await.map(|()| Outcome::Done),
         Write::Forget(id) => device::forget(work, id).await.map(|()| Outcome::Done),
         // Everything is in its place when its transaction ends.
         Write::File => Ok(Outcome::Done),
-        Write::User(change) => people::change(work, change).await.map(|()| Outcome::Done),
+        Write::User(change) => people::change(work, change).await,
         Write::Prune(piece) => prune::apply(work, piece).await.map(Outcome::Pruned),
         Write::Probe { at, bytes } => people::probe(work, *at, *bytes).await.map(|()| Outcome::Done),
         Write::Record(write) => record::apply(work, write).await.map(|()| Outcome::Done),

@@ -20,6 +20,7 @@ mod reader;
 mod record;
 mod report;
 mod rows;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,23 +1,33 @@
-//! Writing users, sessions and tokens.
+//! Writing users and tokens.
 
 use super::batch::Work;
 use super::error::Fault;
-use crate::model::{Credential, Role, Sees, Session, Timestamp, Token, UserId};
-use crate::store::{StoreError, UserWrite, people};
+use super::sessions;
+use crate::model::{Credential, Role, Sees, Timestamp, Token, UserId};
+use crate::store::{Outcome, StoreError, UserWrite, people};
 
 /// Applies one change.
-pub(super) async fn change(work: &Work<'_>, change: &UserWrite) -> Result<(), Fault> {
-    match change {
+pub(super) async fn change(work: &Work<'_>, change: &UserWrite) -> Result<Outcome, Fault> {
+    let done = match change {
         UserWrite::Add(credential) => add(work, credential).await,
-        UserWrite::Password { user, password_hash } => password(work, user, password_hash).await,
+        UserWrite::Password { user, password_hash, but } => {
+            password(work, user, password_hash).await?;
+            sessions::close_all(work, user, but.as_deref()).await
+        }
         UserWrite::Role { user, role } => set_role(work, user, *role).await,
         UserWrite::Sees { user, sees } => set_sees(work, user, *sees).await,
         UserWrite::Remove(user) => remove(work, user).await,
-        UserWrite::OpenSession(session) => open_session(work, session).await,
-        UserWrite::CloseSession(hash) => {
-            work.execute("DELETE FROM session WHERE secret_hash = $1", &[&hash.as_slice()]).await?;
+        UserWrite::OpenSession(session, admission) => {
+            known(work, &session.user).await?;
+            sessions::open(work, session, admission).await
+        }
+        UserWrite::Renew(renewal) => return sessions::renew(work, renewal).await.map(Outcome::Renewed),
+        UserWrite::TouchSession { id, at, origin } => sessions::touch(work, id, *at, origin).await,
+        UserWrite::CloseSession(id) => {
+            work.execute("DELETE FROM session WHERE id = $1", &[id]).await?;
             Ok(())
         }
+        UserWrite::CloseSessions { user, but } => sessions::close_all(work, user, but.as_deref()).await,
         UserWrite::AddToken(token) => add_token(work, token).await,
         UserWrite::RevokeToken(id) => {
             found(work.execute("DELETE FROM token WHERE id = $1", &[id]).await?, "token")
@@ -27,13 +37,8 @@ pub(super) async fn change(work: &Work<'_>, change: &UserWrite) -> Result<(), Fa
             work.execute(sql, &[id, &at.micros()]).await?;
             Ok(())
         }
-    }
-}
-
-/// Ends the sessions that are past their end.
-pub(super) async fn end_sessions(work: &Work<'_>, at: Timestamp) -> Result<(), Fault> {
-    work.execute("DELETE FROM session WHERE expires <= $1", &[&at.micros()]).await?;
-    Ok(())
+    };
+    done.map(|()| Outcome::Done)
 }
 
 /// Notes when the store was last tried.
@@ -69,9 +74,7 @@ async fn add(work: &Work<'_>, credential: &Credential) -> Result<(), Fault> {
 
 async fn password(work: &Work<'_>, user: &UserId, hash: &str) -> Result<(), Fault> {
     let sql = "UPDATE person SET password_hash = $2 WHERE id = $1";
-    found(work.execute(sql, &[&user.as_str(), &hash]).await?, "user")?;
-    work.execute("DELETE FROM session WHERE person = $1", &[&user.as_str()]).await?;
-    Ok(())
+    found(work.execute(sql, &[&user.as_str(), &hash]).await?, "user")
 }
 
 async fn set_role(work: &Work<'_>, user: &UserId, role: Role) -> Result<(), Fault> {
@@ -108,21 +111,6 @@ async fn keep_an_admin(work: &Work<'_>, user: &UserId) -> Result<(), Fault> {
         }
         None => Ok(()),
     }
-}
-
-async fn open_session(work: &Work<'_>, session: &Session) -> Result<(), Fault> {
-    known(work, &session.user).await?;
-    work.execute(
-        "INSERT INTO session (secret_hash, person, created, expires) VALUES ($1, $2, $3, $4)",
-        &[
-            &session.secret_hash.as_slice(),
-            &session.user.as_str(),
-            &session.created.micros(),
-            &session.expires.micros(),
-        ],
-    )
-    .await?;
-    Ok(())
 }
 
 async fn add_token(work: &Work<'_>, token: &Token) -> Result<(), Fault> {

@@ -11,10 +11,10 @@ use tokio_postgres::types::ToSql;
 
 use super::connect::{Address, Session};
 use super::error::{is_lost, translate};
-use super::{pages, queue, read_pages, rows};
+use super::{pages, queue, read_pages, rows, sessions};
 use crate::model::{
-    CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq,
-    Session as Login, Timestamp, Token, User, UserId, WireId,
+    Admission, CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq,
+    Session as Login, Standing, Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::ledger::GENESIS;
 use crate::store::own_tools;
@@ -294,14 +294,16 @@ impl Reader for PostgresReader {
         Box::pin(self.one(query, rows::credential))
     }
 
-    fn session(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Login, User)>> {
-        let query = Query::new(format!(
-            "SELECT {}, s.secret_hash, s.created, s.expires FROM session s JOIN person p ON p.id = s.person",
-            rows::USER
-        ))
-        .all()
-        .and("s.secret_hash =", secret_hash.to_vec());
-        Box::pin(self.one(query, rows::session))
+    fn admission(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Admission, Login, User)>> {
+        Box::pin(self.one(sessions::admission_query(&secret_hash), sessions::admission))
+    }
+
+    fn sessions(&self, user: Option<UserId>) -> Answer<'_, Vec<Login>> {
+        Box::pin(self.list(sessions::list_query(user.as_ref()), sessions::session))
+    }
+
+    fn standing(&self, ids: Vec<String>) -> Answer<'_, Vec<Standing>> {
+        Box::pin(self.list(sessions::standing_query(ids), sessions::standing))
     }
 
     fn token(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Token, User)>> {

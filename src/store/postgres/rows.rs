@@ -5,8 +5,8 @@ use tokio_postgres::Row;
 
 use crate::model::{
     CommandId, CommandRecord, CommandState, Credential, Device, DeviceId, DeviceRef, DeviceState, Direction,
-    FamilyName, HmacCheck, MessageRecord, Priority, Record, Role, Sees, Seq, Session, Timestamp, Token,
-    Transition, User, UserId, Value, Verdict,
+    FamilyName, HmacCheck, MessageRecord, Priority, Record, Role, Sees, Seq, Timestamp, Token, Transition,
+    User, UserId, Value, Verdict,
 };
 use crate::store::ledger::{Entry, Link, digest};
 use crate::store::{StoreError, people};
@@ -129,18 +129,6 @@ pub(super) fn credential(row: &Row) -> Result<Credential, StoreError> {
     Ok(Credential { user: user(row)?, password_hash: value(row, "password_hash")? })
 }
 
-/// A session with its person.
-pub(super) fn session(row: &Row) -> Result<(Session, User), StoreError> {
-    let user = user(row)?;
-    let session = Session {
-        secret_hash: hash(row, "secret_hash")?,
-        user: user.id.clone(),
-        created: time(row, "created")?,
-        expires: time(row, "expires")?,
-    };
-    Ok((session, user))
-}
-
 /// A token.
 pub(super) fn token(row: &Row) -> Result<Token, StoreError> {
     Ok(Token {
@@ -227,7 +215,7 @@ pub(super) fn number<T: TryFrom<i32>>(row: &Row, column: &str) -> Result<T, Stor
     T::try_from(stored).map_err(|_| unknown(column, &stored.to_string()))
 }
 
-fn word<T>(row: &Row, column: &str, parse: fn(&str) -> Option<T>) -> Result<T, StoreError> {
+pub(super) fn word<T>(row: &Row, column: &str, parse: fn(&str) -> Option<T>) -> Result<T, StoreError> {
     let text: &str = value(row, column)?;
     parse(text).ok_or_else(|| unknown(column, text))
 }

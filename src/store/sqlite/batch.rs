@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::journal::Journal;
 use super::recall::Recall;
-use super::{device, filing, people, prune, queue, record, report};
+use super::{device, filing, people, prune, queue, record, report, sessions};
 use crate::store::{Outcome, StoreError, Write};
 
 type Outcomes = Vec<Result<Outcome, StoreError>>;
@@ -141,7 +141,7 @@ fn apply(
             queue::cancel(db, id, *at, by).map(Outcome::Changed)
         }
         Write::Sweep { at, attempts_max } => {
-            people::end_sessions(db, *at)?;
+            sessions::end(db, *at)?;
             let changed = queue::sweep(db, *at, *attempts_max)?;
             if !changed.is_empty() {
                 recall.close_one();
@@ -158,7 +158,7 @@ fn apply(
             device::forget(db, id).map(|()| Outcome::Done)
         }
         Write::File => filing::file(db, recall).map(|()| Outcome::Done),
-        Write::User(write) => people::apply(db, write).map(|()| Outcome::Done),
+        Write::User(write) => people::apply(db, write),
         Write::Prune(work) => {
             if prune::concerns_filed(work) {
                 filing::file(db, recall)?;

@@ -31,6 +31,7 @@ mod record;
 mod report;
 mod row;
 mod schema;
+mod sessions;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

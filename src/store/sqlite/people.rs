@@ -1,20 +1,19 @@
-//! Writes of users, sessions, tokens and notes.
+//! Writes of users, tokens and notes.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params};
 
-use super::row;
-use crate::model::{Credential, Role, Session, Timestamp, Token, UserId};
-use crate::store::{StoreError, UserWrite, people};
+use super::{row, sessions};
+use crate::model::{Credential, Role, Timestamp, Token, UserId};
+use crate::store::{Outcome, StoreError, UserWrite, people};
 
 /// Applies one change.
-pub(super) fn apply(db: &Connection, write: &UserWrite) -> Result<(), StoreError> {
-    match write {
+pub(super) fn apply(db: &Connection, write: &UserWrite) -> Result<Outcome, StoreError> {
+    let done = match write {
         UserWrite::Add(credential) => add(db, credential),
-        UserWrite::Password { user, password_hash } => {
+        UserWrite::Password { user, password_hash, but } => {
             need(db, user)?;
             run(db, "UPDATE user SET password_hash = ? WHERE id = ?", (password_hash, user.as_str()))?;
-            run(db, "DELETE FROM session WHERE user = ?", [user.as_str()])?;
-            Ok(())
+            sessions::close_all(db, user, but.as_deref())
         }
         UserWrite::Role { user, role } => {
             if *role != Role::Admin {
@@ -34,11 +33,17 @@ pub(super) fn apply(db: &Connection, write: &UserWrite) -> Result<(), StoreError
             run(db, "DELETE FROM user WHERE id = ?", [user.as_str()])?;
             Ok(())
         }
-        UserWrite::OpenSession(session) => open_session(db, session),
-        UserWrite::CloseSession(secret_hash) => {
-            run(db, "DELETE FROM session WHERE secret_hash = ?", [secret_hash])?;
+        UserWrite::OpenSession(session, admission) => {
+            need(db, &session.user)?;
+            sessions::open(db, session, admission)
+        }
+        UserWrite::Renew(renewal) => return sessions::renew(db, renewal).map(Outcome::Renewed),
+        UserWrite::TouchSession { id, at, origin } => sessions::touch(db, id, *at, origin),
+        UserWrite::CloseSession(id) => {
+            run(db, "DELETE FROM session WHERE id = ?", [id])?;
             Ok(())
         }
+        UserWrite::CloseSessions { user, but } => sessions::close_all(db, user, but.as_deref()),
         UserWrite::AddToken(token) => add_token(db, token),
         UserWrite::RevokeToken(id) => match run(db, "DELETE FROM token WHERE id = ?", [id])? {
             0 => Err(StoreError::NotFound("token")),
@@ -52,13 +57,8 @@ pub(super) fn apply(db: &Connection, write: &UserWrite) -> Result<(), StoreError
             )?;
             Ok(())
         }
-    }
-}
-
-/// Ends the sessions whose time is over.
-pub(super) fn end_sessions(db: &Connection, at: Timestamp) -> Result<(), StoreError> {
-    run(db, "DELETE FROM session WHERE expires_us <= ?", [at.micros()])?;
-    Ok(())
+    };
+    done.map(|()| Outcome::Done)
 }
 
 /// Notes when the store was last tried.
@@ -89,16 +89,6 @@ fn add(db: &Connection, credential: &Credential) -> Result<(), StoreError> {
             &credential.password_hash,
             user.created.micros(),
         ),
-    )?;
-    Ok(())
-}
-
-fn open_session(db: &Connection, session: &Session) -> Result<(), StoreError> {
-    need(db, &session.user)?;
-    run(
-        db,
-        "INSERT INTO session (secret_hash, user, created_us, expires_us) VALUES (?, ?, ?, ?)",
-        (session.secret_hash, session.user.as_str(), session.created.micros(), session.expires.micros()),
     )?;
     Ok(())
 }
@@ -147,7 +137,7 @@ fn refuse_last_admin(db: &Connection, user: &UserId) -> Result<(), StoreError> {
     }
 }
 
-fn run(db: &Connection, sql: &str, parameters: impl Params) -> Result<usize, StoreError> {
+pub(super) fn run(db: &Connection, sql: &str, parameters: impl Params) -> Result<usize, StoreError> {
     db.prepare_cached(sql)?.execute(parameters).map_err(|error| match error {
         // Ids and hashes are random: the same one twice is the same thing sent twice.
         rusqlite::Error::SqliteFailure(failure, _) if failure.code == ErrorCode::ConstraintViolation => {

@@ -1,10 +1,10 @@
-//! Reads of users, sessions, tokens and notes.
+//! Reads of users, tokens and notes.
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::row;
-use crate::model::{Credential, Role, Sees, Session, Token, User, UserId};
+use crate::model::{Credential, Role, Sees, Token, User, UserId};
 use crate::store::StoreError;
 
 /// All users, by name.
@@ -19,30 +19,6 @@ pub(super) fn credential(db: &Connection, name: &str) -> Result<Option<Credentia
     let found = db
         .prepare_cached("SELECT id, name, role, sees, created_us, password_hash FROM user WHERE name = ?")?
         .query_row([name], |found| Ok(Credential { user: user(found, 0)?, password_hash: found.get(5)? }))
-        .optional()?;
-    Ok(found)
-}
-
-/// One session with its user.
-pub(super) fn session(
-    db: &Connection,
-    secret_hash: &[u8; 32],
-) -> Result<Option<(Session, User)>, StoreError> {
-    let found = db
-        .prepare_cached(
-            "SELECT u.id, u.name, u.role, u.sees, u.created_us, s.secret_hash, s.created_us, s.expires_us
-             FROM session s JOIN user u ON u.id = s.user WHERE s.secret_hash = ?",
-        )?
-        .query_row([secret_hash], |found| {
-            let user = user(found, 0)?;
-            let session = Session {
-                secret_hash: found.get(5)?,
-                user: user.id.clone(),
-                created: row::time(found, 6)?,
-                expires: row::time(found, 7)?,
-            };
-            Ok((session, user))
-        })
         .optional()?;
     Ok(found)
 }
@@ -73,7 +49,8 @@ pub(super) fn note(db: &Connection, name: &str) -> Result<Option<Bytes>, StoreEr
     Ok(body.map(Into::into))
 }
 
-fn user(found: &Row<'_>, at: usize) -> rusqlite::Result<User> {
+/// Five columns from `at` on: id, name, role, sees, created.
+pub(super) fn user(found: &Row<'_>, at: usize) -> rusqlite::Result<User> {
     Ok(User {
         id: UserId::new(found.get_ref(at)?.as_str()?),
         name: found.get(at + 1)?,

@@ -11,10 +11,11 @@ use tokio::sync::Semaphore;
 
 use super::{
     backup, connection, prune, read_commands, read_devices, read_messages, read_pages, read_people, record,
+    sessions,
 };
 use crate::model::{
-    CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq, Session,
-    Timestamp, Token, User, UserId, WireId,
+    Admission, CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq,
+    Session, Standing, Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::{
     Answer, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage,
@@ -197,8 +198,16 @@ impl Reader for Readers {
         self.ask(move |db| read_people::credential(db, &name))
     }
 
-    fn session(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Session, User)>> {
-        self.ask(move |db| read_people::session(db, &secret_hash))
+    fn admission(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Admission, Session, User)>> {
+        self.ask(move |db| sessions::admission(db, &secret_hash))
+    }
+
+    fn sessions(&self, user: Option<UserId>) -> Answer<'_, Vec<Session>> {
+        self.ask(move |db| sessions::list(db, user.as_ref()))
+    }
+
+    fn standing(&self, ids: Vec<String>) -> Answer<'_, Vec<Standing>> {
+        self.ask(move |db| sessions::standing(db, &ids))
     }
 
     fn token(&self, secret_hash: [u8; 32]) -> Answer<'_, Option<(Token, User)>> {

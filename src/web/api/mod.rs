@@ -1,5 +1,6 @@
 //! The JSON API, a file per resource (`interface.md §4`).
 
+pub(crate) mod account;
 pub(crate) mod backup;
 mod buckets;
 pub(crate) mod calibration;
@@ -22,12 +23,14 @@ pub(crate) mod metrics;
 pub(crate) mod people;
 pub(crate) mod picture;
 pub(crate) mod recording;
+pub(crate) mod registration;
 pub(crate) mod schedules;
 pub(crate) mod secrets;
 pub(crate) mod sign_in;
 pub(crate) mod stream;
 pub(crate) mod templates;
 pub(crate) mod timeline;
+pub(crate) mod tokens;
 pub(crate) mod transfers;
 pub(crate) mod tswarm;
 

@@ -112,6 +112,9 @@ fn codes(permit: &Permit, fields: &Map<String, Value>, in_query: bool) -> BTreeS
     if permit.method != "GET" {
         codes.insert(Code::CrossSite);
     }
+    if permit.need == Some(crate::model::Role::Admin) {
+        codes.insert(Code::ScopeTooSmall);
+    }
     if permit.house {
         codes.insert(Code::HouseOnly);
     }

@@ -39,9 +39,9 @@ pub(crate) async fn form(params: Params) -> Page {
     render(&LoginPage { frame: Frame::new("Sign in", None), next, name: String::new(), error: None })
 }
 
-pub(crate) async fn submit(State(app): State<App>, From(peer): From, Sent(sent): Sent<SignIn>) -> Page {
+pub(crate) async fn submit(State(app): State<App>, From(visitor): From, Sent(sent): Sent<SignIn>) -> Page {
     let next = local(&sent.next).to_owned();
-    let opened = match app.hub.login(&sent.name, &sent.password, peer).await {
+    let opened = match app.hub.login(&sent.name, &sent.password, &visitor).await {
         Ok(opened) => opened,
         Err(error @ (HubError::Unauthorized | HubError::TooMany { .. })) => {
             let shown = WebError::Hub(error).shown();

@@ -67,7 +67,8 @@ macro_rules! battery {
                 replies_find_their_command, numbers_skip_open_commands, a_full_queue_takes_no_more,
                 what_is_never_acknowledged_rests, what_goes_out_is_written_down, a_draft_that_cannot_be_encoded,
                 a_panic_is_contained, restart_with_commands_in_every_state;
-            people: users_are_unique_whatever_the_letter_case, sessions_open_and_end, tokens_are_kept_as_hashes,
+            people: users_are_unique_whatever_the_letter_case, sessions_open_and_end,
+                a_session_is_renewed_by_its_newest_token_alone, a_user_has_so_many_sessions, tokens_are_kept_as_hashes,
                 the_last_administrator_stays;
             records: records_are_kept_replaced_and_removed, records_change_together_or_not_at_all, records_come_in_pages_newest_first,
                 the_oldest_of_a_kind_go, one_of_many_is_the_first, records_go_with_their_device;
