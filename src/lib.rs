@@ -17,6 +17,7 @@
 //! | [`http`] | the small kit the device plane is written with: exchange, routes, replies |
 //! | [`net`] | listeners, accept loop, TLS, connection limits |
 //! | [`family`] | one folder per device dialect |
+//! | [`alert`] | looks after rules, and delivers what they have to say |
 //! | [`web`] | pages and API for people and scripts |
 //! | [`pki`] | the certificate authority, leaves, reloading resolver |
 //! | [`config`] | settings: defaults < file < environment < flags |
@@ -27,6 +28,7 @@
 //! Who may import whom is a table in `docs/architecture.md`, and `tests/it/tidy.rs` fails on an edge
 //! that is not in it.
 
+pub mod alert;
 pub mod cli;
 pub mod config;
 pub mod core;

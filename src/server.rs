@@ -42,6 +42,7 @@ pub use shelf::dictionaries;
 pub use sockets::{control_path, is_running};
 pub use upkeep::{backup, restore, verify_backup};
 
+use crate::alert::{self, Post};
 use crate::config::Config;
 use crate::core::Hub;
 use crate::family::{self, Family, schedules};
@@ -68,6 +69,7 @@ pub struct Running {
     limits: Arc<ArcSwap<net::Limits>>,
     doors: Doors,
     bookcase: Bookcase,
+    post: Post,
     stop: CancellationToken,
     listening: TaskTracker,
     chores: TaskTracker,
@@ -114,7 +116,9 @@ async fn compose(
     let first_admin = first::admin(&hub, &config.data_dir).await?;
     let limits = Arc::new(ArcSwap::from_pointee(shares::net(&config.limits)));
     let bookcase = Bookcase::open(config, &families);
+    let post = Post::new(hub.clone(), shares::alert(config));
     let web = WebSettings {
+        post: Some(post.clone()),
         dictionaries: bookcase.shelf.clone(),
         metrics: Some(metrics::source(hub.clone(), clock.clone(), certificate_files(config))),
         listeners: Some(Arc::new(listeners.clone())),
@@ -138,6 +142,7 @@ async fn compose(
         limits,
         doors,
         bookcase,
+        post,
         stop,
         listening,
         chores: TaskTracker::new(),
@@ -279,6 +284,7 @@ impl Running {
     pub async fn reload(&self, config: &Config) -> Result<(), ServerError> {
         self.limits.store(Arc::new(shares::net(&config.limits)));
         self.hub.settings_reload(shares::hub(config));
+        self.post.settings_reload(shares::alert(config));
         self.bookcase.reload(config);
         self.doors.reload(config).await
     }
@@ -329,7 +335,9 @@ impl Running {
             }
         });
         // A file has one server.
-        if matches!(target(&self.config), Ok(Target::Postgres(_))) {
+        let alone = !matches!(target(&self.config), Ok(Target::Postgres(_)));
+        self.chores.spawn(alert::run(self.hub.clone(), self.post.clone(), alone, self.stop.clone()));
+        if !alone {
             self.chores.spawn(tokens::follow(self.hub.clone(), self.stop.clone()));
         }
         let (hub, stop) = (self.hub.clone(), self.stop.clone());

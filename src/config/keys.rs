@@ -149,6 +149,42 @@ static KEYS: &[Key] = &[
     ),
     key!("accounts.session_s", accounts.session_s, "Life of a browser's sign-in; from 60."),
     key!(
+        "alerts.send_time_ms",
+        alerts.send_time_ms,
+        "One try to deliver a message about an alert, from the look-up of the name to the end of the answer."
+    ),
+    key!(
+        "alerts.retry_first_ms",
+        alerts.retry_first_ms,
+        "The wait after the first try that fails; each later one is twice as long, a fifth more or less."
+    ),
+    key!("alerts.retry_longest_s", alerts.retry_longest_s, "The longest wait between two tries."),
+    key!(
+        "alerts.attempts_max",
+        alerts.attempts_max,
+        "Tries after which a message is given up: POST /api/v1/deliveries/ID/retry has it tried again."
+    ),
+    key!(
+        "alerts.roots",
+        alerts.roots,
+        "Roots beside the system's that vouch for receivers of webhooks and for the mail server: PEM file."
+    ),
+    key!(
+        "alerts.webhook_refuse",
+        alerts.webhook_refuse,
+        "Networks that no webhook reaches, whatever name leads there. The default keeps them from the places where clouds\nkeep a machine's keys; add 127.0.0.0/8 and ::1 to keep them from this machine."
+    ),
+    key!("mail.host", mail.host, "The mail server that alerts are sent through. Empty: no mail is sent."),
+    key!("mail.port", mail.port, "Its port. 0: 25, 587 or 465, as mail.security says."),
+    key!(
+        "mail.security",
+        mail.security,
+        "none (in the clear), starttls (TLS before anything is said, or no mail) or tls (from the first byte)."
+    ),
+    key!("mail.username", mail.username, "Who signs in at the mail server. Empty: nobody."),
+    key!("mail.password", mail.password, "The password.", true),
+    key!("mail.from", mail.from, "Who the mail is from, such as homeport@example.org or Oven watch <oven@example.org>."),
+    key!(
         "retention.raw_days",
         retention.raw_days,
         "Days for which messages keep their exact bytes; 0 is for ever. The ledger's entries, with the digest of the\nbytes, stay in any case, and it can still be checked."

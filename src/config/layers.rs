@@ -7,6 +7,7 @@ use super::file::{self, Entry};
 use super::keys::{Key, keys};
 use super::setting::kind;
 use super::{Address, Config};
+use crate::model::Network;
 
 /// Where settings come from.
 #[derive(Clone, Debug, Default)]
@@ -216,6 +217,7 @@ fn whole(config: &Config, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(name, format!("expected 512 to 16384 bytes, found {bytes}")));
         }
     }
+    alerts(config, problems);
     let listen = &config.listen;
     if [listen.https, listen.http, listen.ws, listen.admin].iter().all(|address| *address == Address(None)) {
         problems.push(Problem::new("listen", "every listener is off: nothing could be served"));
@@ -230,6 +232,24 @@ fn whole(config: &Config, problems: &mut Vec<Problem>) {
                 format!("{address} is already that of `listen.{other}`: give each listener its own"),
             ));
         }
+    }
+}
+
+fn alerts(config: &Config, problems: &mut Vec<Problem>) {
+    for network in &config.alerts.webhook_refuse {
+        if let Err(message) = Network::try_from(network.clone()) {
+            problems.push(Problem::new("alerts.webhook_refuse", message));
+        }
+    }
+    let mail = &config.mail;
+    if !mail.host.is_empty() && mail.from.is_empty() {
+        problems.push(Problem::new("mail.from", "a mail is from somebody: set it beside `mail.host`"));
+    }
+    if mail.port.0 > u64::from(u16::MAX) {
+        problems.push(Problem::new(
+            "mail.port",
+            format!("expected a port from 0 to 65535, found {}", mail.port.0),
+        ));
     }
 }
 

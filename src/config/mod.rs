@@ -4,6 +4,7 @@
 //! `model` and nothing else of the program; `server` hands each part its share.
 
 mod accounts;
+mod alerts;
 mod devices;
 mod file;
 mod keys;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use accounts::{Accounts, Lasting, Registration};
+pub use alerts::{Alerts, Mail, MailSecurity, Password};
 pub use devices::{Devices, UnknownDevices};
 pub use keys::{Key, keys};
 pub use layers::{Problem, Sources, load};
@@ -53,6 +55,10 @@ pub struct Config {
     pub devices: Devices,
     /// Who may make an account, and how long people stay signed in.
     pub accounts: Accounts,
+    /// How people are told of alerts.
+    pub alerts: Alerts,
+    /// The mail server.
+    pub mail: Mail,
     /// How long and how much is kept.
     pub retention: Retention,
     /// Every limit.
@@ -76,6 +82,8 @@ impl Default for Config {
             tls: Tls::default(),
             devices: Devices::default(),
             accounts: Accounts::default(),
+            alerts: Alerts::default(),
+            mail: Mail::default(),
             retention: Retention::default(),
             limits: Limits::default(),
             log: Log::default(),

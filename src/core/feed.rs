@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{broadcast, watch};
 
-use crate::model::{CommandRecord, Datum, Device, DeviceRef, Direction, Seq, Timestamp, Verdict};
+use crate::model::{
+    Alert, AlertNote, CommandRecord, Datum, Device, DeviceRef, Direction, Seq, Timestamp, Verdict,
+};
 use crate::store::{ReportWrite, Reported};
 
 /// Something that happened and is on disk.
@@ -24,6 +26,8 @@ pub enum FeedEvent {
     State(Device),
     /// A command was queued or changed its state.
     Command(CommandRecord),
+    /// An alert fired, was over, or a person did something about it.
+    Alert(Box<Alert>, Box<AlertNote>),
 }
 
 /// A message as the feed tells it: everything but its bytes.
@@ -142,7 +146,9 @@ impl Teller {
         let event = Arc::new(event);
         match *event {
             FeedEvent::Message(_) | FeedEvent::Reading { .. } => {}
-            FeedEvent::State(_) | FeedEvent::Command(_) => self.slow().add(Arc::clone(&event)),
+            FeedEvent::State(_) | FeedEvent::Command(_) | FeedEvent::Alert(..) => {
+                self.slow().add(Arc::clone(&event));
+            }
         }
         // An error only says that nobody watches.
         if self.watched() {

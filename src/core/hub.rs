@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::task::TaskTracker;
 
+use super::alerts::Turns;
 use super::bell::Bell;
 use super::captures::Rate;
 use super::certificates::Shown;
@@ -63,6 +64,7 @@ pub(super) struct Shared {
     pub(super) tail: Tail,
     pub(super) porters: Porters,
     pub(super) recordings: Recordings,
+    pub(super) alert_turns: Turns,
     /// When learned rhythms were kept last, in microseconds.
     pub(super) rhythms_kept: AtomicI64,
     tasks: TaskTracker,
@@ -94,6 +96,7 @@ impl Hub {
             tail: Tail::default(),
             porters: Porters::default(),
             recordings: Recordings::default(),
+            alert_turns: Turns::default(),
             tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
             credentials: Credentials::default(),

@@ -2,6 +2,7 @@
 //!
 //! Knows no wire field's name, no socket and no engine: families bring typed reports, the store takes writes.
 
+mod alerts;
 mod api_tokens;
 mod bell;
 mod browse;
@@ -46,6 +47,7 @@ mod transfers;
 mod upkeep;
 mod whole;
 
+pub use alerts::{AlertFilter, Delivered, Delivery, DeliveryState, Try, Watch, Webhook};
 pub use api_tokens::TokenOrder;
 pub use bell::Ringing;
 pub use caller::{Caller, How, Visitor};

@@ -281,6 +281,7 @@ async fn the_feed_tells_what_was_committed() {
             FeedEvent::Message(heard) => format!("message {} {}", heard.seq, heard.verdict.as_str()),
             FeedEvent::Reading { device, datum } => format!("reading {} {}", device.address, datum.sensor),
             FeedEvent::Command(command) => format!("command {}", command.state.as_str()),
+            FeedEvent::Alert(alert, _) => format!("alert {}", alert.state.as_str()),
         });
     }
     assert_eq!(told, ["state active", "message 1 ok", "reading dev t", "command queued"]);

@@ -8,7 +8,6 @@ mod days;
 mod download;
 mod issuer;
 pub mod mcu;
-mod network;
 pub mod sca11h;
 pub mod schedules;
 pub mod simulator;
@@ -26,7 +25,6 @@ use std::time::Duration;
 pub use calibrate::{CalibrateFrom, Calibration, Period};
 pub use days::{BadLine, Day, DayFile, Days, Imported, OldFile};
 pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
-pub use network::Network;
 pub use swarm::{Added, Decision, HoldNote, NewNode, NodeNote, Swarm};
 use tokio_util::sync::CancellationToken;
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -177,6 +178,18 @@ pub struct Datum {
     #[serde(skip, default = "counts")]
     pub counts: bool,
 }
+
+impl Datum {
+    /// The time that its device gave, if that is within [`TRUSTED`] of the arrival, else the arrival.
+    pub fn time(&self) -> Timestamp {
+        let trusted = u64::try_from(TRUSTED.as_micros()).unwrap_or(u64::MAX);
+        let near = |created: &Timestamp| created.micros().abs_diff(self.time_received.micros()) <= trusted;
+        self.time_created.filter(near).unwrap_or(self.time_received)
+    }
+}
+
+/// How far a device's clock may be from ours, for its times to count.
+pub const TRUSTED: Duration = Duration::from_mins(10);
 
 const fn counts() -> bool {
     true

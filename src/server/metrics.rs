@@ -115,6 +115,15 @@ fn describe() {
     gauge!("homeport_listener_open", "1 while a listener is open, 0 while it is closed");
     counter!("homeport_commands_total", "Changes of a command's state, by family and new state");
     gauge!("homeport_commands_open", "Commands that are not final, by state");
+    gauge!(
+        "homeport_alerts_firing",
+        "Alerts that fire; of several servers on one store, at the one that looks after the rules"
+    );
+    counter!("homeport_alerts_total", "Changes of alerts, by what they became");
+    counter!(
+        "homeport_deliveries_total",
+        "Tries to deliver a message about an alert, by channel (webhook, mail) and result (delivered, retried, dead)"
+    );
     gauge!("homeport_devices", "Devices, by family and state");
     gauge!("homeport_devices_online", "Devices heard within their window");
     gauge!("homeport_ledger_entries", "Entries of the ledger");

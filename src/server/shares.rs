@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::config::{Config, Limits, Registration, UnknownDevices};
+use crate::alert::{AlertSettings, MailSettings, Security};
+use crate::config::{Config, Limits, MailSecurity, Registration, UnknownDevices};
 use crate::core::{HubSettings, RegistrationPolicy, RetentionSettings, UnknownPolicy};
 use crate::net;
 use crate::store::WriterSettings;
@@ -48,6 +49,31 @@ pub(super) fn hub(config: &Config) -> HubSettings {
         registrations_per_hour: NonZeroU32::new(limits.registrations_max_per_hour).unwrap_or(NonZeroU32::MIN),
         hash_parallel: limits.hashes_max_count,
         feed_backlog: limits.feed_max_count,
+    }
+}
+
+pub(super) fn alert(config: &Config) -> AlertSettings {
+    let (alerts, mail) = (&config.alerts, &config.mail);
+    AlertSettings {
+        send_time: Duration::from_millis(alerts.send_time_ms),
+        retry_first: Duration::from_millis(alerts.retry_first_ms),
+        retry_longest: Duration::from_secs(alerts.retry_longest_s),
+        attempts_max: alerts.attempts_max,
+        roots: alerts.roots.clone(),
+        // The settings were checked.
+        refuse: alerts.webhook_refuse.iter().filter_map(|network| network.clone().try_into().ok()).collect(),
+        mail: (!mail.host.is_empty()).then(|| MailSettings {
+            host: mail.host.clone(),
+            port: u16::try_from(mail.port.0).ok().filter(|port| *port > 0),
+            security: match mail.security {
+                MailSecurity::None => Security::None,
+                MailSecurity::Starttls => Security::Starttls,
+                MailSecurity::Tls => Security::Tls,
+            },
+            username: mail.username.clone(),
+            password: mail.password.reveal().to_owned().into(),
+            from: mail.from.clone(),
+        }),
     }
 }
 

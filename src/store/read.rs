@@ -200,7 +200,7 @@ impl After {
 }
 
 /// How far a device's clock may be from ours, for its times to be those that its values are plotted by.
-pub const TRUSTED: std::time::Duration = std::time::Duration::from_mins(10);
+pub const TRUSTED: std::time::Duration = crate::model::TRUSTED;
 
 /// Which small documents. Order: newest first, then by key.
 #[derive(Clone, Debug, Default)]

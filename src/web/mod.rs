@@ -27,6 +27,7 @@ pub use self::code::Code;
 use self::error::WebError;
 pub use self::listeners::{ListenerNote, ListenerTurned, Listeners};
 pub use self::routes::Permit;
+use crate::alert::Post;
 use crate::core::{Hub, HubError};
 use crate::dictionary::{Chosen, Shelf};
 use crate::family::{Facts, Family, Template, templates};
@@ -47,6 +48,8 @@ pub struct WebSettings {
     pub metrics: Option<Metrics>,
     /// The listeners, to look at, to open and to close.
     pub listeners: Option<Arc<dyn Listeners>>,
+    /// What delivers messages about alerts.
+    pub post: Option<Post>,
     /// The URL at which devices reach the server, where its caller did not say another: `https://homeport.example:8443`.
     pub device_url: Option<String>,
     /// How many streams of events may be open at a time; `None` is [`STREAMS_MAX`].
@@ -71,6 +74,7 @@ pub(crate) struct App {
     families: Arc<[Arc<dyn Family>]>,
     metrics: Option<Metrics>,
     listeners: Option<Arc<dyn Listeners>>,
+    pub(crate) post: Option<Post>,
     device_url: Option<Arc<str>>,
     /// What the API describes itself as.
     description: bytes::Bytes,
@@ -124,6 +128,7 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
         dictionaries: settings.dictionaries,
         metrics: settings.metrics,
         listeners: settings.listeners,
+        post: settings.post,
         device_url: settings.device_url.map(Arc::from),
         trusted_origins: settings.trusted_origins.clone().into(),
         streams: Streams::new(StreamLimits {

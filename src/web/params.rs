@@ -6,8 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::error::WebError;
@@ -181,6 +181,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
         let piece = Path::<String>::from_request_parts(parts, state).await;
         piece.map(|Path(name)| Self(name)).map_err(|_| WebError::NotFound("page"))
     }
+}
+
+/// A field that may be left out, taken away by `null`, or set.
+pub(crate) type Given<T> = Option<Option<T>>;
+
+/// Reads a field that is there, even if it is `null`.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Given<T>, D::Error> {
+    Option::deserialize(field).map(Some)
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WebError> {

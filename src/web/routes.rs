@@ -12,9 +12,10 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::api::{
-    account, backup, calibration, calls, captures, commands, data, days, devices, dictionaries, export,
-    files, handshakes, health, ledger, listeners, messages, metrics, people, picture, recording,
-    registration, schedules, secrets, sign_in, stream, templates, timeline, tokens, transfers, tswarm,
+    account, alerts, backup, calibration, calls, captures, commands, data, days, devices, dictionaries,
+    export, files, handshakes, health, ledger, listeners, messages, metrics, people, picture, recording,
+    registration, rules, schedules, secrets, sign_in, stream, templates, timeline, tokens, transfers, tswarm,
+    webhooks,
 };
 use super::auth::Proof;
 use super::describe;
@@ -60,7 +61,10 @@ pub(crate) struct Described {
 
 /// Every route there is.
 pub(crate) fn table() -> Vec<Row> {
-    [operations(), equipment(), nodes(), administration(), pages()].into_iter().flatten().collect()
+    [operations(), equipment(), watching(), nodes(), administration(), pages()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The least roles, by the names the rows use.
@@ -151,6 +155,33 @@ fn equipment() -> Vec<Row> {
         api("PUT", "/api/v1/files/{name}", operator, routes!(files::publish)).house(),
         api("POST", "/api/v1/files/{name}", operator, routes!(files::publish_too)).house(),
         api("DELETE", "/api/v1/files/{name}", operator, routes!(files::withdraw)).house(),
+    ]
+}
+
+/// Rules, what they found, and who is told.
+fn watching() -> Vec<Row> {
+    let Needs { viewer, operator, admin, .. } = NEEDS;
+    vec![
+        api("GET", "/api/v1/rules", viewer, routes!(rules::list)),
+        api("POST", "/api/v1/rules", operator, routes!(rules::create)),
+        api("GET", "/api/v1/rules/{id}", viewer, routes!(rules::show)),
+        api("PATCH", "/api/v1/rules/{id}", operator, routes!(rules::edit)),
+        api("DELETE", "/api/v1/rules/{id}", operator, routes!(rules::remove)),
+        api("GET", "/api/v1/alerts", viewer, routes!(alerts::list)),
+        api("GET", "/api/v1/alerts/{id}", viewer, routes!(alerts::show)),
+        api("POST", "/api/v1/alerts/{id}/acknowledge", operator, routes!(alerts::acknowledge)),
+        api("POST", "/api/v1/alerts/{id}/mute", operator, routes!(alerts::mute)),
+        api("GET", "/api/v1/webhooks", operator, routes!(webhooks::list)).house(),
+        api("POST", "/api/v1/webhooks", admin, routes!(webhooks::create)).house(),
+        api("GET", "/api/v1/webhooks/{id}", operator, routes!(webhooks::show)).house(),
+        api("PATCH", "/api/v1/webhooks/{id}", admin, routes!(webhooks::edit)).house(),
+        api("DELETE", "/api/v1/webhooks/{id}", admin, routes!(webhooks::remove)).house(),
+        api("POST", "/api/v1/webhooks/{id}/rotate", admin, routes!(webhooks::rotate)).house(),
+        api("POST", "/api/v1/webhooks/{id}/test", admin, routes!(webhooks::test)).house(),
+        api("POST", "/api/v1/mail/test", admin, routes!(webhooks::test_mail)).house(),
+        api("GET", "/api/v1/deliveries", admin, routes!(webhooks::deliveries)).house(),
+        api("GET", "/api/v1/deliveries/{id}", admin, routes!(webhooks::delivery)).house(),
+        api("POST", "/api/v1/deliveries/{id}/retry", admin, routes!(webhooks::retry)).house(),
     ]
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod alerts;
 mod care;
 mod cli_alone;
 mod cli_doctor;

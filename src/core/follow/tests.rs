@@ -11,6 +11,7 @@ fn line(told: &Told) -> String {
             FeedEvent::Reading { datum, .. } => format!("reading {} {}", datum.seq, datum.sensor),
             FeedEvent::State(device) => format!("state {}", device.names.name),
             FeedEvent::Command(command) => format!("command {}", command.state.as_str()),
+            FeedEvent::Alert(alert, _) => format!("alert {}", alert.state.as_str()),
         },
         Told::Skipped { after, upto, .. } => format!("skipped {:?}..{upto}", after.map(|seq| seq.0)),
         Told::Changed(_) => "changed".to_owned(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::days::Zone;
 use super::draft::address_of;
 use super::profile::Profile;
-use crate::family::network::{self, Network};
+use crate::model::Network;
 
 /// What an owner may set right without a new build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ impl Default for McuSettings {
             access: Access::Open,
             key: PathKey::default(),
             known: Vec::new(),
-            networks: network::private(),
+            networks: Network::private(),
             origins: vec![
                 "https://github.com/gilmaimon/ArduinoWebsockets".to_owned(),
                 "https://github.com/gilmaimon/TinyWebsockets".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::family::Network;
+use crate::model::Network;
 
 /// The owner's list. An empty one lets everybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The JSON API, a file per resource (`interface.md §4`).
 
 pub(crate) mod account;
+pub(crate) mod alerts;
 pub(crate) mod backup;
 mod buckets;
 pub(crate) mod calibration;
@@ -24,6 +25,7 @@ pub(crate) mod people;
 pub(crate) mod picture;
 pub(crate) mod recording;
 pub(crate) mod registration;
+pub(crate) mod rules;
 pub(crate) mod schedules;
 pub(crate) mod secrets;
 pub(crate) mod sign_in;
@@ -33,6 +35,7 @@ pub(crate) mod timeline;
 pub(crate) mod tokens;
 pub(crate) mod transfers;
 pub(crate) mod tswarm;
+pub(crate) mod webhooks;
 
 use super::App;
 use super::error::WebError;

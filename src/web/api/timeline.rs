@@ -1,17 +1,20 @@
 //! Everything about a device in one order, the newest first: messages, each with the values it brought, and what
-//! became of commands.
+//! became of commands and alerts.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, device_for};
-use crate::core::{After, CommandFilter, DataFilter, Hub, HubError, Level, MessageFilter, Sight};
+use crate::core::{
+    After, AlertFilter, CommandFilter, DataFilter, Hub, HubError, Level, MessageFilter, Sight,
+};
 use crate::dictionary::{Chosen, Class};
 use crate::model::{
-    CommandRecord, CommandState, Datum, DeviceId, Direction, MessageRecord, Seq, Timestamp, Verdict,
+    Alert, AlertEvent, AlertNote, CommandRecord, CommandState, Datum, DeviceId, Direction, MessageRecord,
+    Seq, Timestamp, Verdict,
 };
 use crate::web::App;
 use crate::web::auth::By;
@@ -41,6 +44,8 @@ enum What {
     Event { datum: DatumShape },
     /// A command changed its state.
     Command { command: Change },
+    /// An alert fired, was over, or a person did something about it.
+    Alert { alert: AlertChange },
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -61,6 +66,17 @@ struct Change {
     state: CommandState,
     reason: String,
     by: String,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TimelineAlert)]
+struct AlertChange {
+    id: String,
+    rule: String,
+    rule_name: String,
+    sensor: Option<String>,
+    #[serde(flatten)]
+    event: AlertEvent,
 }
 
 /// Where a page ends: the message whose values were being told, how many of them were, and the last change.
@@ -233,6 +249,14 @@ async fn changes(
     let filter =
         CommandFilter { device: Some(device.clone()), limit: COMMANDS_MAX, ..CommandFilter::default() };
     let mut all: Vec<_> = hub.commands_seen(sight, filter).await?.into_iter().flat_map(each_change).collect();
+    let filter = AlertFilter { device: Some(device.clone()), limit: COMMANDS_MAX, ..AlertFilter::default() };
+    let notes = hub.kept_all::<AlertNote>(Some(device), None, COMMANDS_MAX).await?;
+    let mut notes: HashMap<_, _> =
+        notes.into_iter().map(|(_, note)| (note.alert.clone(), note.events)).collect();
+    for (_, alert) in hub.alerts(filter, |_| true).await? {
+        let done = notes.remove(&alert.id).unwrap_or_default();
+        all.extend(each_event(alert, done));
+    }
     all.retain(|(place, item)| {
         from.is_none_or(|from| item.at >= from)
             && to.is_none_or(|to| item.at < to)
@@ -258,8 +282,19 @@ fn each_change(command: CommandRecord) -> Vec<(ChangePlace, Item)> {
     each.collect()
 }
 
+fn each_event(alert: Alert, done: Vec<AlertEvent>) -> impl Iterator<Item = (ChangePlace, Item)> {
+    let Alert { id, rule, rule_name, sensor, events, .. } = alert;
+    events.into_iter().chain(done).enumerate().map(move |(number, event)| {
+        let place = (event.at, id.clone(), number);
+        let (id, rule, rule_name, sensor) = (id.clone(), rule.clone(), rule_name.clone(), sensor.clone());
+        let at = event.at;
+        let alert = AlertChange { id, rule, rule_name, sensor, event };
+        (place, Item { at, what: What::Alert { alert } })
+    })
+}
+
 /// Behind every sensor's name.
 const BEYOND: &str = "\u{10ffff}";
-/// The newest commands whose changes are told: a command may change long after it was queued, so their changes cannot
+/// The newest commands, and alerts, whose changes are told: a command may change long after it was queued, so their changes cannot
 /// be read in pages.
 const COMMANDS_MAX: u32 = 1000;

@@ -9,9 +9,11 @@ use serde_json::json;
 
 use crate::core::{CommandFilter, DeviceFilter, FeedEvent, Heard, HubError, Place, Sight, Told};
 use crate::model::{
-    CommandState, Device, DeviceId, DeviceRef, Direction, FamilyName, Seq, Timestamp, Verdict,
+    Alert, AlertNote, CommandState, Device, DeviceId, DeviceRef, Direction, FamilyName, Seq, Timestamp,
+    Verdict,
 };
 use crate::web::App;
+use crate::web::api::alerts::AlertShape;
 use crate::web::api::data::Names;
 use crate::web::error::WebError;
 use crate::web::params::Params;
@@ -137,6 +139,12 @@ impl Wanted {
             FeedEvent::Command(command) => {
                 if self.wants(Kind::Command, Some(&command.device)) {
                     put(out, place, Kind::Command.as_str(), &CommandShape::new(app, command.clone()));
+                }
+            }
+            FeedEvent::Alert(alert, note) => {
+                if self.wants(Kind::Alert, Some(&alert.device)) {
+                    let shape = AlertShape::new(Alert::clone(alert), AlertNote::clone(note));
+                    put(out, place, Kind::Alert.as_str(), &shape);
                 }
             }
         }

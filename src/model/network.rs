@@ -1,5 +1,5 @@
 //! Networks in CIDR notation: from where devices without credentials may call (`websocket-mcu.md §1`,
-//! `sca11h.md §8`). Pure.
+//! `sca11h.md §8`), and where messages may go. Pure.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -23,6 +23,20 @@ impl Network {
     /// An IPv6 network.
     pub const fn v6(base: Ipv6Addr, bits: u8) -> Self {
         Self { base: IpAddr::V6(base), bits }
+    }
+
+    /// Those of homes and workshops: private, loopback and link-local addresses.
+    pub fn private() -> Vec<Self> {
+        vec![
+            Self::v4(Ipv4Addr::new(10, 0, 0, 0), 8),
+            Self::v4(Ipv4Addr::new(172, 16, 0, 0), 12),
+            Self::v4(Ipv4Addr::new(192, 168, 0, 0), 16),
+            Self::v4(Ipv4Addr::new(169, 254, 0, 0), 16),
+            Self::v4(Ipv4Addr::new(127, 0, 0, 0), 8),
+            Self::v6(Ipv6Addr::LOCALHOST, 128),
+            Self::v6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
+            Self::v6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
+        ]
     }
 
     /// Whether an address lies in it. An IPv4 address in IPv6 dress counts as what it is.
@@ -69,20 +83,6 @@ impl fmt::Display for Network {
     }
 }
 
-/// Those of homes and workshops: private, loopback and link-local addresses.
-pub(super) fn private() -> Vec<Network> {
-    vec![
-        Network::v4(Ipv4Addr::new(10, 0, 0, 0), 8),
-        Network::v4(Ipv4Addr::new(172, 16, 0, 0), 12),
-        Network::v4(Ipv4Addr::new(192, 168, 0, 0), 16),
-        Network::v4(Ipv4Addr::new(169, 254, 0, 0), 16),
-        Network::v4(Ipv4Addr::new(127, 0, 0, 0), 8),
-        Network::v6(Ipv6Addr::LOCALHOST, 128),
-        Network::v6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
-        Network::v6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +106,7 @@ mod tests {
     fn private_is_private() {
         let private = |address: &str| {
             let address = address.parse().unwrap();
-            private().iter().any(|network| network.contains(address))
+            Network::private().iter().any(|network| network.contains(address))
         };
         for home in
             ["10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.3.4", "127.0.0.1", "::1", "fd00::1", "fe80::1"]
@@ -123,7 +123,7 @@ mod tests {
         for wrong in ["", "home", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0/8"] {
             assert!(Network::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }
-        for network in private() {
+        for network in Network::private() {
             assert_eq!(Network::try_from(network.to_string()), Ok(network));
         }
     }

@@ -1,0 +1,275 @@
+//! Webhooks, and what became of messages about alerts.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Answer;
+use crate::alert::{Address, check_mail, read_roots};
+use crate::core::{Delivered, Delivery, DeliveryState, Try, Webhook};
+use crate::model::{Role, Rule, Timestamp};
+use crate::web::App;
+use crate::web::auth::By;
+use crate::web::code::refused;
+use crate::web::error::WebError;
+use crate::web::params::{Body, Given, Listed, Name, Params, given};
+
+/// A webhook as it is written. What is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WebhookEdit {
+    /// What people call it: 1 to 64 characters.
+    name: Option<String>,
+    /// Where it is: `http://` or `https://`.
+    url: Option<String>,
+    /// Roots that vouch for it in place of the usual ones, PEM; `null` is the usual ones.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    ca: Given<String>,
+    /// Whether it is told.
+    enabled: Option<bool>,
+}
+
+/// A webhook; never its secret.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookShape {
+    id: String,
+    name: String,
+    /// Told to administrators: receivers put secrets into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// What a rule's `channels` calls it.
+    channel: String,
+    /// Whether it has roots of its own.
+    ca: bool,
+    enabled: bool,
+    by: String,
+    changed: Timestamp,
+}
+
+/// A webhook with its secret, told once.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookMade {
+    #[serde(flatten)]
+    about: WebhookShape,
+    /// What each message to it is signed with.
+    secret: String,
+}
+
+/// To whom a mail is sent that only shows that mail arrives.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MailTest {
+    to: String,
+}
+
+/// A message, and what became of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeliveryShape {
+    id: String,
+    channel: String,
+    alert: Option<String>,
+    /// `firing`, `reminder`, `resolved` or `test`.
+    event: String,
+    text: String,
+    state: DeliveryState,
+    made: Timestamp,
+    attempts: u32,
+    /// When it is tried next.
+    due: Option<Timestamp>,
+    /// What the newest tries brought, the first first.
+    tries: Vec<Try>,
+}
+
+#[utoipa::path(get, path = "/api/v1/webhooks", responses((status = 200, body = Listed<WebhookShape>)))]
+pub(crate) async fn list(State(app): State<App>, By(caller): By) -> Answer<Listed<WebhookShape>> {
+    let hooks = app.hub.webhooks().await?;
+    Ok(Json(Listed::whole(hooks.into_iter().map(|hook| shape(hook, caller.role)).collect())))
+}
+
+#[utoipa::path(get, path = "/api/v1/webhooks/{id}", responses((status = 200, body = WebhookShape)))]
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<WebhookShape> {
+    Ok(Json(shape(known(&app, &id).await?, caller.role)))
+}
+
+#[utoipa::path(post, path = "/api/v1/webhooks", request_body = WebhookEdit,
+    responses((status = 201, body = WebhookMade), refused::Conflict))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    By(caller): By,
+    Body(edit): Body<WebhookEdit>,
+) -> Result<(StatusCode, Json<WebhookMade>), WebError> {
+    if edit.url.is_none() {
+        return Err(WebError::field("url", "url is missing"));
+    }
+    let fresh = Webhook {
+        id: Rule::fresh_id(),
+        name: "webhook".to_owned(),
+        url: String::new(),
+        secret: app.hub.webhook_secret()?.expose_secret().to_owned(),
+        ca: None,
+        enabled: true,
+        by: caller.by(),
+        changed: app.hub.now(),
+    };
+    let hook = app.hub.webhook_keep(edit.over(fresh)?).await?;
+    let secret = hook.secret.clone();
+    Ok((StatusCode::CREATED, Json(WebhookMade { about: shape(hook, caller.role), secret })))
+}
+
+#[utoipa::path(patch, path = "/api/v1/webhooks/{id}", request_body = WebhookEdit,
+    responses((status = 200, body = WebhookShape), refused::Conflict))]
+pub(crate) async fn edit(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+    Body(edit): Body<WebhookEdit>,
+) -> Answer<WebhookShape> {
+    let before = known(&app, &id).await?;
+    let hook = app.hub.webhook_keep(edit.over(before)?).await?;
+    Ok(Json(shape(hook, caller.role)))
+}
+
+#[utoipa::path(delete, path = "/api/v1/webhooks/{id}", responses((status = 204), refused::Conflict))]
+pub(crate) async fn remove(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
+    let hook = known(&app, &id).await?;
+    let channel = channel(&hook.id);
+    if let Some(rule) = app.hub.rules().await?.into_iter().find(|rule| rule.channels.contains(&channel)) {
+        let message = format!("the rule {} tells it: take it out there first", rule.name);
+        return Err(crate::core::HubError::conflict("", message).into());
+    }
+    app.hub.forget_kept::<Webhook>(&hook.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/rotate", responses((status = 200, body = WebhookMade)))]
+pub(crate) async fn rotate(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<WebhookMade> {
+    let secret = app.hub.webhook_secret()?.expose_secret().to_owned();
+    let hook = Webhook { secret: secret.clone(), ..known(&app, &id).await? };
+    let hook = app.hub.webhook_keep(hook).await?;
+    Ok(Json(WebhookMade { about: shape(hook, caller.role), secret }))
+}
+
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/test", responses((status = 200, body = DeliveryShape)))]
+pub(crate) async fn test(State(app): State<App>, Name(id): Name) -> Answer<DeliveryShape> {
+    let hook = known(&app, &id).await?;
+    try_out(&app, &channel(&hook.id)).await
+}
+
+#[utoipa::path(post, path = "/api/v1/mail/test", request_body = MailTest,
+    responses((status = 200, body = DeliveryShape)))]
+pub(crate) async fn test_mail(State(app): State<App>, Body(wish): Body<MailTest>) -> Answer<DeliveryShape> {
+    check_mail(&wish.to).map_err(|message| WebError::field("to", message))?;
+    try_out(&app, &format!("mail:{}", wish.to)).await
+}
+
+async fn try_out(app: &App, channel: &str) -> Answer<DeliveryShape> {
+    let post = app.post.as_ref().ok_or(WebError::NotFound("delivery"))?;
+    Ok(Json(Box::pin(post.test(channel)).await?.into()))
+}
+
+#[utoipa::path(get, path = "/api/v1/deliveries",
+    params(
+        ("state" = Option<DeliveryState>, Query, description = "what became of them"),
+        ("channel" = Option<String>, Query, description = "to whom: webhook:ID or mail:ADDRESS"),
+        ("alert" = Option<String>, Query, description = "about which alert"),
+    ),
+    responses((status = 200, body = Listed<DeliveryShape>)))]
+pub(crate) async fn deliveries(State(app): State<App>, params: Params) -> Answer<Listed<DeliveryShape>> {
+    let state = params.word("state", DeliveryState::parse, "waiting, delivered, dead")?;
+    let (channel, alert) = (params.text("channel"), params.text("alert"));
+    let wanted = |one: &Delivery| {
+        state.is_none_or(|state| one.state == state)
+            && channel.is_none_or(|channel| one.channel == channel)
+            && alert.is_none_or(|alert| one.alert.as_deref() == Some(alert))
+    };
+    let mut found = Vec::new();
+    app.hub.kept_each(|one: Delivery| found.extend(Some(one).filter(&wanted))).await?;
+    app.hub.kept_each(|Delivered(one)| found.extend(Some(one).filter(&wanted))).await?;
+    found.sort_by(|one, other| (other.made, other.nth, &other.id).cmp(&(one.made, one.nth, &one.id)));
+    found.truncate(LISTED_MAX);
+    Ok(Json(Listed::whole(found.into_iter().map(DeliveryShape::from).collect())))
+}
+
+#[utoipa::path(get, path = "/api/v1/deliveries/{id}", responses((status = 200, body = DeliveryShape)))]
+pub(crate) async fn delivery(State(app): State<App>, Name(id): Name) -> Answer<DeliveryShape> {
+    let found = app.hub.delivery(&id).await?.ok_or(WebError::NotFound("delivery"))?;
+    Ok(Json(found.into()))
+}
+
+#[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry",
+    responses((status = 200, body = DeliveryShape), refused::Conflict))]
+pub(crate) async fn retry(State(app): State<App>, Name(id): Name) -> Answer<DeliveryShape> {
+    Ok(Json(app.hub.delivery_again(&id).await?.into()))
+}
+
+async fn known(app: &App, id: &str) -> Result<Webhook, WebError> {
+    app.hub.kept::<Webhook>(id).await?.ok_or(WebError::NotFound("webhook"))
+}
+
+fn channel(id: &str) -> String {
+    format!("webhook:{id}")
+}
+
+fn shape(hook: Webhook, role: Role) -> WebhookShape {
+    WebhookShape {
+        channel: channel(&hook.id),
+        id: hook.id,
+        name: hook.name,
+        url: (role == Role::Admin).then_some(hook.url),
+        ca: hook.ca.is_some(),
+        enabled: hook.enabled,
+        by: hook.by,
+        changed: hook.changed,
+    }
+}
+
+impl WebhookEdit {
+    fn over(self, mut hook: Webhook) -> Result<Webhook, WebError> {
+        if let Some(name) = self.name {
+            let name = name.trim();
+            if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
+                return Err(WebError::field(
+                    "name",
+                    "a name has 1 to 64 characters, none a control character",
+                ));
+            }
+            name.clone_into(&mut hook.name);
+        }
+        if let Some(url) = self.url {
+            Address::parse(&url).map_err(|message| WebError::field("url", message))?;
+            url.trim().clone_into(&mut hook.url);
+        }
+        if let Some(ca) = self.ca {
+            if let Some(pem) = &ca {
+                read_roots(pem.as_bytes()).map_err(|message| WebError::field("ca", message))?;
+            }
+            hook.ca = ca;
+        }
+        hook.enabled = self.enabled.unwrap_or(hook.enabled);
+        Ok(hook)
+    }
+}
+
+impl From<Delivery> for DeliveryShape {
+    fn from(one: Delivery) -> Self {
+        Self {
+            due: (one.state == DeliveryState::Waiting).then_some(one.due),
+            id: one.id,
+            channel: one.channel,
+            alert: one.alert,
+            event: one.event,
+            text: one.text,
+            state: one.state,
+            made: one.made,
+            attempts: one.attempts,
+            tries: one.tries,
+        }
+    }
+}
+
+/// Deliveries that are listed, the newest.
+const LISTED_MAX: usize = 1000;

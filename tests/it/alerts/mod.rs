@@ -1,0 +1,5 @@
+//! Rules, alerts and their delivery.
+
+mod outside;
+mod receivers;
+mod rounds;
