@@ -143,6 +143,14 @@ impl Entry {
         }
     }
 
+    /// How its numbers are shown, if it has any.
+    pub(super) const fn scaling(&self) -> Option<Scaling> {
+        match self.kind {
+            Kind::Number(scale) => Some(scale),
+            Kind::Enumeration(_) | Kind::Bitmask { .. } | Kind::Boolean | Kind::Text => None,
+        }
+    }
+
     /// What a value means; `place` is its place in an array that the key names as a whole.
     pub(super) fn explain(&self, place: Option<usize>, value: &Value) -> Explained {
         let raw = plain(value);

@@ -91,6 +91,16 @@ impl Chosen {
         self.entry(sensor).is_none_or(Entry::is_amount)
     }
 
+    /// What a sensor's number is multiplied by for people, and what is added then.
+    pub fn scaling(&self, sensor: &str) -> (f64, f64) {
+        self.entry(sensor).and_then(Entry::scaling).map_or((1.0, 0.0), |scale| (scale.factor, scale.offset))
+    }
+
+    /// The least and the most of a sensor's numbers that is in order, as shown.
+    pub fn limits(&self, sensor: &str) -> (Option<f64>, Option<f64>) {
+        self.entry(sensor).and_then(Entry::scaling).map_or((None, None), |scale| (scale.min, scale.max))
+    }
+
     fn entry(&self, sensor: &str) -> Option<&Entry> {
         self.0.iter().find_map(|dictionary| dictionary.entry(sensor)).map(|(entry, _)| entry)
     }

@@ -1,4 +1,4 @@
-//! Style and icon, built into the program.
+//! Style, scripts and icon, built into the program.
 
 use axum::response::{IntoResponse as _, Response};
 use http::header;
@@ -6,9 +6,14 @@ use http::header;
 use crate::web::error::WebError;
 use crate::web::params::Name;
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 pub(crate) async fn serve(Name(name): Name) -> Response {
     let (kind, text) = match name.as_str() {
         "homeport.css" => ("text/css; charset=utf-8", include_str!("../assets/homeport.css")),
+        "plot.mjs" => (SCRIPT, include_str!("../assets/plot.mjs")),
+        "draw.mjs" => (SCRIPT, include_str!("../assets/draw.mjs")),
+        "scale.mjs" => (SCRIPT, include_str!("../assets/scale.mjs")),
         "icon.svg" => ("image/svg+xml", include_str!("../assets/icon.svg")),
         _ => return WebError::NotFound("asset").into_response(),
     };

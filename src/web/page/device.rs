@@ -8,6 +8,7 @@ use axum::extract::State;
 use super::controls::{self, ControlLine};
 use super::events::{self, EventLine};
 use super::facts::{self, FactLine};
+use super::plots::{self, Plots, RANGES, Range, Wanted};
 use super::summary::{self, SummaryLine};
 use super::transfers::{self, TransferLine};
 use super::{Frame, Page, brief, brief_or_never, render};
@@ -22,7 +23,7 @@ use crate::model::{
 use crate::web::App;
 use crate::web::api;
 use crate::web::auth::By;
-use crate::web::params::Name;
+use crate::web::params::{Name, Params};
 
 /// Commands and messages that the page shows.
 const SHOWN: u32 = 20;
@@ -46,6 +47,8 @@ struct DevicePage {
     children: Vec<Device>,
     certificate: Option<CertificateNote>,
     values: Vec<ValueLine>,
+    ranges: [Range; RANGES.len()],
+    plots: Plots,
     /// The newest days of which there is a file.
     days: Vec<Day>,
     days_more: usize,
@@ -99,7 +102,7 @@ struct MessageLine {
     text: String,
 }
 
-pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By, params: Params) -> Page {
     let device = api::device_for(&app, &caller, &id, Level::View)?;
     let sight = app.hub.sight(&caller);
     let id = device.names.id.clone();
@@ -114,6 +117,15 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     let presence = app.hub.presence(&device);
     let chosen = app.meanings(&device.names);
     let events = events::lines(&app, &id, &chosen, &values).await?;
+    let wanted = Wanted {
+        device: &id,
+        chosen: &chosen,
+        range: Range::chosen(params.text("range")),
+        rhythm: presence.rhythm,
+        all: params.text("plots") == Some("all"),
+        sensors: values.iter().map(|datum| (datum.sensor.to_string(), datum.value.clone())).collect(),
+    };
+    let plots = plots::draw(&app, wanted).await?;
     let mut lines = Vec::with_capacity(values.len());
     for datum in values {
         let before = before(&app, &id, &chosen, &datum).await?;
@@ -136,6 +148,8 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
         children: app.hub.children(&id).into_iter().filter(|child| sight.sees(&child.names.id)).collect(),
         certificate: app.hub.certificate(&id).await?,
         values: lines,
+        ranges: RANGES,
+        plots,
         days,
         days_more,
         events,

@@ -8,6 +8,7 @@ pub(crate) mod devices;
 mod events;
 mod facts;
 pub(crate) mod login;
+mod plots;
 pub(crate) mod pullform;
 pub(crate) mod send;
 pub(crate) mod status;
@@ -121,8 +122,8 @@ pub(crate) fn secure(response: &mut Response) {
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
-         base-uri 'none'",
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; \
+         form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
