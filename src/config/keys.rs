@@ -210,6 +210,11 @@ static KEYS: &[Key] = &[
         "Days for which commands are kept to which nothing will happen any more; 0 is for ever."
     ),
     key!(
+        "retention.audit_days",
+        retention.audit_days,
+        "Days for which the rows of the audit log are kept: who did what; 0 is for ever."
+    ),
+    key!(
         "retention.repeats_days",
         retention.repeats_days,
         "Days for which a message that comes again is known as a repeat; 0 is for ever."

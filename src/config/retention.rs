@@ -19,6 +19,8 @@ pub struct Retention {
     pub telemetry_bytes_max: Bound,
     /// Days for which commands that are done are kept.
     pub commands_days: Bound,
+    /// Days for which the rows of the audit log are kept.
+    pub audit_days: Bound,
     /// Days for which the repeat of a message is known as one.
     pub repeats_days: Bound,
 }
@@ -32,6 +34,7 @@ impl Default for Retention {
             telemetry_days: none,
             telemetry_bytes_max: none,
             commands_days: none,
+            audit_days: none,
             repeats_days: Bound(30),
         }
     }

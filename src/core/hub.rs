@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio_util::task::TaskTracker;
 
 use super::alerts::Turns;
+use super::audit_log::Unwritten;
 use super::bell::Bell;
 use super::captures::Rate;
 use super::certificates::Shown;
@@ -54,6 +55,7 @@ pub(super) struct Shared {
     pub(super) credentials: Credentials,
     pub(super) device_tokens: Tokens,
     pub(super) sight: Table,
+    pub(super) unwritten: Unwritten,
     pub(super) capture_rate: Rate,
     pub(super) password_changes: broadcast::Sender<String>,
     pub(super) stays: Stays,
@@ -102,6 +104,7 @@ impl Hub {
             credentials: Credentials::default(),
             device_tokens: Tokens::default(),
             sight: Table::default(),
+            unwritten: Unwritten::default(),
             capture_rate: Rate::default(),
         }));
         hub.load_credentials().await?;

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod api_tokens;
+mod audit_log;
 mod bell;
 mod browse;
 mod caller;
@@ -84,6 +85,6 @@ pub use whole::Whole;
 // Pages name what they list by these, and may not import the store.
 pub use crate::store::audit::{Fault, Findings};
 pub use crate::store::{
-    Acknowledgement, After, Bucket, BucketFilter, CommandFilter, DataFilter, DeviceFilter, MessageFilter,
-    Stats, StoreError, Whose,
+    Acknowledgement, After, AuditFilter, Bucket, BucketFilter, CommandFilter, DataFilter, DeviceFilter,
+    MessageFilter, Stats, StoreError, Whose,
 };

@@ -24,6 +24,8 @@ pub struct RetentionSettings {
     pub telemetry_bytes_max: u64,
     /// Days for which commands are kept that nothing will happen to any more.
     pub commands_days: u32,
+    /// Days for which the rows of the audit log are kept.
+    pub audit_days: u32,
     /// Days for which the repeat of a message is found to be one.
     pub repeats_days: u32,
 }
@@ -36,6 +38,7 @@ impl Default for RetentionSettings {
             telemetry_days: 0,
             telemetry_bytes_max: 0,
             commands_days: 0,
+            audit_days: 0,
             repeats_days: 30,
         }
     }
@@ -84,6 +87,10 @@ impl Retention {
         if settings.commands_days > 0 {
             let before = hub.now().minus(days(settings.commands_days));
             more |= self.prune(hub, Prune::Commands { before, limit: COMMANDS }).await?.more;
+        }
+        if settings.audit_days > 0 {
+            let before = hub.now().minus(days(settings.audit_days));
+            more |= self.prune(hub, Prune::Audit { before, limit: AUDIT_ROWS }).await?.more;
         }
         if settings.repeats_days > 0 {
             more |= self.forget_repeats(hub, settings.repeats_days).await?;
@@ -205,6 +212,7 @@ const ENTRIES: u32 = 50;
 const COUNTED: u32 = 2000;
 /// Commands that one piece removes, with their transitions.
 const COMMANDS: u32 = 50;
+const AUDIT_ROWS: u32 = 500;
 /// Fingerprints that one piece looks at: a few pages of the database.
 const FINGERPRINTS: u32 = 300;
 /// How often all fingerprints are looked at.

@@ -24,7 +24,8 @@ impl Hub {
         let outcome = self.write(Write::Sweep { at, attempts_max }).await?;
         let Outcome::Changed(changed) = outcome else { return Err(astray(&outcome)) };
         self.tell_commands(changed);
-        self.rhythms_keep(at).await
+        self.rhythms_keep(at).await?;
+        self.audit_is_whole().await
     }
 }
 

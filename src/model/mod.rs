@@ -2,6 +2,7 @@
 
 mod alarm;
 mod alert;
+mod audit;
 mod command;
 mod device;
 mod id;
@@ -19,6 +20,7 @@ mod transfer;
 
 pub use alarm::{Alarm, Change, Holds, Phase, Sample, Side, Trip};
 pub use alert::{Alert, AlertEvent, AlertNote, AlertState, EventState};
+pub use audit::AuditEntry;
 pub use command::{
     CommandId, CommandRecord, CommandState, Draft, Dress, EncodeError, Encoder, Illegal, Lease, Priority,
     Transition, WireId,

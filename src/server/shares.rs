@@ -43,6 +43,7 @@ pub(super) fn hub(config: &Config) -> HubSettings {
             telemetry_days: keep.telemetry_days.days(),
             telemetry_bytes_max: keep.telemetry_bytes_max.0,
             commands_days: keep.commands_days.days(),
+            audit_days: keep.audit_days.days(),
             repeats_days: keep.repeats_days.days(),
         },
         login_per_minute: NonZeroU32::new(limits.logins_max_per_minute).unwrap_or(NonZeroU32::MIN),

@@ -31,8 +31,8 @@ pub use writer::{Queue, Written};
 
 pub use prune::{Bulk, PAGE_BYTES, Place, Prune, Pruned, Weight};
 pub use read::{
-    After, Backup, Bucket, BucketFilter, CommandFilter, DataFilter, DeviceFilter, LedgerPage, MessageFilter,
-    Reader, RecordFilter, Stats, TRUSTED, Whose,
+    After, AuditFilter, Backup, Bucket, BucketFilter, CommandFilter, DataFilter, DeviceFilter, LedgerPage,
+    MessageFilter, Reader, RecordFilter, Stats, TRUSTED, Whose,
 };
 pub use write::{
     ASK_AGAIN, Acknowledgement, Enqueued, Leased, Outcome, RecordWrite, Renewal, Renewed, Reply, ReportWrite,

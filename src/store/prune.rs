@@ -45,6 +45,13 @@ pub enum Prune {
         /// Commands removed, at most.
         limit: u32,
     },
+    /// Rows of the audit log from before a time.
+    Audit {
+        /// The time.
+        before: Timestamp,
+        /// Rows removed, at most.
+        limit: u32,
+    },
 }
 
 /// A place in a walk. Only the engine that made it can read it.

@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use super::{Answer, Bulk, Weight};
 use crate::model::{
-    Admission, CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId, DeviceState,
-    Direction, FamilyName, MessageRecord, Priority, Record, Seq, Session, Standing, Timestamp, Token, User,
-    UserId, Verdict, WireId,
+    Admission, AuditEntry, CommandId, CommandRecord, CommandState, Credential, Datum, Device, DeviceId,
+    DeviceState, Direction, FamilyName, MessageRecord, Priority, Record, Seq, Session, Standing, Timestamp,
+    Token, User, UserId, Verdict, WireId,
 };
 
 /// Which devices. Order: name, then id.
@@ -217,6 +217,25 @@ pub struct RecordFilter {
     pub limit: u32,
 }
 
+/// Which rows of the audit log. Order: newest first.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Of one person, by name.
+    pub who: Option<String>,
+    /// Of one word.
+    pub what: Option<String>,
+    /// About one device.
+    pub device: Option<DeviceId>,
+    /// At or after.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+    /// Older than the row with this number.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// A stretch of the ledger as the auditor reads it: oldest first.
 #[derive(Clone, Debug)]
 pub struct LedgerPage {
@@ -311,6 +330,8 @@ pub trait Reader: Send + Sync + 'static {
     fn backup(&self) -> Answer<'_, Backup>;
     /// A page of small documents.
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>>;
+    /// A page of the audit log with the rows' numbers.
+    fn audit_log(&self, filter: AuditFilter) -> Answer<'_, Vec<(i64, AuditEntry)>>;
     /// A small text kept under a name (`None` when there is none), e.g. the server's id.
     fn note(&self, name: &'static str) -> Answer<'_, Option<Bytes>>;
 }

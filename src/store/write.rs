@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::{Prune, Pruned};
 use crate::model::{
-    Admission, CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, Dress, HmacCheck,
-    Lease, Origin, Reading, Role, Sees, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
+    Admission, AuditEntry, CommandId, CommandRecord, Credential, Device, DeviceId, DeviceRef, Draft, Dress,
+    HmacCheck, Lease, Origin, Reading, Role, Sees, Seq, Session, Timestamp, Token, UserId, Verdict, WireId,
 };
 
 /// One durable change. Whole or not at all.
@@ -85,6 +85,8 @@ pub enum Write {
     File,
     /// Users, sessions and tokens.
     User(Box<UserWrite>),
+    /// Adds a row to the audit log.
+    Audit(Box<AuditEntry>),
     /// Removes a bounded piece of what is old.
     Prune(Prune),
     /// Writes when the store was last tried, to see that it can be written.

@@ -71,6 +71,16 @@ codes! {
     InviteInvalid = FORBIDDEN "invite_invalid", "the invitation is unknown, past its end, or used up";
     CrossSite = FORBIDDEN "cross_site", "a browser sent this on behalf of another site";
     Refused = FORBIDDEN "refused", "the device is blocked, or unknown where unknown devices are refused";
+    TokenMissing = UNAUTHORIZED "token_missing", "an upload without a token";
+    BadToken = UNAUTHORIZED "bad_token", "an upload with a token that is not good here";
+    Blocked = FORBIDDEN "blocked", "the device that uploads is not let in";
+    BadJson = BAD_REQUEST "bad_json", "an upload that is empty, or no JSON";
+    TooDeep = UNPROCESSABLE_ENTITY "too_deep", "an upload with more levels than are read";
+    TooManyRecords = UNPROCESSABLE_ENTITY "too_many_records", "an upload with more records than are taken at once";
+    NoValue = UNPROCESSABLE_ENTITY "no_value", "an upload without a value that can be stored";
+    TooManySensors = UNPROCESSABLE_ENTITY "too_many_sensors", "more sensors than a record or a device may have";
+    DeviceRequired = UNPROCESSABLE_ENTITY "device_required", "a person's token, and no device named to upload for";
+    TooFast = TOO_MANY_REQUESTS "too_fast", "a device uploads more than it may: come back after `Retry-After` seconds";
     NotFound = NOT_FOUND "not_found", "there is no such thing, or not for this caller";
     Method = METHOD_NOT_ALLOWED "method_not_allowed", "the path exists, but not for this method; `Allow` says for which";
     NameTaken = CONFLICT "name_taken", "another one has this name";

@@ -167,6 +167,13 @@ fn shown_store(error: &StoreError) -> Shown {
 
 impl IntoResponse for WebError {
     fn into_response(self) -> Response {
+        self.answer()
+    }
+}
+
+impl WebError {
+    /// The answer in JSON.
+    pub(crate) fn answer(&self) -> Response {
         let shown = self.shown();
         let mut error = json!({"code": shown.code.as_str(), "message": shown.message});
         if let (Some(field), Some(object)) = (&shown.field, error.as_object_mut()) {
@@ -174,6 +181,7 @@ impl IntoResponse for WebError {
         }
         let mut response = (shown.status, Json(json!({"error": error}))).into_response();
         retry_after(&mut response, shown.retry_after_s);
+        response.extensions_mut().insert(shown.code);
         if shown.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -5,6 +5,7 @@
 mod api;
 mod auth;
 mod code;
+mod deed;
 mod describe;
 mod error;
 mod listeners;

@@ -1,5 +1,7 @@
 //! Reading requests: query, JSON body, cursors. Every complaint names its field.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +19,8 @@ use crate::model::Timestamp;
 pub(crate) const BODY_MAX_BYTES: usize = 1024 * 1024;
 /// The longest page of most lists.
 const PAGE_MAX_ITEMS: u32 = 1000;
+/// Ten years.
+const LASTS_MAX_S: u64 = 10 * 365 * 24 * 60 * 60;
 /// A page when the asker does not say.
 const PAGE_ITEMS: u32 = 100;
 
@@ -58,9 +62,9 @@ impl Params {
         parse(text).map(Some).ok_or_else(|| WebError::field(name, format!("{name} is one of {words}")))
     }
 
-    /// A point in time.
+    /// A point in time. An empty text is none, and refused.
     pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, WebError> {
-        let Some(text) = self.text(name) else { return Ok(None) };
+        let Some((_, text)) = self.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
         // A `+` of a zone that was not percent-encoded arrives as a space.
         Timestamp::parse(&text.trim().replace(' ', "+"))
             .or_else(|| Timestamp::parse(text))
@@ -144,6 +148,17 @@ impl<T> Listed<T> {
     /// The items and the cursor of what follows them.
     pub(crate) fn into_parts(self) -> (Vec<T>, Option<String>) {
         (self.items, self.next)
+    }
+}
+
+/// How long something that a person makes may last, in seconds.
+pub(crate) fn lasts(seconds: Option<u64>) -> Result<Option<Duration>, WebError> {
+    match seconds {
+        Some(seconds) if seconds > LASTS_MAX_S => {
+            let message = format!("expires_in_s is at most {LASTS_MAX_S}, ten years");
+            Err(WebError::field("expires_in_s", message))
+        }
+        seconds => Ok(seconds.map(Duration::from_secs)),
     }
 }
 

@@ -12,16 +12,17 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::api::{
-    account, alerts, backup, calibration, calls, captures, commands, data, days, devices, dictionaries,
-    export, files, handshakes, health, ledger, listeners, messages, metrics, people, picture, recording,
-    registration, rules, schedules, secrets, sign_in, stream, templates, timeline, tokens, transfers, tswarm,
-    webhooks,
+    account, alerts, audit, backup, calibration, calls, captures, commands, data, days, devices,
+    dictionaries, export, files, handshakes, health, ledger, listeners, messages, metrics, people, picture,
+    recording, registration, rules, schedules, secrets, sign_in, stream, templates, timeline, tokens,
+    transfers, tswarm, webhooks,
 };
 use super::auth::Proof;
+use super::deed::Deed;
 use super::describe;
 use super::error::WebError;
 use super::page::{self, assets, login, pullform, send, status};
-use crate::core::AccountFault;
+use crate::core::{AccountFault, Caller};
 use crate::http::Peer;
 use crate::model::Role;
 
@@ -215,6 +216,7 @@ fn administration() -> Vec<Row> {
         api("GET", "/api/v1/tokens", viewer, routes!(tokens::tokens)),
         api("POST", "/api/v1/tokens", viewer, routes!(tokens::create_token)),
         api("DELETE", "/api/v1/tokens/{id}", viewer, routes!(tokens::revoke_token)),
+        api("GET", "/api/v1/audit", admin, routes!(audit::list)),
         api("GET", "/api/v1/captures", operator, routes!(captures::list)).house(),
         api("GET", "/api/v1/captures/{id}", operator, routes!(captures::show)).house(),
         api("GET", "/api/v1/listeners", viewer, routes!(listeners::list)).house(),
@@ -234,6 +236,7 @@ fn pages() -> Vec<Row> {
     let Needs { open, viewer, operator, admin } = NEEDS;
     vec![
         api("GET", "/assets/{name}", open, get(assets::serve)),
+        page("GET", "/api/docs", open, get(page::api::show)),
         page("GET", "/login", open, get(login::form)),
         page("POST", "/login", open, post(login::submit)),
         page("POST", "/logout", open, post(login::leave)),
@@ -349,33 +352,36 @@ struct Guard {
     permit: Permit,
 }
 
-/// Finds out who calls, and lets in whoever may.
+/// Finds out who calls, and lets in whoever may. What changes something is written down when it is over, and is not begun
+/// while the audit log cannot be written.
 async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    let caller = match Proof::of(&request).caller(&guard.app.hub).await {
+    let hub = &guard.app.hub;
+    let caller = match Proof::of(&request).caller(hub).await {
         Ok(caller) => caller,
-        Err(error) => return guard.refuse(&request, error.into()),
+        Err(error) => return guard.refuse(&request, &error.into()),
     };
-    let at_home = guard.permit.local && is_local(&request);
-    if let Some(need) = guard.permit.need.filter(|_| !at_home) {
-        match caller.as_ref().map(|caller| caller.role) {
-            None => return guard.refuse(&request, WebError::SignIn),
-            Some(role) if role < need => return guard.refuse(&request, WebError::Role(need)),
-            Some(_) => {}
-        }
-        if need == Role::Admin && caller.as_ref().is_some_and(|caller| !caller.is_unbounded()) {
-            return guard.refuse(&request, WebError::Hub(AccountFault::ScopeTooSmall.into()));
-        }
-    }
-    if guard.permit.house
-        && !at_home
-        && caller.as_ref().is_some_and(|caller| !guard.app.hub.sight(caller).house())
+    let deed = Deed::begin(hub, &guard.permit, &mut request, caller.as_ref());
+    let mut refused = guard.judge(&request, caller.as_ref()).err();
+    if refused.is_none()
+        && deed.is_some()
+        && let Err(error) = hub.audit_is_whole().await
     {
-        return guard.refuse(&request, WebError::House);
+        refused = Some(error.into());
     }
-    if let Some(caller) = caller {
-        request.extensions_mut().insert(caller);
+    let mut response = if let Some(error) = &refused {
+        guard.refuse(&request, error)
+    } else {
+        if let Some(caller) = caller {
+            request.extensions_mut().insert(caller);
+        }
+        next.run(request).await
+    };
+    if let Some(entry) = deed.and_then(|deed| deed.end(refused.as_ref(), &response))
+        && let Err(error) = hub.audited(entry).await
+    {
+        let error = WebError::from(error);
+        response = if guard.permit.page { page::failed(&error, None) } else { error.into_response() };
     }
-    let mut response = next.run(request).await;
     if guard.permit.page {
         page::secure(&mut response);
     }
@@ -391,22 +397,30 @@ fn is_local(request: &Request) -> bool {
 }
 
 impl Guard {
-    fn refuse(&self, request: &Request, error: WebError) -> Response {
-        if !self.permit.page {
-            return error.into_response();
+    /// Whether the caller may.
+    fn judge(&self, request: &Request, caller: Option<&Caller>) -> Result<(), WebError> {
+        if self.permit.local && is_local(request) {
+            return Ok(());
         }
-        if matches!(error, WebError::SignIn) { login::lead_to(request) } else { page::failed(&error, None) }
+        if let Some(need) = self.permit.need {
+            let role = caller.map(|caller| caller.role).ok_or(WebError::SignIn)?;
+            if role < need {
+                return Err(WebError::Role(need));
+            }
+            if need == Role::Admin && caller.is_some_and(|caller| !caller.is_unbounded()) {
+                return Err(WebError::Hub(AccountFault::ScopeTooSmall.into()));
+            }
+        }
+        if self.permit.house && caller.is_some_and(|caller| !self.app.hub.sight(caller).house()) {
+            return Err(WebError::House);
+        }
+        Ok(())
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_call_is_described() {
-        let bare = |row: &Row| row.described.is_none() && row.permit.path.starts_with("/api/");
-        let bare: Vec<_> = table().into_iter().filter(bare).map(|row| row.permit.path).collect();
-        assert_eq!(bare, [""; 0], "calls without a description");
+    fn refuse(&self, request: &Request, error: &WebError) -> Response {
+        if !self.permit.page {
+            return error.answer();
+        }
+        if matches!(error, WebError::SignIn) { login::lead_to(request) } else { page::failed(error, None) }
     }
 }

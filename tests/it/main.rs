@@ -10,6 +10,7 @@
 
 mod accounts;
 mod alerts;
+mod audit_log;
 mod care;
 mod cli_alone;
 mod cli_doctor;
@@ -23,6 +24,7 @@ mod harness;
 mod mcu;
 mod net_door;
 mod net_kit;
+mod openapi;
 mod outside;
 mod sca_presence;
 mod sca_push;

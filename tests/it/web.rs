@@ -21,34 +21,34 @@ use tower::ServiceExt as _;
 const CWM: &str = "0002010203040506";
 const PASSWORD: &str = "correct horse";
 
-struct Desk {
-    hub: Hub,
+pub(crate) struct Desk {
+    pub(crate) hub: Hub,
     app: Router,
     _dir: tempfile::TempDir,
 }
 
-struct Got {
-    status: StatusCode,
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
     bytes: Bytes,
 }
 
 impl Got {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let target = Target::Sqlite(dir.path().join("homeport.db"));
         let store = Store::open(
@@ -66,7 +66,7 @@ impl Desk {
         Self { hub, app, _dir: dir }
     }
 
-    async fn ask(&self, request: Request<Body>) -> Got {
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Got {
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         // A stream of events has no end.
@@ -77,13 +77,13 @@ impl Desk {
     }
 
     /// A call through the control socket, whose caller is the administrator.
-    async fn call(&self, method: &str, path: &str, body: Value) -> Got {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> Got {
         let mut request = Request::builder().method(method).uri(path).body(json_body(&body)).unwrap();
         request.extensions_mut().insert(peer(ListenerKind::Control));
         self.ask(request).await
     }
 
-    async fn token(&self, role: Role) -> String {
+    pub(crate) async fn token(&self, role: Role) -> String {
         let user = self.hub.add_user(role.as_str(), SecretString::from(PASSWORD), role).await.unwrap();
         let (_, secret) = self.hub.create_token(&user.id, "test", role, None).await.unwrap();
         secret.expose_secret().to_owned()

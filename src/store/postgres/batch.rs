@@ -6,7 +6,7 @@ use tokio_postgres::{Error, SimpleQueryMessage};
 use super::connect::{Params, Session};
 use super::error::{Fault, translate};
 use super::pages::{self, Said, Small};
-use super::{device, people, prune, queue, record, report, rows, sessions};
+use super::{audit_log, device, people, prune, queue, record, report, rows, sessions};
 use crate::model::{DeviceRef, Direction, HmacCheck, Seq, Timestamp, Verdict};
 use crate::store::ledger::{GENESIS, Link, digest};
 use crate::store::{Outcome, StoreError, Write};
@@ -88,6 +88,7 @@ const fn concerns_pages(write: &Write) -> bool {
         | Write::Sweep { .. }
         | Write::Device(_)
         | Write::User(_)
+        | Write::Audit(_)
         | Write::Probe { .. }
         | Write::Record(_)
         | Write::Records(_) => false,
@@ -119,6 +120,7 @@ async fn apply<'a>(work: &mut Work<'a>, write: &'a Write) -> Result<Outcome, Fau
         Write::Forget(id) => device::forget(work, id).await.map(|()| Outcome::Done),
         // Everything is in its place when its transaction ends.
         Write::File => Ok(Outcome::Done),
+        Write::Audit(entry) => audit_log::add(work, entry).await.map(|()| Outcome::Done),
         Write::User(change) => people::change(work, change).await,
         Write::Prune(piece) => prune::apply(work, piece).await.map(Outcome::Pruned),
         Write::Probe { at, bytes } => people::probe(work, *at, *bytes).await.map(|()| Outcome::Done),

@@ -64,12 +64,13 @@ async fn apply(session: &Session) -> Result<(), StoreError> {
 const PAGES: u32 = 3;
 
 /// Every step, oldest first.
-const STEPS: [Migration; 5] = [
+const STEPS: [Migration; 6] = [
     Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") },
     Migration { version: 2, name: "0002_records.sql", sql: include_str!("migrations/0002_records.sql") },
     Migration { version: 3, name: "0003_pages.sql", sql: include_str!("migrations/0003_pages.sql") },
     Migration { version: 4, name: "0004_people.sql", sql: include_str!("migrations/0004_people.sql") },
     Migration { version: 5, name: "0005_sessions.sql", sql: include_str!("migrations/0005_sessions.sql") },
+    Migration { version: 6, name: "0006_audit.sql", sql: include_str!("migrations/0006_audit.sql") },
 ];
 
 /// The advisory lock of migrations: `hpschema` in ASCII.

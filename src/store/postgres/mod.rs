@@ -5,6 +5,7 @@
 //! at a time, so every check a write makes still holds when it is committed, and the ledger has no gaps.
 //! Reading has connections of its own and waits for nobody.
 
+mod audit_log;
 mod batch;
 mod connect;
 mod convert;

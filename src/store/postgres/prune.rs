@@ -1,5 +1,6 @@
 //! Removing what is old.
 
+use super::audit_log;
 use super::batch::Work;
 use super::error::Fault;
 use super::{pages, rows};
@@ -17,6 +18,7 @@ pub(super) async fn apply(work: &Work<'_>, piece: &Prune) -> Result<Pruned, Faul
             fingerprints(work, *below, after.as_ref(), *limit).await
         }
         Prune::Commands { before, limit } => commands(work, *before, *limit).await,
+        Prune::Audit { before, limit } => audit_log::prune(work, *before, *limit).await,
     }
 }
 

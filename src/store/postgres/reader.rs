@@ -11,17 +11,17 @@ use tokio_postgres::types::ToSql;
 
 use super::connect::{Address, Session};
 use super::error::{is_lost, translate};
-use super::{pages, queue, read_pages, rows, sessions};
+use super::{audit_log, pages, queue, read_pages, rows, sessions};
 use crate::model::{
-    Admission, CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq,
-    Session as Login, Standing, Timestamp, Token, User, UserId, WireId,
+    Admission, AuditEntry, CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord,
+    Record, Seq, Session as Login, Standing, Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::ledger::GENESIS;
 use crate::store::own_tools;
 use crate::store::prune::mark;
 use crate::store::{
-    Answer, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage,
-    MessageFilter, Reader, RecordFilter, Stats, StoreError, Weight,
+    Answer, AuditFilter, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter,
+    LedgerPage, MessageFilter, Reader, RecordFilter, Stats, StoreError, Weight,
 };
 
 /// Reads for any number of tasks.
@@ -390,6 +390,10 @@ impl Reader for PostgresReader {
             .and_if("r.device =", filter.device.map(|id| id.as_str().to_owned()))
             .page("r.at DESC, r.key DESC", filter.limit);
         Box::pin(self.list(query, rows::record))
+    }
+
+    fn audit_log(&self, filter: AuditFilter) -> Answer<'_, Vec<(i64, AuditEntry)>> {
+        Box::pin(self.list(audit_log::page(filter), audit_log::row))
     }
 
     fn note(&self, name: &'static str) -> Answer<'_, Option<Bytes>> {

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::journal::Journal;
 use super::recall::Recall;
-use super::{device, filing, people, prune, queue, record, report, sessions};
+use super::{audit_log, device, filing, people, prune, queue, record, report, sessions};
 use crate::store::{Outcome, StoreError, Write};
 
 type Outcomes = Vec<Result<Outcome, StoreError>>;
@@ -159,6 +159,7 @@ fn apply(
         }
         Write::File => filing::file(db, recall).map(|()| Outcome::Done),
         Write::User(write) => people::apply(db, write),
+        Write::Audit(entry) => audit_log::add(db, entry).map(|()| Outcome::Done),
         Write::Prune(work) => {
             if prune::concerns_filed(work) {
                 filing::file(db, recall)?;

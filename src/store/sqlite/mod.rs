@@ -1,5 +1,6 @@
 //! The SQLite engine: one connection that writes, a few that only read.
 
+mod audit_log;
 mod backup;
 mod batch;
 mod command;

@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
+use super::audit_log;
 use super::pages::{self, WEIGHT};
 use super::prints::Prints;
 use super::read_people;
@@ -24,6 +25,7 @@ pub(super) fn apply(db: &Connection, prints: &mut Prints, work: &Prune) -> Resul
             Ok(pruned)
         }
         Prune::Commands { before, limit } => commands(db, *before, *limit),
+        Prune::Audit { before, limit } => audit_log::prune(db, *before, *limit),
     }
 }
 
@@ -31,7 +33,7 @@ pub(super) fn apply(db: &Connection, prints: &mut Prints, work: &Prune) -> Resul
 pub(super) const fn concerns_filed(work: &Prune) -> bool {
     match work {
         Prune::Entries { what: Bulk::Readings, .. } | Prune::Fingerprints { .. } => true,
-        Prune::Entries { what: Bulk::Raw, .. } | Prune::Commands { .. } => false,
+        Prune::Entries { what: Bulk::Raw, .. } | Prune::Commands { .. } | Prune::Audit { .. } => false,
     }
 }
 

@@ -10,16 +10,16 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::{
-    backup, connection, prune, read_commands, read_devices, read_messages, read_pages, read_people, record,
-    sessions,
+    audit_log, backup, connection, prune, read_commands, read_devices, read_messages, read_pages,
+    read_people, record, sessions,
 };
 use crate::model::{
-    Admission, CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord, Record, Seq,
-    Session, Standing, Timestamp, Token, User, UserId, WireId,
+    Admission, AuditEntry, CommandId, CommandRecord, Credential, Datum, Device, DeviceId, MessageRecord,
+    Record, Seq, Session, Standing, Timestamp, Token, User, UserId, WireId,
 };
 use crate::store::{
-    Answer, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter, LedgerPage,
-    MessageFilter, Queue, Reader, RecordFilter, Stats, StoreError, Weight, Write,
+    Answer, AuditFilter, Backup, Bucket, BucketFilter, Bulk, CommandFilter, DataFilter, DeviceFilter,
+    LedgerPage, MessageFilter, Queue, Reader, RecordFilter, Stats, StoreError, Weight, Write,
 };
 
 /// Connections that read at the same time; further reads wait for one of them.
@@ -249,6 +249,10 @@ impl Reader for Readers {
 
     fn records(&self, filter: RecordFilter) -> Answer<'_, Vec<Record>> {
         self.ask(move |db| record::page(db, &filter))
+    }
+
+    fn audit_log(&self, filter: AuditFilter) -> Answer<'_, Vec<(i64, AuditEntry)>> {
+        self.ask(move |db| audit_log::page(db, &filter))
     }
 
     fn note(&self, name: &'static str) -> Answer<'_, Option<Bytes>> {

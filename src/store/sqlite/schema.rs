@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 use crate::store::migrate::{self, Applied, Migration};
 
-const STEPS: [Migration; 7] = [
+const STEPS: [Migration; 8] = [
     Migration { version: 1, name: "0001_start.sql", sql: include_str!("migrations/0001_start.sql") },
     Migration { version: 2, name: "0002_records.sql", sql: include_str!("migrations/0002_records.sql") },
     Migration { version: 3, name: "0003_inbox.sql", sql: include_str!("migrations/0003_inbox.sql") },
@@ -17,6 +17,7 @@ const STEPS: [Migration; 7] = [
     },
     Migration { version: 6, name: "0006_people.sql", sql: include_str!("migrations/0006_people.sql") },
     Migration { version: 7, name: "0007_sessions.sql", sql: include_str!("migrations/0007_sessions.sql") },
+    Migration { version: 8, name: "0008_audit.sql", sql: include_str!("migrations/0008_audit.sql") },
 ];
 
 /// The step after which rows are packed.

@@ -18,7 +18,7 @@ use crate::web::App;
 use crate::web::auth::By;
 use crate::web::code::refused;
 use crate::web::error::WebError;
-use crate::web::params::Body;
+use crate::web::params::{Body, lasts};
 
 /// What is to be said, and to whom.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -31,6 +31,7 @@ pub(crate) struct Call {
     cmd: Option<String>,
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<Box<RawValue>>,
+    #[schema(maximum = 315_360_000)]
     expires_in_s: Option<u64>,
     priority: Option<Priority>,
     offline: Option<Offline>,
@@ -136,7 +137,7 @@ pub(crate) async fn call(State(app): State<App>, By(caller): By, Body(call): Bod
         profile: call.profile,
         cmd: call.cmd.ok_or_else(|| WebError::field("cmd", "cmd is missing"))?,
         payload: call.payload.map_or_else(|| "{}".to_owned(), |json| json.get().to_owned()),
-        expires_in: call.expires_in_s.map(Duration::from_secs),
+        expires_in: lasts(call.expires_in_s)?,
         priority: call.priority.unwrap_or_default(),
         offline: call.offline,
         by: caller.by(),

@@ -1,7 +1,5 @@
 //! Commands: queue, look at, withdraw.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -18,7 +16,7 @@ use crate::web::auth::By;
 use crate::web::code::refused;
 use crate::web::describe::params::Paged;
 use crate::web::error::WebError;
-use crate::web::params::{Body, Listed, Name, Params};
+use crate::web::params::{Body, Listed, Name, Params, lasts};
 use crate::web::shape::{CommandShape, Exact};
 
 /// What is to be said to a device.
@@ -29,6 +27,7 @@ pub(crate) struct Say {
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<Box<RawValue>>,
     dst: Option<Names>,
+    #[schema(maximum = 315_360_000)]
     expires_in_s: Option<u64>,
     priority: Option<Priority>,
     #[serde(default)]
@@ -120,7 +119,7 @@ pub(crate) async fn queue(
     let draft = draft(&app, &device.names.family, &text)?;
     let warning = draft.warning.clone();
     let mut order = draft.into_order(caller.by());
-    order.expires_in = say.expires_in_s.map(Duration::from_secs).or(order.expires_in);
+    order.expires_in = lasts(say.expires_in_s)?.or(order.expires_in);
     order.priority = say.priority.unwrap_or_default();
     may_order(&app, &caller, &order)?;
     if say.dry_run {

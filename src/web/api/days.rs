@@ -53,7 +53,7 @@ pub(crate) async fn download(
         ("zone" = Option<String>, Query, description = "the time zone it was written in"),
         ("dry_run" = Option<bool>, Query, description = "only look at it"),
     ),
-    request_body(content = Vec<u8>, content_type = "text/csv"),
+    request_body(content = Option<Vec<u8>>, content_type = "text/csv"),
     responses((status = 200, body = Imported), refused::Conflict))]
 pub(crate) async fn import(
     State(app): State<App>,

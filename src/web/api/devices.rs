@@ -15,6 +15,7 @@ use crate::model::{DeviceId, DeviceState, FamilyName};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::code::refused;
+use crate::web::deed::Noting;
 use crate::web::describe::params::Paged;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Name, Params};
@@ -102,6 +103,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     Base(base): Base,
     By(caller): By,
+    noting: Noting,
     Body(make): Body<Make>,
 ) -> Result<Response, WebError> {
     let family = match (make.family, &make.address) {
@@ -111,6 +113,7 @@ pub(crate) async fn create(
     };
     if app.family(&family).is_some_and(|dialect| dialect.has_tokens()) {
         let name = make.name.ok_or_else(|| WebError::field("name", "name is missing"))?;
+        noting.target(&name);
         let wanted = Enrolment { name, address: make.address, by: caller.by(), wishes: make.wishes };
         return Ok((
             StatusCode::CREATED,
@@ -119,7 +122,9 @@ pub(crate) async fn create(
             .into_response());
     }
     let address = make.address.ok_or_else(|| WebError::field("address", "address is missing"))?;
+    noting.target(&address);
     let device = make_one(&app, &caller, &family, &address, make.name.as_deref()).await?;
+    noting.device(&device.names.id);
     Ok((StatusCode::CREATED, Json(DeviceShape::new(&app.hub, &app.hub.sight(&caller), device)))
         .into_response())
 }

@@ -71,7 +71,7 @@ pub(crate) async fn withdraw(State(app): State<App>, Name(name): Name) -> Result
         ("label" = Option<String>, Query, description = "which version it is"),
         ("target" = Option<String>, Query, description = "the model of device it is made for"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = Option<Vec<u8>>, content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "it replaced another", body = Uploaded),
         (status = 201, description = "it is new", body = Uploaded),
@@ -111,7 +111,7 @@ pub(crate) async fn publish(
         ("label" = Option<String>, Query, description = "which version it is"),
         ("target" = Option<String>, Query, description = "the model of device it is made for"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = Option<Vec<u8>>, content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "it replaced another", body = Uploaded),
         (status = 201, description = "it is new", body = Uploaded),

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod alerts;
+pub(crate) mod audit;
 pub(crate) mod backup;
 mod buckets;
 pub(crate) mod calibration;

@@ -15,8 +15,9 @@ use crate::model::{Role, Sees, Timestamp};
 use crate::web::App;
 use crate::web::auth::{By, From};
 use crate::web::code::refused;
+use crate::web::deed::Noting;
 use crate::web::error::WebError;
-use crate::web::params::{Body, Listed, Name};
+use crate::web::params::{Body, Listed, Name, lasts};
 use crate::web::shape::UserShape;
 
 /// An account to be.
@@ -52,6 +53,7 @@ pub(crate) struct Order {
     /// With which devices beside the own; else `own`.
     sees: Option<Sees>,
     /// How long it is good; else a week.
+    #[schema(maximum = 315_360_000)]
     expires_in_s: Option<u64>,
     /// For how many accounts; else for one.
     uses: Option<u32>,
@@ -93,6 +95,7 @@ pub(crate) struct CreatedInvite {
 pub(crate) async fn register(
     State(app): State<App>,
     From(visitor): From,
+    noting: Noting,
     Body(body): Body<Register>,
 ) -> Result<(StatusCode, Json<Registered>), WebError> {
     let missing = |field: &str| WebError::field(field, format!("{field} is missing"));
@@ -102,6 +105,7 @@ pub(crate) async fn register(
         confirmation: body.password_confirmation.ok_or_else(|| missing("password_confirmation"))?,
         invite: body.invite,
     };
+    noting.who(&newcomer.username);
     let user = app.hub.register(newcomer, visitor.peer).await?;
     Ok((StatusCode::CREATED, Json(Registered { user: user.into() })))
 }
@@ -125,7 +129,7 @@ pub(crate) async fn invite(
         role: order.role.unwrap_or(Role::Operator),
         sees: order.sees.unwrap_or(Sees::Own),
         note: order.note.unwrap_or_default(),
-        life: order.expires_in_s.map_or(WEEK, Duration::from_secs),
+        life: lasts(order.expires_in_s)?.unwrap_or(WEEK),
         uses: order.uses.unwrap_or(1),
     };
     let (invite, secret) = app.hub.invite(order, &caller.by()).await?;

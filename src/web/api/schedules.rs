@@ -13,7 +13,7 @@ use crate::web::App;
 use crate::web::auth::By;
 use crate::web::code::refused;
 use crate::web::error::WebError;
-use crate::web::params::{Body, Listed, Name, Params};
+use crate::web::params::{Body, Listed, Name, Params, lasts};
 
 /// A schedule as it is written. What is left out stays as it is, or is the default of a new one.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -30,6 +30,7 @@ pub(crate) struct Edit {
     days: Option<Vec<Day>>,
     zone: Option<String>,
     enabled: Option<bool>,
+    #[schema(maximum = 315_360_000)]
     expires_in_s: Option<u64>,
 }
 
@@ -155,6 +156,7 @@ impl Edit {
             }
             name.clone_into(&mut schedule.name);
         }
+        lasts(self.expires_in_s)?;
         if let Some(seconds) = self.expires_in_s {
             if seconds == 0 {
                 return Err(WebError::field("expires_in_s", "the command would expire at once"));

@@ -12,6 +12,7 @@ use crate::core::Pair;
 use crate::web::App;
 use crate::web::auth::{self, From};
 use crate::web::code::refused;
+use crate::web::deed::Noting;
 use crate::web::error::WebError;
 use crate::web::params::Body;
 
@@ -58,6 +59,7 @@ impl std::convert::From<Pair> for SignedIn {
 pub(crate) async fn login(
     State(app): State<App>,
     From(visitor): From,
+    noting: Noting,
     headers: HeaderMap,
     Body(body): Body<Login>,
 ) -> Answer<SignedIn> {
@@ -69,6 +71,7 @@ pub(crate) async fn login(
         (None, Some(_)) => return Err(WebError::field("username", "username is missing")),
         (Some(_), None) => return Err(WebError::field("password", "password is missing")),
     };
+    noting.who(&name);
     let (_, pair) = app.hub.sign_in(&name, &password, &visitor).await?;
     Ok(Json(pair.into()))
 }

@@ -18,8 +18,12 @@ use crate::web::params::{Body, Listed, Params};
 #[schema(as = TemplateItem)]
 pub(crate) struct Item {
     family: FamilyName,
-    #[serde(flatten)]
-    template: Template,
+    /// What people call it.
+    name: String,
+    /// The verb.
+    cmd: String,
+    /// The payload, as text.
+    payload: String,
     /// Whether it stands in the owner's list, not in the settings.
     own: bool,
 }
@@ -85,7 +89,13 @@ impl Written {
 
 async fn of(app: &App, name: &FamilyName) -> Result<Vec<Item>, WebError> {
     let (items, own) = templates::list(&app.hub, known(app, name)?).await?;
-    let item = |template| Item { family: name.clone(), template, own };
+    let item = |template: Template| Item {
+        family: name.clone(),
+        name: template.name,
+        cmd: template.cmd,
+        payload: template.payload,
+        own,
+    };
     Ok(items.into_iter().map(item).collect())
 }
 

@@ -1,7 +1,5 @@
 //! API tokens: everybody's own; all of them for administrators.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -17,7 +15,7 @@ use crate::web::App;
 use crate::web::auth::By;
 use crate::web::code::refused;
 use crate::web::error::WebError;
-use crate::web::params::{Body, Listed, Name, Params};
+use crate::web::params::{Body, Listed, Name, Params, lasts};
 use crate::web::shape::TokenShape;
 
 /// A token to be.
@@ -33,6 +31,7 @@ pub(crate) struct Create {
     /// The only devices it is for, by id; else all that its user sees.
     devices: Option<Vec<DeviceId>>,
     /// How long it lasts; else until it is revoked.
+    #[schema(maximum = 315_360_000)]
     expires_in_s: Option<u64>,
 }
 
@@ -86,7 +85,7 @@ pub(crate) async fn create_token(
         name,
         role: create.role.unwrap_or(Role::Viewer),
         devices: create.devices,
-        life: create.expires_in_s.map(Duration::from_secs),
+        life: lasts(create.expires_in_s)?,
     };
     let (token, secret) = app.hub.order_token(&owner.id, order).await?;
     let created = Created { about: token.into(), token: secret.expose_secret().to_owned() };

@@ -5,6 +5,7 @@
 //! too low, a path that names nothing, a body or a query that cannot be read, a store that fails.
 
 pub(crate) mod params;
+mod uploads;
 
 use std::collections::BTreeSet;
 
@@ -33,11 +34,13 @@ pub(crate) fn document(rows: &[Row]) -> String {
             item.insert(permit.method.to_ascii_lowercase(), operation);
         }
     }
+    uploads::add(&mut paths);
     schemas.insert("Refusal".to_owned(), refusal());
     let bearer = json!({"type": "http", "scheme": "bearer",
         "description": "an API token, or the `access_token` of a sign-in"});
     let cookie = json!({"type": "apiKey", "in": "cookie", "name": super::auth::COOKIE,
         "description": "the session of a browser that signed in at `/login`"});
+    let device = json!({"type": "http", "scheme": "bearer", "description": "a device's token"});
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -47,7 +50,7 @@ pub(crate) fn document(rows: &[Row]) -> String {
             "description": "One server for devices that call home. `x-role` is the least role that may call.",
         },
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer, "cookie": cookie}},
+        "components": {"schemas": schemas, "securitySchemes": {"bearer": bearer, "cookie": cookie, "device": device}},
     });
     // What an answer is one of may overlap: a list of values and one of buckets are the same when both are empty.
     document.to_string().replace("\"oneOf\":", "\"anyOf\":")

@@ -12,6 +12,7 @@ use crate::core::HubError;
 use crate::http::query;
 use crate::web::App;
 use crate::web::auth::{self, COOKIE, From};
+use crate::web::deed::Noting;
 use crate::web::error::{WebError, retry_after};
 use crate::web::params::Params;
 
@@ -39,8 +40,14 @@ pub(crate) async fn form(params: Params) -> Page {
     render(&LoginPage { frame: Frame::new("Sign in", None), next, name: String::new(), error: None })
 }
 
-pub(crate) async fn submit(State(app): State<App>, From(visitor): From, Sent(sent): Sent<SignIn>) -> Page {
+pub(crate) async fn submit(
+    State(app): State<App>,
+    From(visitor): From,
+    noting: Noting,
+    Sent(sent): Sent<SignIn>,
+) -> Page {
     let next = local(&sent.next).to_owned();
+    noting.who(&sent.name);
     let opened = match app.hub.login(&sent.name, &sent.password, &visitor).await {
         Ok(opened) => opened,
         Err(error @ (HubError::Unauthorized | HubError::TooMany { .. })) => {
@@ -49,6 +56,7 @@ pub(crate) async fn submit(State(app): State<App>, From(visitor): From, Sent(sen
             let page = LoginPage { frame, next, name: sent.name, error: Some(shown.message) };
             let mut response = render_with(shown.status, &page)?;
             retry_after(&mut response, shown.retry_after_s);
+            response.extensions_mut().insert(shown.code);
             return Ok(response);
         }
         Err(error) => return Err(error.into()),

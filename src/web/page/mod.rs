@@ -1,6 +1,7 @@
 //! Pages: server-made HTML that works without script.
 
 pub(crate) mod actions;
+pub(crate) mod api;
 pub(crate) mod assets;
 mod controls;
 pub(crate) mod device;
@@ -96,6 +97,7 @@ pub(crate) fn failed(error: &WebError, caller: Option<&Caller>) -> Response {
         Err(_) => (shown.status, "the page could not be made").into_response(),
     };
     retry_after(&mut response, shown.retry_after_s);
+    response.extensions_mut().insert(shown.code);
     secure(&mut response);
     response
 }

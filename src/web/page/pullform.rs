@@ -12,6 +12,7 @@ use crate::model::{CommandRecord, FamilyName};
 use crate::web::App;
 use crate::web::api::commands;
 use crate::web::auth::By;
+use crate::web::deed::Noting;
 use crate::web::error::WebError;
 use crate::web::params::Params;
 
@@ -58,8 +59,14 @@ pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params)
     render(&page(&app, Frame::new("Pull form", Some(&caller)), fields).await?)
 }
 
-pub(crate) async fn submit(State(app): State<App>, By(caller): By, Sent(fields): Sent<Fields>) -> Page {
+pub(crate) async fn submit(
+    State(app): State<App>,
+    By(caller): By,
+    noting: Noting,
+    Sent(fields): Sent<Fields>,
+) -> Page {
     let mut page = page(&app, Frame::new("Pull form", Some(&caller)), fields.clone()).await?;
+    noting.target(&fields.dst);
     match queue(&app, &caller, fields).await {
         Ok(queued) => {
             page.queued = Some(queued);
@@ -69,7 +76,10 @@ pub(crate) async fn submit(State(app): State<App>, By(caller): By, Sent(fields):
             let shown = error.shown();
             page.error = Some(shown.message);
             // The form stays filled in, whatever was wrong with it.
-            render_with(if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status }, &page)
+            let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
+            let mut response = render_with(status, &page)?;
+            response.extensions_mut().insert(shown.code);
+            Ok(response)
         }
     }
 }

@@ -70,6 +70,7 @@ macro_rules! battery {
             people: users_are_unique_whatever_the_letter_case, sessions_open_and_end,
                 a_session_is_renewed_by_its_newest_token_alone, a_user_has_so_many_sessions, tokens_are_kept_as_hashes,
                 the_last_administrator_stays;
+            audit_log: the_audit_log_is_added_to_and_listed, the_audit_log_goes_by_age;
             records: records_are_kept_replaced_and_removed, records_change_together_or_not_at_all, records_come_in_pages_newest_first,
                 the_oldest_of_a_kind_go, one_of_many_is_the_first, records_go_with_their_device;
             prune: bytes_go_and_the_ledger_stays_whole, old_values_go_but_the_newest_of_each_sensor,

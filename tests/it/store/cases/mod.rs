@@ -1,5 +1,6 @@
 //! The cases, and what they are made of.
 
+pub(crate) mod audit_log;
 pub(crate) mod devices;
 pub(crate) mod history;
 pub(crate) mod ledger;
