@@ -1,5 +1,7 @@
 //! Webhooks, and what became of messages about alerts.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -186,9 +188,11 @@ pub(crate) async fn deliveries(State(app): State<App>, params: Params) -> Answer
             && channel.is_none_or(|channel| one.channel == channel)
             && alert.is_none_or(|alert| one.alert.as_deref() == Some(alert))
     };
-    let mut found = Vec::new();
-    app.hub.kept_each(|one: Delivery| found.extend(Some(one).filter(&wanted))).await?;
-    app.hub.kept_each(|Delivered(one)| found.extend(Some(one).filter(&wanted))).await?;
+    // One may come back between the two readings: then what became of it counts.
+    let mut all = HashMap::new();
+    app.hub.kept_each(|one: Delivery| drop(all.insert(one.id.clone(), one))).await?;
+    app.hub.kept_each(|Delivered(one)| drop(all.insert(one.id.clone(), one))).await?;
+    let mut found: Vec<_> = all.into_values().filter(wanted).collect();
     found.sort_by(|one, other| (other.made, other.nth, &other.id).cmp(&(one.made, one.nth, &one.id)));
     found.truncate(LISTED_MAX);
     Ok(Json(Listed::whole(found.into_iter().map(DeliveryShape::from).collect())))

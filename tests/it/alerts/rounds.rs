@@ -115,7 +115,9 @@ impl House {
         let mut all: Vec<Delivery> = Vec::new();
         self.hub.kept_each(|one: Delivery| all.push(one)).await.unwrap();
         self.hub.kept_each(|Delivered(one)| all.push(one)).await.unwrap();
+        // One may come back between the two readings.
         all.sort_by_key(|one| (one.made, one.nth));
+        all.dedup_by(|one, other| one.id == other.id);
         all.into_iter().map(|one| one.event).collect()
     }
 }
