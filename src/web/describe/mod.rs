@@ -64,6 +64,12 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
 
 /// A handler's own description with what its row and its shape add.
 fn operation(permit: &Permit, mut operation: Value) -> Value {
+    if operation.pointer("/requestBody/content/application~1json").is_some()
+        && let Some(required) = operation.pointer_mut("/requestBody/required")
+    {
+        // An empty body is `{}`.
+        *required = json!(false);
+    }
     let Some(fields) = operation.as_object_mut() else { return operation };
     let words: Vec<_> = permit.path.split('/').filter(|word| !["", "api", "v1"].contains(word)).collect();
     if fields.get("tags").and_then(Value::as_array).is_none_or(Vec::is_empty) {
