@@ -28,10 +28,11 @@ impl Hub {
         self.0.registry.device(id)
     }
 
-    /// Whether a device has a name, letter case aside. No wait.
+    /// Whether a device of the house has a name, letter case aside. No wait.
     pub fn is_named(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        self.0.registry.all().iter().any(|device| device.names.name.to_lowercase() == name)
+        let named = |device: &Device| device.names.name.to_lowercase() == name;
+        self.0.registry.all().iter().any(|device| named(device) && self.owner(&device.names.id).is_none())
     }
 
     /// The device a person means: its id, else its address, else its name, letter case aside. `Conflict`

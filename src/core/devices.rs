@@ -3,17 +3,33 @@
 use std::sync::atomic::Ordering;
 
 use super::reports::{check_address, newcomer};
+use super::sight::{Person, tidied};
 use super::{Claim, FeedEvent, Hub, HubError};
-use crate::model::{Device, DeviceId, DeviceState, FamilyName};
+use crate::model::{Device, DeviceId, DeviceState, FamilyName, User};
 use crate::store::{StoreError, Write};
 
 impl Hub {
-    /// Makes a device by hand; it is let in.
+    /// Makes a device by hand; it is let in, and the house's.
     pub async fn create(
         &self,
         family: &FamilyName,
         address: &str,
         name: Option<&str>,
+    ) -> Result<Device, HubError> {
+        self.create_for(family, address, name, None, "user:nobody").await
+    }
+
+    /// Makes a device by hand that is a user's, or the house's (`None`).
+    ///
+    /// # Errors
+    /// `Conflict` when there is one at this address, or the owner has one of this name.
+    pub async fn create_for(
+        &self,
+        family: &FamilyName,
+        address: &str,
+        name: Option<&str>,
+        owner: Option<&User>,
+        by: &str,
     ) -> Result<Device, HubError> {
         check_address(address)?;
         if self.device_by_address(family, address).is_some() {
@@ -23,8 +39,14 @@ impl Hub {
         if let Some(name) = name {
             device.names.name = checked_name(name)?;
         }
-        let hub = self.clone();
-        self.whole(async move { hub.store_new(device).await }).await
+        let (hub, owner, by) = (self.clone(), owner.map(Person::from), by.to_owned());
+        self.whole(async move {
+            match owner {
+                Some(owner) => hub.make_owned(device, owner, &by).await,
+                None => hub.store_new(device).await,
+            }
+        })
+        .await
     }
 
     /// A device that calls without a message: known, or made as the policy for newcomers says.
@@ -53,22 +75,25 @@ impl Hub {
     }
 
     /// Changes what people call a device: 1 to 64 characters.
+    ///
+    /// # Errors
+    /// `Conflict` when its owner has another device of this name.
     pub async fn rename(&self, id: &DeviceId, name: &str) -> Result<Device, HubError> {
-        let name = checked_name(name)?;
-        self.change(id, |device| device.names.name = name).await
+        let (hub, id, name) = (self.clone(), id.clone(), checked_name(name)?);
+        self.whole(async move { hub.renamed(&id, name).await }).await
     }
 
     /// Forgets a device with its values and open commands. What it said stays in the ledger.
     pub async fn forget(&self, id: &DeviceId) -> Result<(), HubError> {
-        self.device(id).ok_or(HubError::NotFound("device"))?;
+        let device = self.device(id).ok_or(HubError::NotFound("device"))?;
         let (hub, id) = (self.clone(), id.clone());
         self.whole(async move {
             // First: a token without a device would be found by nobody who wants to end it.
             hub.revoke_device_tokens(&id, None, "device:forgotten").await?;
+            hub.forget_sight(&device).await?;
             hub.write(Write::Forget(id.clone())).await?;
             hub.0.registry.forget(&id);
             hub.0.credentials.forget(&id);
-            hub.0.sight.forget(&id);
             hub.0.forgets.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })
@@ -120,14 +145,14 @@ impl Hub {
 }
 
 fn checked_name(name: &str) -> Result<String, HubError> {
-    let name = name.trim();
+    let name = tidied(name);
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
         return Err(HubError::invalid("name", format!("a name has 1 to {NAME_CHARS_MAX} characters")));
     }
     if name.chars().any(char::is_control) {
         return Err(HubError::invalid("name", "the name has a control character in it"));
     }
-    Ok(name.to_owned())
+    Ok(name)
 }
 
 const NAME_CHARS_MAX: usize = 64;

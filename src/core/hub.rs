@@ -110,6 +110,7 @@ impl Hub {
         hub.load_credentials().await?;
         hub.load_device_tokens().await?;
         hub.read_sight().await?;
+        hub.hand_over_what_is_left().await?;
         hub.rhythms_restore().await?;
         hub.recordings_read().await?;
         Ok(hub)

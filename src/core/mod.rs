@@ -77,6 +77,8 @@ pub use rhythm::{Presence, Silence};
 pub use schedules::{Progress, Run};
 pub use secrets::{random_key, secret_digest};
 pub use settings::{HubSettings, RegistrationPolicy, UnknownPolicy};
+pub use settings::{HubSettings, UnknownPolicy};
+pub use sight::{Access, Group, GroupEdit, Level, Person, Scope, Seen, Share, Sight};
 pub use sight::{Access, Level, Person, Scope, Seen, Share, Sight};
 pub use sign_in::{LEEWAY, Opened, Pair};
 pub use transfers::Shipment;

@@ -113,11 +113,22 @@ impl Hub {
         Ok(())
     }
 
-    /// Removes a user with all sessions and tokens. The last administrator stays.
+    /// Removes a user with all sessions and tokens. The last administrator stays. The user's devices become the house's.
     pub async fn remove_user(&self, user: &UserId) -> Result<(), HubError> {
+        self.remove_user_to(user, None).await
+    }
+
+    /// The same; the user's devices become another's, or the house's (`None`).
+    ///
+    /// # Errors
+    /// `Conflict` when the other has a device of the name of one of them; the user stays then.
+    pub async fn remove_user_to(&self, user: &UserId, to: Option<&User>) -> Result<(), HubError> {
+        if let Some(to) = to {
+            self.may_take_over(user, to)?;
+        }
         self.write_user(UserWrite::Remove(user.clone())).await?;
         self.hear_of_ends().await;
-        Ok(())
+        self.hand_over(user, to, "user:removed").await.map(drop)
     }
 
     /// Every user, by name.

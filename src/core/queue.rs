@@ -96,18 +96,28 @@ impl Hub {
 
     /// The exact bytes the device would get if the order were queued now. Changes nothing.
     pub async fn dry_run(&self, order: &Order) -> Result<Bytes, HubError> {
+        self.dry_run_after(order, 0).await
+    }
+
+    /// The same, if so many other orders for the same queue were carried out before it.
+    pub async fn dry_run_after(&self, order: &Order, before: usize) -> Result<Bytes, HubError> {
         check(order)?;
-        let device = self.device_by_address(&order.family, &order.address);
-        let via: Option<DeviceId> = match (&order.via, device) {
-            (Some(address), _) => self.device_by_address(&order.family, address).map(|via| via.names.id),
-            (None, Some(device)) => Some(device.parent.unwrap_or(device.names.id)),
-            (None, None) => None,
-        };
-        let wire_id: WireId = match via {
+        let next = match self.queue_of(order) {
             Some(via) => self.reader().next_wire_id(via).await?,
             None => 1,
         };
+        let wire_id: WireId = (0..before).fold(next, |id, _| id.checked_add(1).unwrap_or(1));
         encode(order, wire_id)
+    }
+
+    /// The device that would fetch it, if that was seen before.
+    pub fn queue_of(&self, order: &Order) -> Option<DeviceId> {
+        let apart = order.via.as_ref().filter(|via| !via.eq_ignore_ascii_case(&order.address));
+        if let Some(address) = apart {
+            return self.device_by_address(&order.family, address).map(|via| via.names.id);
+        }
+        let device = self.device_by_address(&order.family, &order.address)?;
+        Some(device.parent.unwrap_or(device.names.id))
     }
 
     /// Withdraws a command that was not handed out yet.

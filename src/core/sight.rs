@@ -11,14 +11,22 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, Hub, HubError, Whose};
-use crate::model::{DeviceId, Role, Sees, UserId};
+use crate::model::{DeviceId, GroupId, Role, Sees, UserId};
 
+mod changes;
+mod groups;
+mod names;
 mod records;
 mod seen;
 mod table;
+#[cfg(test)]
+mod tests;
 
-pub use records::Access;
+pub use changes::Access;
+pub use groups::GroupEdit;
+pub(super) use names::tidied;
 pub use seen::Seen;
+pub use table::Group;
 pub(super) use table::Table;
 
 /// What somebody may do with a device. Each level may do all that the ones before it may.
@@ -38,7 +46,9 @@ pub enum Level {
 }
 
 /// What a device is shared for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Share {
     /// To look at.

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::{Hub, HubError, Order, Silence};
 use crate::http::{BoxFuture, RouteError, Routes};
-use crate::model::{CommandRecord, Device, DeviceRef, Encoder, FamilyName, Priority, Timestamp};
+use crate::model::{CommandRecord, Device, DeviceRef, Encoder, FamilyName, Priority, Timestamp, User};
 
 /// One dialect. Object-safe: the server keeps a list.
 pub trait Family: Send + Sync + 'static {
@@ -197,6 +197,8 @@ pub struct Enrolment {
     pub name: String,
     /// Its own identity on the wire; one is made if the person has none in mind.
     pub address: Option<String>,
+    /// Whose it is to be; `None` is the house.
+    pub owner: Option<User>,
     /// `user:<name>`.
     pub by: String,
     /// What else was said of it, as for [`Family::wish`].

@@ -43,6 +43,11 @@ random_id! {
     DeviceId
 }
 
+random_id! {
+    /// The id of a group of devices: random text.
+    GroupId
+}
+
 /// Whether a device is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -25,7 +25,7 @@ pub use command::{
     CommandId, CommandRecord, CommandState, Draft, Dress, EncodeError, Encoder, Illegal, Lease, Priority,
     Transition, WireId,
 };
-pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName};
+pub use device::{Device, DeviceId, DeviceRef, DeviceState, FamilyName, GroupId};
 pub use message::{Direction, MessageRecord, Seq, Verdict};
 pub use network::Network;
 pub use operator::{Credential, Role, Sees, Token, User, UserId};

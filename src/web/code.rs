@@ -64,6 +64,7 @@ codes! {
     RefreshReused = UNAUTHORIZED "refresh_reused", "the refresh token was used before, so all of its sign-in has ended: sign in again";
     RoleTooLow = FORBIDDEN "role_too_low", "the caller's role does not reach";
     HouseOnly = FORBIDDEN "house_only", "this concerns the whole house, and the caller sees only what is the caller's own";
+    TokenScope = FORBIDDEN "token_scope", "the caller's token is for some devices only";
     ShareTooLow = FORBIDDEN "share_too_low", "what the device's owner allows the caller does not reach";
     ScopeTooSmall = FORBIDDEN "scope_too_small", "this concerns the whole account, and the token's scope is smaller";
     RegistrationClosed = FORBIDDEN "registration_closed", "nobody may register: an administrator makes accounts";

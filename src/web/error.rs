@@ -24,6 +24,9 @@ pub(crate) enum WebError {
     /// This concerns the whole house, which the caller does not see.
     #[error("this concerns the whole house: you see only what is yours and what is shared with you")]
     House,
+    /// The caller's token is for some devices only.
+    #[error("this token is for some devices only, and this concerns others")]
+    TokenScope,
     /// The caller sees the device and may not do this with it.
     #[error("{}", refused_level(*.0))]
     Level(Level),
@@ -98,6 +101,7 @@ impl WebError {
             Self::SignIn => (Code::NotSignedIn, None),
             Self::Role(_) => (Code::RoleTooLow, None),
             Self::House => (Code::HouseOnly, None),
+            Self::TokenScope => (Code::TokenScope, None),
             Self::Level(_) => (Code::ShareTooLow, None),
             Self::NotFound(_) => (Code::NotFound, None),
             Self::Gone(_) => (Code::Gone, None),

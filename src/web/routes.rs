@@ -12,10 +12,10 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::api::{
-    account, alerts, audit, backup, calibration, calls, captures, commands, data, days, devices,
-    dictionaries, export, files, handshakes, health, ledger, listeners, messages, metrics, people, picture,
-    recording, registration, rules, schedules, secrets, sign_in, stream, templates, timeline, tokens,
-    transfers, tswarm, webhooks,
+    access, account, alerts, audit, backup, calibration, calls, captures, commands, data, days, devices,
+    dictionaries, export, files, groups, handshakes, health, ledger, listeners, messages, metrics, people,
+    picture, recording, registration, rules, schedules, secrets, sign_in, stream, templates, timeline,
+    tokens, transfers, tswarm, webhooks,
 };
 use super::auth::Proof;
 use super::deed::Deed;
@@ -62,7 +62,7 @@ pub(crate) struct Described {
 
 /// Every route there is.
 pub(crate) fn table() -> Vec<Row> {
-    [operations(), equipment(), watching(), nodes(), administration(), pages()]
+    [operations(), equipment(), sets(), watching(), nodes(), administration(), pages()]
         .into_iter()
         .flatten()
         .collect()
@@ -116,6 +116,10 @@ fn equipment() -> Vec<Row> {
         api("POST", "/api/v1/devices/{id}/block", operator, routes!(devices::block)),
         api("POST", "/api/v1/devices/{id}/rotate", operator, routes!(secrets::rotate)),
         api("POST", "/api/v1/devices/{id}/revoke", operator, routes!(secrets::revoke)),
+        api("GET", "/api/v1/devices/{id}/access", viewer, routes!(access::show)),
+        api("PUT", "/api/v1/devices/{id}/shares/{user}", operator, routes!(access::share)),
+        api("DELETE", "/api/v1/devices/{id}/shares/{user}", viewer, routes!(access::unshare)),
+        api("POST", "/api/v1/devices/{id}/transfer", operator, routes!(access::give)),
         api("GET", "/api/v1/devices/{id}/commands", viewer, routes!(commands::list)),
         api("POST", "/api/v1/devices/{id}/commands", operator, routes!(commands::queue)),
         api("POST", "/api/v1/commands", operator, routes!(calls::call)),
@@ -183,6 +187,20 @@ fn watching() -> Vec<Row> {
         api("GET", "/api/v1/deliveries", admin, routes!(webhooks::deliveries)).house(),
         api("GET", "/api/v1/deliveries/{id}", admin, routes!(webhooks::delivery)).house(),
         api("POST", "/api/v1/deliveries/{id}/retry", admin, routes!(webhooks::retry)).house(),
+    ]
+}
+
+/// Sets of devices.
+fn sets() -> Vec<Row> {
+    let Needs { viewer, operator, .. } = NEEDS;
+    vec![
+        api("GET", "/api/v1/groups", viewer, routes!(groups::list)),
+        api("POST", "/api/v1/groups", operator, routes!(groups::create)),
+        api("GET", "/api/v1/groups/{id}", viewer, routes!(groups::show)),
+        api("PATCH", "/api/v1/groups/{id}", operator, routes!(groups::edit)),
+        api("DELETE", "/api/v1/groups/{id}", operator, routes!(groups::remove)),
+        api("PUT", "/api/v1/groups/{id}/shares/{user}", operator, routes!(groups::share)),
+        api("DELETE", "/api/v1/groups/{id}/shares/{user}", viewer, routes!(groups::unshare)),
     ]
 }
 
@@ -316,7 +334,9 @@ impl Row {
         self
     }
 
-    fn new(permit: Permit, Handler { described, handler }: Handler) -> Self {
+    fn new(mut permit: Permit, Handler { described, handler }: Handler) -> Self {
+        // What is for administrators concerns the house: none of it is for a token of some devices.
+        permit.house |= permit.need == Some(Role::Admin);
         debug_assert!(
             described
                 .iter()

@@ -37,6 +37,7 @@ pub(crate) struct DeviceShape {
     owner: Option<Person>,
     /// What the caller may do with it.
     access: Level,
+    tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<CertificateNote>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +60,7 @@ impl DeviceShape {
         Self {
             owner: hub.owner(&device.names.id),
             access: sight.level(&device.names.id),
+            tags: hub.tags(&device.names.id).to_vec(),
             online: presence.online,
             late: presence.late,
             rhythm_s: presence.rhythm.map(|rhythm| (rhythm.as_secs_f64() * 10.0).round() / 10.0),

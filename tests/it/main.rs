@@ -30,6 +30,7 @@ mod sca_presence;
 mod sca_push;
 mod sca_sync;
 mod schedules;
+mod sight;
 mod simulate;
 mod simulate_mcu;
 mod simulate_sca11h;

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-const CWM: &str = "0002010203040506";
+pub(crate) const CWM: &str = "0002010203040506";
 const PASSWORD: &str = "correct horse";
 
 pub(crate) struct Desk {
@@ -34,6 +34,10 @@ pub(crate) struct Got {
 }
 
 impl Got {
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
@@ -49,6 +53,11 @@ impl Got {
 
 impl Desk {
     pub(crate) async fn new() -> Self {
+        Self::by(Clock::system()).await
+    }
+
+    /// The same, by a clock.
+    pub(crate) async fn by(clock: Clock) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let target = Target::Sqlite(dir.path().join("homeport.db"));
         let store = Store::open(
@@ -59,7 +68,7 @@ impl Desk {
         .unwrap();
         let files_dir = dir.path().join("files");
         let settings = HubSettings { files_dir, file_bytes_max: 1000, ..HubSettings::default() };
-        let hub = Hub::start(store, Clock::system(), settings).await.unwrap();
+        let hub = Hub::start(store, clock, settings).await.unwrap();
         let issuer: Arc<dyn family::Issuer> = Arc::new(family::NoIssuer);
         let families = family::all(&FamilySettings::default(), &issuer);
         let app = web::app(hub.clone(), families, WebSettings::default());
@@ -89,7 +98,7 @@ impl Desk {
         secret.expose_secret().to_owned()
     }
 
-    async fn hear(&self, raw: &[u8], verdict: Verdict, readings: Vec<Reading>) -> String {
+    pub(crate) async fn hear(&self, raw: &[u8], verdict: Verdict, readings: Vec<Reading>) -> String {
         let family = FamilyName::new("cwm");
         let known = self.hub.claim(Claim { family: &family, address: CWM, parent: None }).unwrap();
         let id = known.names().id.to_string();
@@ -106,6 +115,10 @@ impl Desk {
         self.hub.accept(report).await.unwrap();
         id
     }
+}
+
+pub(crate) fn control() -> Peer {
+    peer(ListenerKind::Control)
 }
 
 fn peer(listener: ListenerKind) -> Peer {

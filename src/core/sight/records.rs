@@ -1,107 +1,68 @@
-//! Owners and shares as documents of the store, and their changes.
+//! Owners, shares, tags and groups as documents of the store, and how other servers' are read.
 //!
-//! What ends is written down, not removed, so that other servers read it among what is new.
+//! Each fact is a document of its own, so that two servers that change different ones undo nothing of each other. What ends
+//! is written down, not removed, so that other servers read it among what is new.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Person, Share, unknown};
-use crate::core::records::Kept;
+use super::{GroupId, Person, Share};
+use crate::core::records::{Batch, Kept};
 use crate::core::{Hub, HubError};
-use crate::model::{DeviceId, User, UserId};
+use crate::model::{DeviceId, Timestamp};
 
-/// Whose a device is, and with whom it is shared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// `None` is the house.
-    pub owner: Option<Person>,
-    /// With whom, by name.
-    pub shares: Vec<(Person, Share)>,
+/// One fact of the table.
+#[derive(Clone, Debug)]
+pub(super) enum Fact {
+    Owned(Owned),
+    Shared(Shared),
+    Tagged(Tagged),
+    Group(GroupNote),
+    Member(Member),
+    GroupShared(GroupShared),
+}
+
+impl Fact {
+    /// Puts it among changes that are carried out together.
+    pub(super) fn keep(&self, batch: &mut Batch) -> Result<(), HubError> {
+        match self {
+            Self::Owned(fact) => batch.keep(fact),
+            Self::Shared(fact) => batch.keep(fact),
+            Self::Tagged(fact) => batch.keep(fact),
+            Self::Group(fact) => batch.keep(fact),
+            Self::Member(fact) => batch.keep(fact),
+            Self::GroupShared(fact) => batch.keep(fact),
+        }
+    }
 }
 
 impl Hub {
-    /// Whose a device is, and with whom it is shared. No wait.
-    pub fn access(&self, device: &DeviceId) -> Access {
-        let known = self.0.sight.read();
-        Access { owner: known.owner(device).cloned(), shares: known.shares(device) }
-    }
-
-    /// Shares a device with a user, or ends that (`None`). Sharing it with its owner changes nothing.
-    pub async fn share_device(
-        &self,
-        device: &DeviceId,
-        with: &User,
-        share: Option<Share>,
-        by: &str,
-    ) -> Result<(), HubError> {
-        self.device(device).ok_or_else(unknown)?;
-        let shared = Shared { device: device.clone(), with: with.into(), share, by: by.to_owned() };
-        let hub = self.clone();
-        self.whole(async move {
-            let _turn = hub.0.sight.changes.lock().await;
-            hub.keep_share(shared).await?;
-            hub.keep(&hub.0.sight.turn()).await
-        })
-        .await
-    }
-
-    /// Gives a device to a user, or to the house (`None`). Its shares end.
-    pub async fn give_device(&self, device: &DeviceId, to: Option<&User>, by: &str) -> Result<(), HubError> {
-        self.device(device).ok_or_else(unknown)?;
-        let owned = Owned { device: device.clone(), owner: to.map(Person::from), by: by.to_owned() };
-        let hub = self.clone();
-        self.whole(async move {
-            let _turn = hub.0.sight.changes.lock().await;
-            hub.keep_owner(owned).await?;
-            hub.keep(&hub.0.sight.turn()).await
-        })
-        .await
-    }
-
-    /// The devices that are a user's, in no order. No wait.
-    pub fn devices_of(&self, user: &UserId) -> Vec<DeviceId> {
-        self.0.sight.read().owned(user)
-    }
-
-    async fn keep_owner(&self, owned: Owned) -> Result<(), HubError> {
-        for (with, _) in self.access(&owned.device).shares {
-            let ended = Shared { device: owned.device.clone(), with, share: None, by: owned.by.clone() };
-            self.keep_share(ended).await?;
-        }
-        self.keep(&owned).await?;
-        self.0.sight.owned(&owned);
-        Ok(())
-    }
-
-    async fn keep_share(&self, shared: Shared) -> Result<(), HubError> {
-        self.keep(&shared).await?;
-        self.0.sight.shared(&shared);
-        Ok(())
-    }
-
     /// Reads what other servers on the same store changed, if they changed something. For each few hundred milliseconds
     /// where there may be others.
     pub async fn follow_sight(&self) -> Result<(), HubError> {
         let turns = self.kept_all::<Turn>(None, None, SERVERS_MAX).await?;
         let turns = turns.into_iter().map(|(_, turn)| turn).collect();
         if let Some(others) = self.0.sight.news(turns) {
+            // What is read and what is written at the same time would come in the wrong order.
+            let _turn = self.0.sight.changes.lock().await;
             self.read_sight().await?;
             self.0.sight.heard_of(others);
         }
         Ok(())
     }
 
-    /// Reads owners and shares: all of them the first time, later what may have changed since.
+    /// Reads the table: all of it the first time, later what may have changed since. Whoever calls it later than at the
+    /// start holds the right to change it.
     pub(in crate::core) async fn read_sight(&self) -> Result<(), HubError> {
-        // What is read and what is written at the same time would come in the wrong order.
-        let _turn = self.0.sight.changes.lock().await;
         let now = self.now();
         let since = self.0.sight.since();
-        for owned in self.kept_since::<Owned>(since).await? {
-            self.0.sight.owned(&owned);
-        }
-        for shared in self.kept_since::<Shared>(since).await? {
-            self.0.sight.shared(&shared);
-        }
+        let mut facts = Vec::new();
+        facts.extend(self.kept_since(since).await?.into_iter().map(Fact::Owned));
+        facts.extend(self.kept_since(since).await?.into_iter().map(Fact::Shared));
+        facts.extend(self.kept_since(since).await?.into_iter().map(Fact::Tagged));
+        facts.extend(self.kept_since(since).await?.into_iter().map(Fact::Group));
+        facts.extend(self.kept_since(since).await?.into_iter().map(Fact::Member));
+        facts.extend(self.kept_since(since).await?.into_iter().map(Fact::GroupShared));
+        self.0.sight.learn(&facts);
         self.0.sight.was_read(now);
         Ok(())
     }
@@ -112,7 +73,7 @@ impl Hub {
 pub(super) struct Owned {
     pub(super) device: DeviceId,
     pub(super) owner: Option<Person>,
-    by: String,
+    pub(super) by: String,
 }
 
 /// What a device is shared with a user for; `None` when it is no longer.
@@ -121,7 +82,42 @@ pub(super) struct Shared {
     pub(super) device: DeviceId,
     pub(super) with: Person,
     pub(super) share: Option<Share>,
-    by: String,
+    pub(super) by: String,
+}
+
+/// A device's tags, all of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Tagged {
+    pub(super) device: DeviceId,
+    pub(super) tags: Vec<String>,
+}
+
+/// A group's name and owner; once it is `gone` it stays so.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct GroupNote {
+    pub(super) id: GroupId,
+    pub(super) name: String,
+    pub(super) owner: Option<Person>,
+    pub(super) created: Timestamp,
+    pub(super) gone: bool,
+    pub(super) by: String,
+}
+
+/// Whether a device is in a group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Member {
+    pub(super) group: GroupId,
+    pub(super) device: DeviceId,
+    pub(super) here: bool,
+}
+
+/// What a group's devices are shared with a user for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct GroupShared {
+    pub(super) group: GroupId,
+    pub(super) with: Person,
+    pub(super) share: Option<Share>,
+    pub(super) by: String,
 }
 
 /// Changes with every change that a server makes: one small read tells the others that there is something to read.
@@ -151,6 +147,46 @@ impl Kept for Shared {
 
     fn device(&self) -> Option<DeviceId> {
         Some(self.device.clone())
+    }
+}
+
+impl Kept for Tagged {
+    const KIND: &'static str = "device_tags";
+
+    fn key(&self) -> String {
+        self.device.to_string()
+    }
+
+    fn device(&self) -> Option<DeviceId> {
+        Some(self.device.clone())
+    }
+}
+
+impl Kept for GroupNote {
+    const KIND: &'static str = "group";
+
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+impl Kept for Member {
+    const KIND: &'static str = "group_member";
+
+    fn key(&self) -> String {
+        format!("{}:{}", self.group, self.device)
+    }
+
+    fn device(&self) -> Option<DeviceId> {
+        Some(self.device.clone())
+    }
+}
+
+impl Kept for GroupShared {
+    const KIND: &'static str = "group_share";
+
+    fn key(&self) -> String {
+        format!("{}:{}", self.group, self.with.id.as_str())
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn enroll(
     }
     config.check()?;
     let _turn = token.enrolling.lock().await;
-    if hub.is_named(&name) {
+    if wanted.owner.is_none() && hub.is_named(&name) {
         return Err(HubError::conflict("name", format!("there is a device {name} already")));
     }
     let address = match wanted.address.as_deref().map(str::trim) {
@@ -31,7 +31,8 @@ pub(super) async fn enroll(
         // As random as it must be to meet no other.
         None => Uuid::new_v4().simple().to_string().chars().take(ADDRESS_DIGITS).collect(),
     };
-    let device = hub.create(&token.name, &address, Some(&name)).await?;
+    let device =
+        hub.create_for(&token.name, &address, Some(&name), wanted.owner.as_ref(), &wanted.by).await?;
     let id = device.names.id.clone();
     hub.keep(&config.of(id.clone())).await?;
     let secret = hub.issue_device_token(&id, &wanted.by).await?;

@@ -12,18 +12,25 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Answer;
 use super::commands::{draft, text_for};
-use crate::core::{DeviceFilter, Feed, FeedEvent, Level, Next, Sight};
-use crate::model::{CommandId, CommandState, Device, DeviceId, DeviceState, FamilyName, Priority, Timestamp};
+use crate::core::{Feed, FeedEvent, Next, Sight};
+use crate::model::{CommandId, CommandState, Device, DeviceId, FamilyName, Priority, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::{Body, lasts};
 
+mod rehearsal;
+mod targets;
+
+use self::targets::{Target, meant};
+pub(crate) use self::targets::{To, Whom};
+
 /// What is to be said, and to whom.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[schema(as = Call)]
 pub(crate) struct Call {
+    /// The dialect; may be left out where only tags and groups are named.
     family: Option<FamilyName>,
     to: Option<To>,
     /// Of all, only those of one profile.
@@ -35,17 +42,12 @@ pub(crate) struct Call {
     expires_in_s: Option<u64>,
     priority: Option<Priority>,
     offline: Option<Offline>,
-}
-
-/// `all`, one device or several, each by its address, id or name.
-#[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = CallTo)]
-#[serde(untagged)]
-pub(crate) enum To {
-    /// One of them, or the word.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
+    /// Only say who would get it, and who would not and why.
+    #[serde(default)]
+    preview: bool,
+    /// The same, with the exact bytes for each.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// What is done for a device that is not connected now.
@@ -64,6 +66,14 @@ pub(crate) enum Offline {
 #[schema(as = Called)]
 pub(crate) struct Called {
     items: Vec<Told>,
+}
+
+/// What became of it, or what would.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub(crate) enum CallAnswer {
+    Called(Called),
+    Rehearsed(rehearsal::Rehearsed),
 }
 
 /// What became of it for one device.
@@ -100,7 +110,8 @@ pub(crate) enum Outcome {
 
 /// A call that was understood.
 pub(crate) struct Order {
-    pub(crate) family: FamilyName,
+    /// `None`: each device in its own.
+    pub(crate) family: Option<FamilyName>,
     pub(crate) to: To,
     /// Of all, only those of one profile.
     pub(crate) profile: Option<String>,
@@ -119,21 +130,30 @@ impl Order {
     }
 
     fn is_for_all(&self) -> bool {
-        matches!(&self.to, To::One(word) if word == "all")
+        self.to.is_everybody()
     }
 }
 
-/// Says one thing to several devices, and what became of it for each.
+/// Says one thing to several devices, and what became of it for each; with `preview` or `dry_run`, what would.
 #[utoipa::path(post, path = "/api/v1/commands",
-    request_body(content = Call, example = json!({"family": "mcu", "to": "all", "cmd": "led", "payload": {"on": true}})),
-    responses((status = 200, body = Called), refused::Conflict))]
-pub(crate) async fn call(State(app): State<App>, By(caller): By, Body(call): Body<Call>) -> Answer<Called> {
-    let family = call.family.ok_or_else(|| WebError::field("family", "family is missing"))?;
-    if app.family(&family).is_none() {
-        return Err(WebError::field("family", format!("no dialect {family} is spoken here")));
+    request_body(content = Call, example = json!({"family": "mcu", "to": {"tag": "hall"}, "cmd": "led", "payload": {"on": true}})),
+    responses((status = 200, body = CallAnswer), refused::Conflict))]
+pub(crate) async fn call(
+    State(app): State<App>,
+    By(caller): By,
+    Body(call): Body<Call>,
+) -> Answer<CallAnswer> {
+    let to =
+        call.to.ok_or_else(|| WebError::field("to", "name devices, tags or groups, or write \"all\""))?;
+    match &call.family {
+        Some(family) if app.family(family).is_none() => {
+            return Err(WebError::field("family", format!("no dialect {family} is spoken here")));
+        }
+        None if !to.is_of_sets() => return Err(WebError::field("family", "family is missing")),
+        Some(_) | None => {}
     }
     let order = Order {
-        to: call.to.ok_or_else(|| WebError::field("to", "name devices, or write \"all\""))?,
+        to,
         profile: call.profile,
         cmd: call.cmd.ok_or_else(|| WebError::field("cmd", "cmd is missing"))?,
         payload: call.payload.map_or_else(|| "{}".to_owned(), |json| json.get().to_owned()),
@@ -141,117 +161,45 @@ pub(crate) async fn call(State(app): State<App>, By(caller): By, Body(call): Bod
         priority: call.priority.unwrap_or_default(),
         offline: call.offline,
         by: caller.by(),
-        family,
+        family: call.family,
     };
-    Ok(Json(Called { items: carry_out(&app, &app.hub.sight(&caller), &order).await? }))
+    let sight = app.hub.sight(&caller);
+    if call.preview || call.dry_run {
+        let rehearsed = rehearsal::rehearse(&app, &sight, &order, call.dry_run).await?;
+        return Ok(Json(CallAnswer::Rehearsed(rehearsed)));
+    }
+    Ok(Json(CallAnswer::Called(Called { items: carry_out(&app, &sight, &order).await? })))
 }
 
 /// Says it to everybody who is meant, and waits a moment for what becomes of it.
 pub(crate) async fn carry_out(app: &App, sight: &Sight, order: &Order) -> Result<Vec<Told>, WebError> {
-    let family = &order.family;
-    if order.profile.is_some() && !order.is_for_all() {
-        return Err(WebError::field("profile", "a profile narrows down \"all\": name devices, or a profile"));
-    }
-    let targets = match &order.to {
-        To::One(_) if order.is_for_all() => everybody(app, sight, family, order.profile.as_deref()).await?,
-        To::One(name) => vec![(name.clone(), named(app, sight, family, name).await?)],
-        To::Many(names) => {
-            if names.len() > TARGETS_MAX {
-                return Err(WebError::field("to", format!("at most {TARGETS_MAX} devices, or \"all\"")));
-            }
-            let mut targets = Vec::with_capacity(names.len());
-            for name in names {
-                targets.push((name.clone(), named(app, sight, family, name).await?));
-            }
-            targets
-        }
-    };
+    let targets = meant(app, sight, order).await?;
     // Before anything is queued, so that nothing that follows is missed.
     let mut feed = app.hub.watch();
-    let say = |(name, device)| say(app, order, name, device);
+    let say = |target| say(app, order, target);
     let mut items: Vec<Told> = stream::iter(targets).map(say).buffered(AT_ONCE).collect().await;
     settle(app, &mut feed, &mut items, order).await?;
     Ok(items)
 }
 
-/// Every active device of a dialect, or of a profile there, by address.
-async fn everybody(
-    app: &App,
-    sight: &Sight,
-    family: &FamilyName,
-    profile: Option<&str>,
-) -> Result<Vec<(String, Option<Device>)>, WebError> {
-    let dialect = app.family(family);
-    let is_meant = |device: &Device| {
-        let may = sight.level(&device.names.id) >= Level::Edit;
-        may && profile.is_none_or(|wanted| {
-            dialect.and_then(|dialect| dialect.profile(&device.names)).as_deref() == Some(wanted)
-        })
-    };
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let filter = DeviceFilter {
-            family: Some(family.clone()),
-            state: Some(DeviceState::Active),
-            after,
-            limit: PAGE,
-            ..DeviceFilter::default()
-        };
-        let page = app.hub.devices_seen(sight, filter, None).await?;
-        after = page.last().map(|device| (device.names.name.clone(), device.names.id.clone()));
-        let whole = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
-        found.extend(
-            page.into_iter().filter(is_meant).map(|device| (device.names.address.clone(), Some(device))),
-        );
-        if !whole {
-            break;
-        }
-    }
-    // Numbers in their order, other addresses in theirs.
-    found.sort_by_cached_key(|(address, _)| (address.parse::<u64>().ok(), address.clone()));
-    Ok(found)
-}
-
-async fn named(
-    app: &App,
-    sight: &Sight,
-    family: &FamilyName,
-    name: &str,
-) -> Result<Option<Device>, WebError> {
-    let may = |device: &Device| sight.level(&device.names.id) >= Level::Edit;
-    let by_id = || app.hub.device(&DeviceId::new(name)).filter(|device| device.names.family == *family);
-    if let Some(device) = app.hub.device_by_address(family, name).filter(may).or_else(by_id).filter(may) {
-        return Ok(Some(device));
-    }
-    let filter = DeviceFilter {
-        q: Some(name.to_owned()),
-        family: Some(family.clone()),
-        limit: PAGE,
-        ..DeviceFilter::default()
-    };
-    let found = app.hub.devices_seen(sight, filter, None).await?;
-    let mut same =
-        found.into_iter().filter(|device| may(device) && device.names.name.eq_ignore_ascii_case(name));
-    match (same.next(), same.next()) {
-        (only, None) => Ok(only),
-        (_, Some(_)) => Err(WebError::field("to", format!("`{name}` names several devices: use the id"))),
-    }
-}
-
 /// Queues it for one device, unless that is in vain.
-async fn say(app: &App, order: &Order, name: String, device: Option<Device>) -> Told {
+async fn say(app: &App, order: &Order, target: Target) -> Told {
     let mut told = Told {
-        address: name,
+        address: target.name,
         device: None,
         result: Outcome::Unknown,
         command: None,
         expires: None,
         message: None,
     };
-    let Some(device) = device else { return told };
+    let Some(device) = target.device else { return told };
     told.address.clone_from(&device.names.address);
     told.device = Some(device.names.id.clone());
+    if let Some(why) = target.left_out {
+        told.result = Outcome::Refused;
+        told.message = Some(why.to_owned());
+        return told;
+    }
     let reached = app.family(&device.names.family).and_then(|family| family.reachable(&device));
     told.result = if reached == Some(false) { Outcome::Offline } else { Outcome::Queued };
     if reached == Some(false) && order.offline() == Offline::Skip {
@@ -271,12 +219,23 @@ async fn say(app: &App, order: &Order, name: String, device: Option<Device>) -> 
 }
 
 async fn queue(app: &App, order: &Order, device: &Device) -> Result<(CommandId, Timestamp), WebError> {
+    let command = app.hub.enqueue(drafted(app, order, device)?.0).await?;
+    Ok((command.id, command.expires))
+}
+
+/// The order for one device, and what its maker should know.
+fn drafted(
+    app: &App,
+    order: &Order,
+    device: &Device,
+) -> Result<(crate::core::Order, Option<String>), WebError> {
     let text = text_for(app, Some(device), order.cmd.clone(), order.payload.clone(), None);
-    let mut drafted = draft(app, &device.names.family, &text)?.into_order(order.by.clone());
+    let draft = draft(app, &device.names.family, &text)?;
+    let warning = draft.warning.clone();
+    let mut drafted = draft.into_order(order.by.clone());
     drafted.expires_in = order.expires_in.or(drafted.expires_in);
     drafted.priority = order.priority;
-    let command = app.hub.enqueue(drafted).await?;
-    Ok((command.id, command.expires))
+    Ok((drafted, warning))
 }
 
 /// Waits a moment for what goes out at once on open connections.
@@ -353,8 +312,6 @@ fn went(items: &mut [Told], place: usize, state: CommandState) {
     }
 }
 
-const TARGETS_MAX: usize = 10_000;
-const PAGE: u32 = 500;
 /// Commands on their way to the store together, so that they are committed together.
 const AT_ONCE: usize = 64;
 const GOES_OUT_WITHIN: Duration = Duration::from_secs(3);

@@ -7,7 +7,9 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::access::{Whose, owner_of_new};
 use super::enrolment::{self, Base};
+use super::groups::narrowed;
 use super::{Answer, device_for, secrets};
 use crate::core::{Caller, DeviceFilter, Level};
 use crate::family::{Enrolment, Facts};
@@ -28,6 +30,10 @@ pub(crate) struct Make {
     family: Option<FamilyName>,
     address: Option<String>,
     name: Option<String>,
+    /// Of a family that gives tokens: `null` makes it the house's; else it is its maker's.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    owner: Whose,
     /// What the device's dialect shall know of it, such as `type` and `config`.
     #[serde(flatten)]
     #[schema(ignore)]
@@ -39,6 +45,8 @@ pub(crate) struct Make {
 #[schema(as = DeviceEdit)]
 pub(crate) struct Edit {
     name: Option<String>,
+    /// All its tags, in place of those that it has.
+    tags: Option<Vec<String>>,
     /// What the device's dialect shall see to, such as `wanted_port`.
     #[serde(flatten)]
     #[schema(ignore)]
@@ -73,6 +81,8 @@ pub(crate) fn filter(params: &Params) -> Result<(DeviceFilter, u32), WebError> {
         ("q" = Option<String>, Query, description = "a part of the name, the address or the id"),
         ("family" = Option<String>, Query, description = "the dialect", example = "cwm"),
         ("state" = Option<DeviceState>, Query, description = "whether they are let in"),
+        ("tag" = Option<String>, Query, description = "with this tag; several times: with each of them"),
+        ("group" = Option<String>, Query, description = "in this group, by its id or name"),
         Paged,
     ),
     responses((status = 200, body = Listed<DeviceShape>)))]
@@ -83,7 +93,7 @@ pub(crate) async fn list(
 ) -> Answer<Listed<DeviceShape>> {
     let sight = app.hub.sight(&caller);
     let (filter, limit) = filter(&params)?;
-    let devices = app.hub.devices_seen(&sight, filter, None).await?;
+    let devices = app.hub.devices_seen(&sight, filter, narrowed(&app, &caller, &params)?).await?;
     Ok(Json(Listed::page(
         devices,
         limit,
@@ -97,7 +107,7 @@ pub(crate) async fn list(
     request_body = Make,
     responses(
         (status = 201, body = CreatedDevice),
-        refused::NameTaken, refused::Conflict, refused::NotFound
+        refused::NameTaken, refused::Conflict, refused::NotFound, refused::HouseOnly, refused::TokenScope
     ))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -114,12 +124,16 @@ pub(crate) async fn create(
     if app.family(&family).is_some_and(|dialect| dialect.has_tokens()) {
         let name = make.name.ok_or_else(|| WebError::field("name", "name is missing"))?;
         noting.target(&name);
-        let wanted = Enrolment { name, address: make.address, by: caller.by(), wishes: make.wishes };
-        return Ok((
-            StatusCode::CREATED,
-            Json(enrolment::make(&app, &family, &caller, &wanted, base.as_deref()).await?),
-        )
-            .into_response());
+        let owner = owner_of_new(&app, &caller, make.owner).await?;
+        let wanted = Enrolment { name, address: make.address, owner, by: caller.by(), wishes: make.wishes };
+        let told = enrolment::make(&app, &family, &caller, &wanted, base.as_deref()).await?;
+        return Ok((StatusCode::CREATED, Json(told)).into_response());
+    }
+    if matches!(make.owner, Whose::User(_)) {
+        return Err(WebError::field(
+            "owner",
+            "what calls by an address is the house's: give it away when it is made",
+        ));
     }
     let address = make.address.ok_or_else(|| WebError::field("address", "address is missing"))?;
     noting.target(&address);
@@ -185,8 +199,11 @@ pub(crate) async fn edit(
             granted += u32::from(family.wish(&app.hub, &before, name, wish).await?);
         }
     }
+    if let Some(tags) = &edit.tags {
+        granted += u32::from(app.hub.tag_device(&before.names.id, tags).await?);
+    }
     let name = edit.name.as_deref().map_or(before.names.name.as_str(), str::trim);
-    if edit.name.is_none() && granted == 0 {
+    if edit.name.is_none() && edit.tags.is_none() && granted == 0 {
         return Err(WebError::field("name", "name is missing: it is what can be changed"));
     }
     let unchanged = name == before.names.name && granted == 0;

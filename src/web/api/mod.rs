@@ -1,5 +1,6 @@
 //! The JSON API, a file per resource (`interface.md §4`).
 
+pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod alerts;
 pub(crate) mod audit;
@@ -16,6 +17,7 @@ pub(crate) mod dictionaries;
 pub(crate) mod enrolment;
 pub(crate) mod export;
 pub(crate) mod files;
+pub(crate) mod groups;
 pub(crate) mod handshakes;
 pub(crate) mod health;
 pub(crate) mod ledger;

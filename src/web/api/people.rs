@@ -13,7 +13,7 @@ use crate::model::{Role, Sees, User, UserId};
 use crate::web::App;
 use crate::web::code::refused;
 use crate::web::error::WebError;
-use crate::web::params::{Body, Listed, Name};
+use crate::web::params::{Body, Listed, Name, Params};
 use crate::web::shape::UserShape;
 
 /// A user to be.
@@ -84,10 +84,24 @@ pub(crate) async fn edit_user(
     Ok(Json(User { role, sees, ..user }.into()))
 }
 
-/// Removes a user with all sessions and tokens. The last administrator stays.
-#[utoipa::path(delete, path = "/api/v1/users/{id}", responses((status = 204, description = "done"), refused::Conflict))]
-pub(crate) async fn remove_user(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
-    app.hub.remove_user(&user(&app, &id).await?.id).await?;
+/// Removes a user with all sessions and tokens. The user's devices become the house's, or another user's.
+#[utoipa::path(delete, path = "/api/v1/users/{id}",
+    params(("devices_to" = Option<String>, Query, description = "whose the devices become: a user, by name or id")),
+    responses((status = 204, description = "the user is removed"), refused::Conflict, refused::NameTaken))]
+pub(crate) async fn remove_user(
+    State(app): State<App>,
+    Name(id): Name,
+    params: Params,
+) -> Result<StatusCode, WebError> {
+    let user = user(&app, &id).await?;
+    let to = match params.text("devices_to") {
+        Some(text) => Some(app.hub.find_user(text).await?),
+        None => None,
+    };
+    if to.as_ref().is_some_and(|to| to.id == user.id) {
+        return Err(WebError::field("devices_to", "this is the user who is to be removed"));
+    }
+    app.hub.remove_user_to(&user.id, to.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -35,7 +35,8 @@ struct DevicesPage {
 pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params) -> Page {
     let sight = app.hub.sight(&caller);
     let (filter, limit): (DeviceFilter, u32) = api::devices::filter(&params)?;
-    let devices: Result<Vec<Device>, HubError> = app.hub.devices_seen(&sight, filter, None).await;
+    let devices: Result<Vec<Device>, HubError> =
+        app.hub.devices_seen(&sight, filter, api::groups::narrowed(&app, &caller, &params)?).await;
     let cursor =
         |device: &Device| -> (String, DeviceId) { (device.names.name.clone(), device.names.id.clone()) };
     let line = |device: Device| Line {

@@ -11,7 +11,7 @@ use super::{Frame, Page, Sent, brief, render, render_with, status};
 use crate::core::{Caller, CommandFilter, DeviceFilter, Sight};
 use crate::model::{CommandRecord, Device, DeviceId, DeviceState, FamilyName, Priority};
 use crate::web::App;
-use crate::web::api::calls::{self, Offline, Order, Outcome, To, Told};
+use crate::web::api::calls::{self, Offline, Order, Outcome, To, Told, Whom};
 use crate::web::auth::By;
 use crate::web::error::WebError;
 use crate::web::params::Params;
@@ -123,7 +123,7 @@ pub(crate) async fn submit(
         Ok((order, _)) => match calls::carry_out(&app, &app.hub.sight(&caller), &order).await {
             Ok(told) => {
                 page.told = Some(results(&order, told));
-                page.history = history(&app, &app.hub.sight(&caller), &order.family).await?;
+                page.history = history(&app, &app.hub.sight(&caller), &FamilyName::new(&page.family)).await?;
                 render(&page)
             }
             Err(error) => page.refuse(&error),
@@ -177,9 +177,10 @@ impl Fields {
                 WebError::field("expires_in_s", "the time to wait is a whole number of seconds")
             })?),
         };
+        let to = self.to.iter().cloned().map(Whom::Device);
         let order = Order {
-            family: FamilyName::new(family),
-            to: if self.all { To::One("all".to_owned()) } else { To::Many(self.to.clone()) },
+            family: Some(FamilyName::new(family)),
+            to: if self.all { To::One(Whom::Device("all".to_owned())) } else { To::Many(to.collect()) },
             profile: self.profile.clone(),
             cmd: control.name.clone(),
             payload,
