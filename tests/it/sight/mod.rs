@@ -3,15 +3,13 @@
 mod lists;
 mod rehearsal;
 mod roles;
-#[cfg(feature = "postgres")]
 mod servers;
 mod story;
 
 use axum::body::Body;
 use bytes::Bytes;
-use homeport::core::{Claim, Hub, HubSettings, Known, Report};
-use homeport::model::{Clock, DeviceId, FamilyName, Role, Sees, User, Verdict};
-use homeport::store::{Store, Target, WriterSettings};
+use homeport::core::{Claim, Known, Report};
+use homeport::model::{DeviceId, FamilyName, Role, Sees, User, Verdict};
 use http::{Request, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -92,11 +90,4 @@ impl Desk {
             peer: "192.0.2.1".to_owned(),
         }
     }
-}
-
-/// A hub over a database in a folder.
-pub(crate) async fn hub_in(folder: &std::path::Path) -> Hub {
-    let target = Target::Sqlite(folder.join("homeport.db"));
-    let store = Store::open(&target, WriterSettings::default()).await.unwrap();
-    Hub::start(store, Clock::system(), HubSettings::default()).await.unwrap()
 }

@@ -92,7 +92,7 @@ async fn thing(desk: &Desk, address: &str, name: &str, mark: &str) -> Thing {
         "times": ["12:00"]});
     let schedule = call("/api/v1/schedules", schedule).await;
     let transfer = call(&format!("/api/v1/devices/{id}/transfers"), json!({"file": "app.bin"})).await;
-    let group = call("/api/v1/groups", json!({"name": mark, "devices": [id]})).await;
+    let group = call("/api/v1/groups", json!({"name": format!("set {seq}"), "devices": [id]})).await;
     let renamed = json!({"name": name, "tags": [mark]});
     let got = desk.call("PATCH", &format!("/api/v1/devices/{id}"), renamed).await;
     assert_eq!(got.status, StatusCode::OK, "{}", got.text());

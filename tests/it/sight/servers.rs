@@ -1,10 +1,14 @@
-//! Owners, shares and groups at two servers on one PostgreSQL, from outside.
+//! Owners, shares and groups from outside: at two servers on one PostgreSQL, and over a restart.
 
 use serde_json::{Value, json};
 
-use crate::harness::{Program, settled};
+use crate::harness::Program;
+#[cfg(feature = "postgres")]
+use crate::harness::settled;
+#[cfg(feature = "postgres")]
 use crate::store::postgres::Database;
 
+#[cfg(feature = "postgres")]
 fn server(database: &Database) -> Program {
     let mut program = Program::new().set("HOMEPORT_STORE", &database.url());
     program.start();
@@ -24,6 +28,7 @@ fn names(program: &Program, token: &str) -> Vec<String> {
     names.iter().map(|device| device["name"].as_str().unwrap().to_owned()).collect()
 }
 
+#[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_server_shares_is_seen_at_the_other_within_a_second() {
     let database = Database::make().await;
@@ -59,4 +64,27 @@ async fn what_one_server_shares_is_seen_at_the_other_within_a_second() {
         assert_eq!(statuses, [201, 409]);
     });
     database.remove().await;
+}
+
+#[test]
+fn what_was_shared_is_shared_after_a_kill() {
+    let mut program = Program::started();
+    let admin = program.token();
+    let (olga, uwe) = (person(&program, &admin, "olga"), person(&program, &admin, "uwe"));
+    let made = program.post(&olga, "/api/v1/devices", &json!({"name": "Boiler"})).json();
+    let device = format!("/api/v1/devices/{}", made["device"]["id"].as_str().unwrap());
+    let tags = json!({"tags": ["hot"]});
+    assert_eq!(program.client().send_as("PATCH", &olga, &device, &tags).status, 200);
+    let group = json!({"name": "Cellar", "devices": ["Boiler"]});
+    let group = program.post(&olga, "/api/v1/groups", &group).json();
+    let share = format!("/api/v1/groups/{}/shares/uwe", group["id"].as_str().unwrap());
+    assert_eq!(program.client().send_as("PUT", &olga, &share, &json!({"level": "editor"})).status, 200);
+    let access = program.api(&olga, &format!("{device}/access"));
+    program.kill();
+    program.start();
+    assert_eq!(program.api(&olga, &format!("{device}/access")), access);
+    assert_eq!(program.api(&uwe, &device)["access"], "edit");
+    assert_eq!(program.all(&uwe, "/api/v1/devices?tag=hot").len(), 1);
+    let again = program.post(&olga, "/api/v1/devices", &json!({"name": "BOILER"}));
+    assert_eq!((again.status, &again.json()["error"]["code"]), (409, &json!("name_taken")));
 }
