@@ -5,6 +5,7 @@ mod outbox;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 pub use self::outbox::{Delivered, Delivery, DeliveryState, Try, Webhook};
 use super::{FeedEvent, Hub, HubError, Kept};
@@ -130,6 +131,9 @@ impl Hub {
         if let Target::Device(id) = &rule.target {
             self.device(id).ok_or(HubError::NotFound("device"))?;
         }
+        if let Target::Tag(tag) = &mut rule.target {
+            *tag = tag.trim().nfc().collect::<String>().to_lowercase();
+        }
         let known = self.rules().await?;
         if known.len() >= RULES_MAX && !known.iter().any(|known| known.id == rule.id) {
             return Err(HubError::conflict("", format!("there are {RULES_MAX} rules already: remove one")));
@@ -153,10 +157,9 @@ impl Hub {
         self.0.alert_turns.rules.load(Ordering::SeqCst)
     }
 
-    /// Whether a device has a tag. No wait.
+    /// Whether a device has a tag, in the spelling in which tags are kept. No wait.
     pub fn has_tag(&self, device: &DeviceId, tag: &str) -> bool {
-        let _ = (device, tag);
-        false
+        self.tags(device).iter().any(|known| known == tag)
     }
 
     /// Every device there is. No wait.

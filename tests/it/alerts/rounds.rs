@@ -377,3 +377,19 @@ async fn silences_fire_by_the_devices_rhythm_and_not_by_the_servers_absence() {
     lookout.round().await.unwrap();
     assert_eq!(house.told().await.len(), 4);
 }
+
+#[tokio::test]
+async fn a_rule_by_tag_is_for_the_devices_that_have_it_now() {
+    let house = House::new().await;
+    house.measure(260.0).await;
+    house.rule(|rule| rule.target = Target::Tag(" Kitchen".to_owned())).await;
+    let mut lookout = house.lookout(&house.hub, true).await;
+    assert!(house.alerts().await.is_empty());
+    for (tags, told) in [(["kitchen"].as_slice(), 1), (&["cellar", "kitchen"], 1), (&["cellar"], 2)] {
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        house.hub.tag_device(&house.oven.names.id, &tags).await.unwrap();
+        house.pass(3);
+        lookout.round().await.unwrap();
+        assert_eq!(house.told().await.len(), told, "{tags:?}");
+    }
+}
