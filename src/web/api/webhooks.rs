@@ -86,17 +86,20 @@ pub(crate) struct DeliveryShape {
     tries: Vec<Try>,
 }
 
+/// Webhooks, without their secrets.
 #[utoipa::path(get, path = "/api/v1/webhooks", responses((status = 200, body = Listed<WebhookShape>)))]
 pub(crate) async fn list(State(app): State<App>, By(caller): By) -> Answer<Listed<WebhookShape>> {
     let hooks = app.hub.webhooks().await?;
     Ok(Json(Listed::whole(hooks.into_iter().map(|hook| shape(hook, caller.role)).collect())))
 }
 
+/// One webhook, without its secret.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}", responses((status = 200, body = WebhookShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<WebhookShape> {
     Ok(Json(shape(known(&app, &id).await?, caller.role)))
 }
 
+/// Makes a webhook; its secret is told here and never again.
 #[utoipa::path(post, path = "/api/v1/webhooks", request_body = WebhookEdit,
     responses((status = 201, body = WebhookMade), refused::Conflict))]
 pub(crate) async fn create(
@@ -122,6 +125,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(WebhookMade { about: shape(hook, caller.role), secret })))
 }
 
+/// Changes a webhook.
 #[utoipa::path(patch, path = "/api/v1/webhooks/{id}", request_body = WebhookEdit,
     responses((status = 200, body = WebhookShape), refused::Conflict))]
 pub(crate) async fn edit(
@@ -135,6 +139,7 @@ pub(crate) async fn edit(
     Ok(Json(shape(hook, caller.role)))
 }
 
+/// Removes a webhook that no rule names.
 #[utoipa::path(delete, path = "/api/v1/webhooks/{id}", responses((status = 204), refused::Conflict))]
 pub(crate) async fn remove(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
     let hook = known(&app, &id).await?;
@@ -147,6 +152,7 @@ pub(crate) async fn remove(State(app): State<App>, Name(id): Name) -> Result<Sta
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Gives a webhook another secret, told here and never again.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/rotate", responses((status = 200, body = WebhookMade)))]
 pub(crate) async fn rotate(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<WebhookMade> {
     let secret = app.hub.webhook_secret()?.expose_secret().to_owned();
@@ -155,12 +161,14 @@ pub(crate) async fn rotate(State(app): State<App>, Name(id): Name, By(caller): B
     Ok(Json(WebhookMade { about: shape(hook, caller.role), secret }))
 }
 
+/// Sends a test to a webhook and says what the receiver answered.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/test", responses((status = 200, body = DeliveryShape)))]
 pub(crate) async fn test(State(app): State<App>, Name(id): Name) -> Answer<DeliveryShape> {
     let hook = known(&app, &id).await?;
     try_out(&app, &channel(&hook.id)).await
 }
 
+/// Sends a test mail and says what the mail server answered.
 #[utoipa::path(post, path = "/api/v1/mail/test", request_body = MailTest,
     responses((status = 200, body = DeliveryShape)))]
 pub(crate) async fn test_mail(State(app): State<App>, Body(wish): Body<MailTest>) -> Answer<DeliveryShape> {
@@ -173,6 +181,7 @@ async fn try_out(app: &App, channel: &str) -> Answer<DeliveryShape> {
     Ok(Json(Box::pin(post.test(channel)).await?.into()))
 }
 
+/// What was sent to receivers and what became of it, the newest first.
 #[utoipa::path(get, path = "/api/v1/deliveries",
     params(
         ("state" = Option<DeliveryState>, Query, description = "what became of them"),
@@ -198,12 +207,14 @@ pub(crate) async fn deliveries(State(app): State<App>, params: Params) -> Answer
     Ok(Json(Listed::whole(found.into_iter().map(DeliveryShape::from).collect())))
 }
 
+/// One delivery, with each try.
 #[utoipa::path(get, path = "/api/v1/deliveries/{id}", responses((status = 200, body = DeliveryShape)))]
 pub(crate) async fn delivery(State(app): State<App>, Name(id): Name) -> Answer<DeliveryShape> {
     let found = app.hub.delivery(&id).await?.ok_or(WebError::NotFound("delivery"))?;
     Ok(Json(found.into()))
 }
 
+/// Sends a delivery again that was given up.
 #[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry",
     responses((status = 200, body = DeliveryShape), refused::Conflict))]
 pub(crate) async fn retry(State(app): State<App>, Name(id): Name) -> Answer<DeliveryShape> {
