@@ -51,14 +51,20 @@ impl Params {
         of_name.map(|(_, value)| value.as_str())
     }
 
-    /// A word out of a closed list.
+    /// Those that say something: a form sends the fields too that nobody filled in.
+    pub(crate) fn filled(mut self) -> Self {
+        self.0.retain(|(_, value)| !value.is_empty());
+        self
+    }
+
+    /// A word out of a closed list. An empty text is none, and refused.
     pub(crate) fn word<T>(
         &self,
         name: &str,
         parse: impl Fn(&str) -> Option<T>,
         words: &str,
     ) -> Result<Option<T>, WebError> {
-        let Some(text) = self.text(name) else { return Ok(None) };
+        let Some((_, text)) = self.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
         parse(text).map(Some).ok_or_else(|| WebError::field(name, format!("{name} is one of {words}")))
     }
 
@@ -74,7 +80,7 @@ impl Params {
 
     /// How many items a page shall have.
     pub(crate) fn limit(&self) -> Result<u32, WebError> {
-        let Some(text) = self.text("limit") else { return Ok(PAGE_ITEMS) };
+        let Some((_, text)) = self.0.iter().find(|(key, _)| key == "limit") else { return Ok(PAGE_ITEMS) };
         let count = text.parse::<u32>().ok().filter(|count| (1..=PAGE_MAX_ITEMS).contains(count));
         let refusal =
             || WebError::field("limit", format!("limit is a whole number from 1 to {PAGE_MAX_ITEMS}"));

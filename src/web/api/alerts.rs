@@ -12,6 +12,7 @@ use crate::core::{AlertFilter, Caller, Level};
 use crate::model::{Alert, AlertEvent, AlertNote, AlertState, DeviceRef, Side, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::code::refused;
 use crate::web::describe::params::Paged;
 use crate::web::error::WebError;
 use crate::web::params::{Body, Listed, Name, Params};
@@ -60,7 +61,7 @@ pub(crate) struct Mute {
         ("rule" = Option<String>, Query, description = "a rule's id"),
         Paged,
     ),
-    responses((status = 200, body = Listed<AlertShape>)))]
+    responses((status = 200, body = Listed<AlertShape>), refused::NotFound, refused::Conflict))]
 pub(crate) async fn list(
     State(app): State<App>,
     By(caller): By,

@@ -89,7 +89,8 @@ pub(crate) async fn list(
 /// Makes a group.
 #[utoipa::path(post, path = "/api/v1/groups",
     request_body = Make,
-    responses((status = 201, body = GroupShape), refused::NameTaken, refused::Conflict, refused::TokenScope))]
+    responses((status = 201, body = GroupShape), refused::NameTaken, refused::Conflict, refused::NotFound,
+        refused::TokenScope))]
 pub(crate) async fn create(
     State(app): State<App>,
     By(caller): By,

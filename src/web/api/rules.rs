@@ -125,7 +125,7 @@ struct StateShape {
 /// Rules for devices that the caller sees.
 #[utoipa::path(get, path = "/api/v1/rules",
     params(("device" = Option<String>, Query, description = "those that are for this device alone")),
-    responses((status = 200, body = Listed<RuleShape>)))]
+    responses((status = 200, body = Listed<RuleShape>), refused::NotFound, refused::Conflict))]
 pub(crate) async fn list(
     State(app): State<App>,
     By(caller): By,

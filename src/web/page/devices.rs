@@ -34,6 +34,7 @@ struct DevicesPage {
 
 pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params) -> Page {
     let sight = app.hub.sight(&caller);
+    let params = params.filled();
     let (filter, limit): (DeviceFilter, u32) = api::devices::filter(&params)?;
     let devices: Result<Vec<Device>, HubError> =
         app.hub.devices_seen(&sight, filter, api::groups::narrowed(&app, &caller, &params)?).await;
