@@ -170,5 +170,5 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
 
 /// The answer in the asker's own language: JSON below `/api`, a page elsewhere.
 fn refuse(uri: &Uri, error: WebError) -> Response {
-    if uri.path().starts_with("/api/") { error.into_response() } else { page::failed(&error, None) }
+    if uri.path().starts_with("/api/") { error.into_response() } else { page::failed(&error) }
 }

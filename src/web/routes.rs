@@ -400,7 +400,7 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
         && let Err(error) = hub.audited(entry).await
     {
         let error = WebError::from(error);
-        response = if guard.permit.page { page::failed(&error, None) } else { error.into_response() };
+        response = if guard.permit.page { page::failed(&error) } else { error.into_response() };
     }
     if guard.permit.page {
         page::secure(&mut response);
@@ -441,6 +441,6 @@ impl Guard {
         if !self.permit.page {
             return error.answer();
         }
-        if matches!(error, WebError::SignIn) { login::lead_to(request) } else { page::failed(error, None) }
+        if matches!(error, WebError::SignIn) { login::lead_to(request) } else { page::failed(error) }
     }
 }

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::extract::State;
 use serde_json::Value;
 
-use super::{Frame, Page, render};
+use super::{Frame, Page, Place, render};
 use crate::core::Caller;
 use crate::web::App;
 use crate::web::error::WebError;
@@ -45,7 +45,10 @@ struct Call {
 pub(crate) async fn show(State(app): State<App>, caller: Option<Extension<Caller>>) -> Page {
     let document: Value = serde_json::from_slice(&app.description)
         .map_err(|error| WebError::Unreadable(format!("the description is no JSON: {error}")))?;
-    let frame = Frame::new("API", caller.as_ref().map(|Extension(caller)| caller));
+    let frame = match &caller {
+        Some(Extension(caller)) => Frame::of(&app, caller, Place::Elsewhere, "API").await,
+        None => Frame::outside("API"),
+    };
     let schemas = members(document.pointer("/components/schemas").unwrap_or(&Value::Null))
         .map(|(name, schema)| (name.clone(), format!("{schema:#}")))
         .collect();

@@ -11,7 +11,7 @@ use super::facts::{self, FactLine};
 use super::plots::{self, Plots, RANGES, Range, Wanted};
 use super::summary::{self, SummaryLine};
 use super::transfers::{self, TransferLine};
-use super::{Frame, Page, brief, brief_or_never, render};
+use super::{Frame, Page, Place, brief, brief_or_never, render};
 use crate::core::{
     CertificateNote, CommandFilter, DataFilter, HubError, Level, MessageFilter, Presence, picture,
 };
@@ -140,7 +140,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
     let days_more = days.len().saturating_sub(DAYS_SHOWN);
     days.truncate(DAYS_SHOWN);
     render(&DevicePage {
-        frame: Frame::new(device.names.name.clone(), Some(&caller)),
+        frame: Frame::of(&app, &caller, Place::Elsewhere, device.names.name.clone()).await,
         presence,
         rhythm: presence.rhythm.map(|rhythm| format!("{:.0} s", rhythm.as_secs_f64())),
         seen: brief_or_never(device.last_seen),

@@ -3,7 +3,8 @@
 use askama::Template;
 use axum::extract::State;
 
-use super::{Frame, Page, brief_or_never, render, status};
+use super::moment::Moment;
+use super::{Frame, Page, Place, render, status};
 use crate::core::{DeviceFilter, HubError, Presence};
 use crate::http::query;
 use crate::model::{Device, DeviceId, FamilyName};
@@ -16,7 +17,7 @@ use crate::web::params::{Listed, Params};
 struct Line {
     device: Device,
     presence: Presence,
-    seen: String,
+    seen: Option<Moment>,
     parent: Option<String>,
 }
 
@@ -42,7 +43,7 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
         |device: &Device| -> (String, DeviceId) { (device.names.name.clone(), device.names.id.clone()) };
     let line = |device: Device| Line {
         presence: app.hub.presence(&device),
-        seen: brief_or_never(device.last_seen),
+        seen: device.last_seen.map(Moment::ago),
         parent: device
             .parent
             .as_ref()
@@ -60,6 +61,7 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     // What calls by an address is the house's.
     let named = |name: &&FamilyName| sight.house() && named(name);
     let families = app.family_names().iter().filter(named).map(ToString::to_string).collect();
-    let (frame, notes) = (Frame::new("Devices", Some(&caller)), status::notes(&app, &sight));
+    let (frame, notes) =
+        (Frame::of(&app, &caller, Place::Dashboard, "Dashboard").await, status::notes(&app, &sight));
     render(&DevicesPage { frame, notes, q, state, lines, more, families })
 }

@@ -37,7 +37,7 @@ pub(crate) struct SignIn {
 
 pub(crate) async fn form(params: Params) -> Page {
     let next = local(params.text("next").unwrap_or_default()).to_owned();
-    render(&LoginPage { frame: Frame::new("Sign in", None), next, name: String::new(), error: None })
+    render(&LoginPage { frame: Frame::outside("Sign in"), next, name: String::new(), error: None })
 }
 
 pub(crate) async fn submit(
@@ -52,7 +52,7 @@ pub(crate) async fn submit(
         Ok(opened) => opened,
         Err(error @ (HubError::Unauthorized | HubError::TooMany { .. })) => {
             let shown = WebError::Hub(error).shown();
-            let frame = Frame::new("Sign in", None);
+            let frame = Frame::outside("Sign in");
             let page = LoginPage { frame, next, name: sent.name, error: Some(shown.message) };
             let mut response = render_with(shown.status, &page)?;
             retry_after(&mut response, shown.retry_after_s);

@@ -8,7 +8,9 @@ pub(crate) mod device;
 pub(crate) mod devices;
 mod events;
 mod facts;
+mod frame;
 pub(crate) mod login;
+mod moment;
 mod plots;
 pub(crate) mod pullform;
 pub(crate) mod send;
@@ -22,29 +24,9 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
 
+use self::frame::{Frame, Place};
 use super::error::{WebError, retry_after};
-use crate::core::Caller;
-use crate::model::{Role, Timestamp};
-
-/// What every page shows around its own part.
-#[derive(Clone, Debug)]
-pub(crate) struct Frame {
-    title: String,
-    who: Option<String>,
-    operator: bool,
-    admin: bool,
-}
-
-impl Frame {
-    pub(crate) fn new(title: impl Into<String>, caller: Option<&Caller>) -> Self {
-        Self {
-            title: title.into(),
-            who: caller.map(|caller| caller.user.name.clone()),
-            operator: caller.is_some_and(|caller| caller.role >= Role::Operator),
-            admin: caller.is_some_and(|caller| caller.role >= Role::Admin),
-        }
-    }
-}
+use crate::model::Timestamp;
 
 /// A page, or the page that says why there is none.
 pub(crate) type Page = Result<Response, PageError>;
@@ -60,7 +42,7 @@ impl<E: Into<WebError>> From<E> for PageError {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        failed(&self.0, None)
+        failed(&self.0)
     }
 }
 
@@ -87,11 +69,10 @@ struct Failed {
 }
 
 /// The page that says what went wrong.
-pub(crate) fn failed(error: &WebError, caller: Option<&Caller>) -> Response {
+pub(crate) fn failed(error: &WebError) -> Response {
     let shown = error.shown();
     let title = shown.status.canonical_reason().unwrap_or("Error");
-    let page =
-        Failed { frame: Frame::new(title, caller), status: shown.status.as_u16(), message: shown.message };
+    let page = Failed { frame: Frame::outside(title), status: shown.status.as_u16(), message: shown.message };
     let mut response = match page.render() {
         Ok(html) => (shown.status, Html(html)).into_response(),
         Err(_) => (shown.status, "the page could not be made").into_response(),

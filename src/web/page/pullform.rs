@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Frame, Page, Sent, render, render_with};
+use super::{Frame, Page, Place, Sent, render, render_with};
 use crate::core::Caller;
 use crate::http::query;
 use crate::model::{CommandRecord, FamilyName};
@@ -56,7 +56,7 @@ pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params)
     let field = |name| params.text(name).unwrap_or_default().to_owned();
     let cmd = params.text("_cmd").unwrap_or("wr").to_owned();
     let fields = Fields { dst: field("_dst"), cmd, pld: field("_pld") };
-    render(&page(&app, Frame::new("Pull form", Some(&caller)), fields).await?)
+    render(&page(&app, Frame::of(&app, &caller, Place::Commands, "Pull form").await, fields).await?)
 }
 
 pub(crate) async fn submit(
@@ -65,7 +65,8 @@ pub(crate) async fn submit(
     noting: Noting,
     Sent(fields): Sent<Fields>,
 ) -> Page {
-    let mut page = page(&app, Frame::new("Pull form", Some(&caller)), fields.clone()).await?;
+    let mut page =
+        page(&app, Frame::of(&app, &caller, Place::Commands, "Pull form").await, fields.clone()).await?;
     noting.target(&fields.dst);
     match queue(&app, &caller, fields).await {
         Ok(queued) => {

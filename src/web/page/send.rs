@@ -7,7 +7,8 @@ use axum::extract::State;
 use http::StatusCode;
 
 use super::controls::{self, ControlLine};
-use super::{Frame, Page, Sent, brief, render, render_with, status};
+use super::moment::Moment;
+use super::{Frame, Page, Place, Sent, brief, render, render_with, status};
 use crate::core::{Caller, CommandFilter, DeviceFilter, Sight};
 use crate::model::{CommandRecord, Device, DeviceId, DeviceState, FamilyName, Priority};
 use crate::web::App;
@@ -70,7 +71,7 @@ struct ToldLine {
 
 struct Past {
     command: CommandRecord,
-    at: String,
+    at: Moment,
     by: String,
 }
 
@@ -250,7 +251,7 @@ async fn page(app: &App, caller: &Caller, fields: Fields, q: String) -> Result<S
     profiles.dedup();
     profiles.truncate(if profiles.len() > 1 { PROFILES_SHOWN } else { 0 });
     Ok(SendPage {
-        frame: Frame::new("Send", Some(caller)),
+        frame: Frame::of(app, caller, Place::Commands, "Send").await,
         notes: status::notes(app, &sight),
         families: families.iter().map(ToString::to_string).collect(),
         history: history(app, &sight, &family).await?,
@@ -276,7 +277,7 @@ async fn history(app: &App, sight: &Sight, family: &FamilyName) -> Result<Vec<Pa
         .into_iter()
         .filter(|command| command.device.family == *family && sight.sees(&command.device.id));
     let past = |command: CommandRecord| Past {
-        at: brief(command.created),
+        at: Moment::at(command.created),
         by: command.transitions.first().map(|step| step.by.clone()).unwrap_or_default(),
         command,
     };

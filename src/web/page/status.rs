@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 
-use super::{Frame, Page, brief, render, render_with};
+use super::{Frame, Page, Place, brief, render, render_with};
 use crate::core::{Caller, Recording, Sight};
 use crate::web::api::{listeners, recording};
 use crate::web::auth::By;
@@ -32,7 +32,7 @@ struct RecordingLine {
 }
 
 pub(crate) async fn show(State(app): State<App>, By(caller): By) -> Page {
-    render(&page(&app, &caller))
+    render(&page(&app, &caller).await)
 }
 
 pub(crate) async fn open(State(app): State<App>, Name(name): Name, By(caller): By) -> Page {
@@ -44,7 +44,7 @@ pub(crate) async fn open(State(app): State<App>, Name(name): Name, By(caller): B
             format!("{name} is open at {}.", turned.note.address)
         }
     });
-    answer(&app, &caller, said)
+    answer(&app, &caller, said).await
 }
 
 pub(crate) async fn close(State(app): State<App>, Name(name): Name, By(caller): By) -> Page {
@@ -56,13 +56,13 @@ pub(crate) async fn close(State(app): State<App>, Name(name): Name, By(caller): 
             format!("{name} is closed. Connections closed with it: {}.", turned.closed)
         }
     });
-    answer(&app, &caller, said)
+    answer(&app, &caller, said).await
 }
 
 pub(crate) async fn pause(State(app): State<App>, Name(family): Name, By(caller): By) -> Page {
     let turned = recording::turn(&app, &family, false, &caller.by()).await;
     let said = turned.map(|_| format!("Recording of {family} is paused. Connections stay open."));
-    answer(&app, &caller, said)
+    answer(&app, &caller, said).await
 }
 
 pub(crate) async fn resume(State(app): State<App>, Name(family): Name, By(caller): By) -> Page {
@@ -70,7 +70,7 @@ pub(crate) async fn resume(State(app): State<App>, Name(family): Name, By(caller
     let said = turned.map(|turned| {
         format!("Recording of {family} is on. Messages dropped in the pause: {}.", turned.recording.dropped)
     });
-    answer(&app, &caller, said)
+    answer(&app, &caller, said).await
 }
 
 /// What a person should know on other pages: recordings that are paused and listeners that are closed.
@@ -88,8 +88,8 @@ pub(super) fn notes(app: &App, sight: &Sight) -> Vec<String> {
     paused.chain(closed).collect()
 }
 
-fn answer(app: &App, caller: &Caller, said: Result<String, WebError>) -> Page {
-    let mut page = page(app, caller);
+async fn answer(app: &App, caller: &Caller, said: Result<String, WebError>) -> Page {
+    let mut page = page(app, caller).await;
     match said {
         Ok(said) => {
             page.done = Some(said);
@@ -103,14 +103,14 @@ fn answer(app: &App, caller: &Caller, said: Result<String, WebError>) -> Page {
     }
 }
 
-fn page(app: &App, caller: &Caller) -> StatusPage {
+async fn page(app: &App, caller: &Caller) -> StatusPage {
     let listener = |note: ListenerNote| ListenerLine { turned: turned(note.since, note.by.as_deref()), note };
     let recording = |recording: Recording| RecordingLine {
         turned: turned(recording.since, recording.by.as_deref()),
         recording,
     };
     StatusPage {
-        frame: Frame::new("Status", Some(caller)),
+        frame: Frame::of(app, caller, Place::Health, "Health").await,
         error: None,
         done: None,
         listeners: listeners::all(app).into_iter().map(listener).collect(),
