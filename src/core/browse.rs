@@ -110,6 +110,14 @@ impl Hub {
         Ok(self.reader().latest(device.clone()).await?)
     }
 
+    /// The same of several devices at once; those that have no values may be left out.
+    pub async fn latest_each(
+        &self,
+        devices: Vec<DeviceId>,
+    ) -> Result<HashMap<DeviceId, Vec<Datum>>, HubError> {
+        Ok(self.reader().latest_each(devices).await?.into_iter().collect())
+    }
+
     /// Devices that have a due command at a time, by the id they fetch with.
     pub async fn pending(&self, at: Timestamp) -> Result<Vec<DeviceId>, HubError> {
         Ok(self.reader().pending(at).await?)

@@ -82,6 +82,8 @@ pub struct Alarm {
 /// A key, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
+    /// Where it stands in its file: what comes first is looked at first.
+    pub(super) at: usize,
     pub(super) label: String,
     /// Labels of an array's places, in order.
     pub(super) places: Vec<String>,

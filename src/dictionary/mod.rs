@@ -101,6 +101,16 @@ impl Chosen {
         self.entry(sensor).and_then(Entry::scaling).map_or((None, None), |scale| (scale.min, scale.max))
     }
 
+    /// Where a sensor stands among those of its device, as the dictionaries have them: the closest dictionary first, in it
+    /// the order of the file, then the places of an array. Sensors that none knows come last.
+    pub fn order(&self, sensor: &str) -> (usize, usize, usize) {
+        let found = self.0.iter().enumerate().find_map(|(number, dictionary)| {
+            let (entry, place) = dictionary.entry(sensor)?;
+            Some((number, entry.at, place.unwrap_or(0)))
+        });
+        found.unwrap_or((usize::MAX, 0, 0))
+    }
+
     fn entry(&self, sensor: &str) -> Option<&Entry> {
         self.0.iter().find_map(|dictionary| dictionary.entry(sensor)).map(|(entry, _)| entry)
     }

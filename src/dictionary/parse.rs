@@ -36,7 +36,7 @@ pub fn parse(text: &str, file: Option<&Path>) -> Result<Dictionary, Problem> {
         let at = key.span().start;
         let entry = raw
             .compile(key.get_ref())
-            .and_then(|entry| check_key(key.get_ref()).map(|()| entry))
+            .and_then(|entry| check_key(key.get_ref()).map(|()| Entry { at, ..entry }))
             .map_err(|message| problem(Some(at), format!("`{}`: {message}", key.get_ref())))?;
         let key = key.into_inner();
         if key.split('.').any(|piece| piece == "*") {
@@ -142,6 +142,7 @@ impl RawKey {
             return Err(format!("recent is 1 to {RECENT_MAX}: how many of the last values are shown"));
         }
         Ok(Entry {
+            at: 0,
             label: self.label.filter(|label| !label.trim().is_empty()).unwrap_or_else(|| key.to_owned()),
             places: self.places,
             class: self.class,

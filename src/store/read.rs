@@ -295,6 +295,8 @@ pub trait Reader: Send + Sync + 'static {
     fn buckets(&self, filter: BucketFilter) -> Answer<'_, Vec<Bucket>>;
     /// The newest value of every sensor of a device, by sensor name.
     fn latest(&self, device: DeviceId) -> Answer<'_, Vec<Datum>>;
+    /// The same of several devices at once, in no order; those that have no values may be left out.
+    fn latest_each(&self, devices: Vec<DeviceId>) -> Answer<'_, Vec<(DeviceId, Vec<Datum>)>>;
     /// In which quarters of an hour values of a device arrived: when each begins, the first first. In every zone of our
     /// days a day begins with one.
     fn quarters(&self, device: DeviceId) -> Answer<'_, Vec<Timestamp>>;

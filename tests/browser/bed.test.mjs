@@ -42,6 +42,7 @@ test('a push over plain HTTP is on the page of its bed, with units', async () =>
   };
   for (const [name, words] of Object.entries(expected)) assert.match(await line(name), words);
   await page.getByRole('heading', { name: 'Summaries' }).waitFor();
+  await page.getByRole('link', { name: 'Settings', exact: true }).click();
   await page.getByRole('heading', { name: 'Facts' }).waitFor();
   const words = await page.locator('main').innerText();
   assert.match(words, /macs\s+00:11:22:33:44:55|macs\s+001122334455/, words);

@@ -133,6 +133,7 @@ test('a day of a board is a file as the original wrote it, a link away', async (
   await page.getByRole('link', { name: '9', exact: true }).click();
   const path = new URL(page.url()).pathname;
   await shows(page, path, /Last messages[^]*9,2,-3/);
+  await page.getByRole('link', { name: 'Settings', exact: true }).click();
   const link = page.locator('#days').getByRole('link').first();
   const name = await link.innerText();
   assert.match(name, /^IoTD009_\d{8}\.csv$/);
@@ -171,6 +172,8 @@ test('recording is paused and resumed, the listener closed and opened', async ()
   await shows(page, '/', /Recording of mcu is paused .*Messages dropped: 1/);
   await page.getByRole('link', { name: '5', exact: true }).click();
   await page.getByText('Recording is paused', { exact: false }).first().waitFor();
+  await page.getByRole('link', { name: 'Settings', exact: true }).click();
+  await page.getByRole('heading', { name: 'Facts' }).waitFor();
   assert.match(await page.locator('main').innerText(), /unrecorded, last\s+5,90,33.25/);
   await page.goto(`${its.server.origin}/status`);
   await press(page, 'Resume recording');

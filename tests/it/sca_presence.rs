@@ -286,7 +286,7 @@ async fn the_page_shows_every_value_with_its_unit() {
         "969 ms",
         // The beats before it, back to the message before.
         "before: 1020, 1012, 991, 978, 969, 1020",
-        "<li><time>2017-03-19 23:00:30</time> bed entered</li>",
+        "2017-03-19 23:00:30 UTC</time> bed entered</li>",
         // Summaries: empty seconds hold no amounts.
         "mean 60.4, 60 to 61 <span class=\"dim\">of 20</span>",
     ] {

@@ -99,6 +99,23 @@ pub(super) async fn latest(reader: &PostgresReader, device: DeviceId) -> Result<
     Ok(newest_of(reader, device.as_str()).await?.as_ref().map(newest::list).unwrap_or_default())
 }
 
+/// The newest values of several devices.
+pub(super) async fn latest_each(
+    reader: &PostgresReader,
+    devices: Vec<DeviceId>,
+) -> Result<Vec<(DeviceId, Vec<Datum>)>, StoreError> {
+    let names: Vec<String> = devices.iter().map(|device| device.as_str().to_owned()).collect();
+    let query =
+        Query::new("SELECT n.device, n.body FROM newest n").all().and("n.device = ANY(", names).text(")");
+    let rows = reader.rows(query).await?;
+    let one = |row: &Row| {
+        let device: String = rows::value(row, "device")?;
+        let newest = decoded(&device, row)?;
+        Ok((DeviceId::new(&device), newest::list(&newest)))
+    };
+    rows.iter().map(one).collect()
+}
+
 /// The numbers of a device in buckets of time.
 pub(super) async fn buckets(
     reader: &PostgresReader,
@@ -241,8 +258,12 @@ async fn stretch(
 async fn newest_of(reader: &PostgresReader, device: &str) -> Result<Option<Page>, StoreError> {
     let query = Query::new("SELECT n.body FROM newest n").all().and("n.device =", device.to_owned());
     let Some(row) = reader.rows(query).await?.into_iter().next() else { return Ok(None) };
-    let newest = Page::decode(rows::value(&row, "body")?, |_| true);
-    newest.map(Some).ok_or_else(|| StoreError::Failed(format!("the newest values of {device} are damaged")))
+    decoded(device, &row).map(Some)
+}
+
+fn decoded(device: &str, row: &Row) -> Result<Page, StoreError> {
+    let newest = Page::decode(rows::value(row, "body")?, |_| true);
+    newest.ok_or_else(|| StoreError::Failed(format!("the newest values of {device} are damaged")))
 }
 
 async fn pruned(reader: &PostgresReader) -> Result<i64, StoreError> {

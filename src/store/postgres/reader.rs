@@ -273,6 +273,10 @@ impl Reader for PostgresReader {
         Box::pin(read_pages::latest(self, device))
     }
 
+    fn latest_each(&self, devices: Vec<DeviceId>) -> Answer<'_, Vec<(DeviceId, Vec<Datum>)>> {
+        Box::pin(read_pages::latest_each(self, devices))
+    }
+
     fn quarters(&self, device: DeviceId) -> Answer<'_, Vec<Timestamp>> {
         Box::pin(read_pages::quarters(self, device))
     }

@@ -182,6 +182,16 @@ impl Reader for Readers {
         self.ask_filed(move |db| read_pages::latest(db, &device))
     }
 
+    fn latest_each(&self, devices: Vec<DeviceId>) -> Answer<'_, Vec<(DeviceId, Vec<Datum>)>> {
+        self.ask_filed(move |db| {
+            let one = |device: DeviceId| {
+                let latest = read_pages::latest(db, &device)?;
+                Ok((device, latest))
+            };
+            devices.into_iter().map(one).collect()
+        })
+    }
+
     fn quarters(&self, device: DeviceId) -> Answer<'_, Vec<Timestamp>> {
         self.ask_filed(move |db| read_pages::quarters(db, &device))
     }

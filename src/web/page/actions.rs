@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Page, Sent};
 use crate::core::Level;
-use crate::model::{DeviceId, FamilyName};
+use crate::model::{CommandRecord, DeviceId, FamilyName};
 use crate::web::App;
 use crate::web::api::{self, commands, devices};
 use crate::web::auth::By;
@@ -65,7 +65,7 @@ pub(crate) async fn rename(
 ) -> Page {
     let device = api::device_for(&app, &caller, &id, Level::Edit)?;
     let device = app.hub.rename(&device.names.id, &rename.name).await?;
-    Ok(to_device(&device.names.id))
+    Ok(Redirect::to(&format!("/devices/{}/settings", device.names.id)).into_response())
 }
 
 pub(crate) async fn queue(
@@ -86,16 +86,21 @@ pub(crate) async fn queue(
     let mut order = draft.into_order(caller.by());
     order.expires_in = life.or(order.expires_in);
     commands::may_order(&app, &caller, &order)?;
-    app.hub.enqueue(order).await?;
-    Ok(to_device(&device.names.id))
+    let command = app.hub.enqueue(order).await?;
+    Ok(to_command(&command))
 }
 
 pub(crate) async fn cancel(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
     let command = commands::command_for(&app, &caller, &id, Level::Edit).await?;
     let command = app.hub.cancel(&command.id, &caller.by()).await?;
-    Ok(to_device(&command.device.id))
+    Ok(to_command(&command))
 }
 
 fn to_device(id: &DeviceId) -> axum::response::Response {
     Redirect::to(&format!("/devices/{id}")).into_response()
+}
+
+fn to_command(command: &CommandRecord) -> axum::response::Response {
+    let CommandRecord { id, device, .. } = command;
+    Redirect::to(&format!("/devices/{}/commands#command-{id}", device.id)).into_response()
 }

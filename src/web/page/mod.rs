@@ -6,16 +6,12 @@ pub(crate) mod assets;
 mod controls;
 pub(crate) mod device;
 pub(crate) mod devices;
-mod events;
-mod facts;
 mod frame;
 pub(crate) mod login;
 mod moment;
-mod plots;
 pub(crate) mod pullform;
 pub(crate) mod send;
 pub(crate) mod status;
-mod summary;
 pub(crate) mod transfers;
 
 use askama::Template;
@@ -118,9 +114,4 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
 /// A time as a table shows it.
 fn brief(at: Timestamp) -> String {
     at.civil_seconds().replace('T', " ")
-}
-
-/// A time that may be missing.
-fn brief_or_never(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "never".to_owned(), brief)
 }

@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
 use serde::Deserialize;
 
-use super::{Page, Sent, brief};
+use super::moment::Moment;
+use super::{Page, Sent};
 use crate::core::Level;
 use crate::model::{DeviceId, Transfer};
 use crate::web::App;
@@ -22,7 +23,7 @@ const FILES_SHOWN: u32 = 200;
 pub(super) struct TransferLine {
     pub(super) transfer: Transfer,
     pub(super) percent: u8,
-    pub(super) changed: String,
+    pub(super) changed: Moment,
     pub(super) can_abort: bool,
 }
 
@@ -39,7 +40,7 @@ pub(super) async fn lines(app: &App, device: &DeviceId) -> Result<Vec<TransferLi
     let transfers = app.hub.transfers(Some(device), None, SHOWN).await?;
     let line = |transfer: Transfer| TransferLine {
         percent: transfer.percent(),
-        changed: brief(transfer.changed),
+        changed: Moment::ago(transfer.changed),
         can_abort: !transfer.is_over(),
         transfer,
     };
@@ -73,5 +74,5 @@ pub(crate) async fn abort(State(app): State<App>, Name(id): Name, By(caller): By
 }
 
 fn to_device(transfer: &Transfer) -> axum::response::Response {
-    Redirect::to(&format!("/devices/{}", transfer.device.id)).into_response()
+    Redirect::to(&format!("/devices/{}/commands#transfers", transfer.device.id)).into_response()
 }

@@ -219,7 +219,7 @@ fn a_transfer_can_be_withdrawn_and_the_next_one_begins_the_file_anew() {
     assert_eq!(transfer(&program, &second)["state"], "queued", "one at a time");
     let token = program.token();
     let device = transfer(&program, &id)["device"]["id"].as_str().expect("an id").to_owned();
-    let page = program.client().get_as(&token, &format!("/devices/{device}"));
+    let page = program.client().get_as(&token, &format!("/devices/{device}/commands"));
     assert!(page.text().contains("menu.bin") && page.text().contains("Abort"), "{}", page.text());
     let commands = format!("/api/v1/devices/{device}/commands");
     assert_eq!(program.all(&token, &format!("{commands}?least=normal")), Vec::<Value>::new());

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::brief;
 use crate::core::{After, DataFilter, HubError};
 use crate::dictionary::{Chosen, Class};
 use crate::model::{Datum, DeviceId, Value};
 use crate::web::App;
+use crate::web::page::moment::Moment;
 
 /// Something that happened.
 pub(super) struct EventLine {
-    pub(super) at: String,
+    pub(super) at: Moment,
     pub(super) what: String,
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn lines(
     events.reverse();
     events.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     events.truncate(SHOWN);
-    Ok(events.into_iter().map(|(at, what)| EventLine { at: brief(at), what }).collect())
+    Ok(events.into_iter().map(|(at, what)| EventLine { at: Moment::at(at), what }).collect())
 }
 
 /// A sensor's values of the day before its newest.
