@@ -115,7 +115,7 @@ impl Hub {
             if let Some(grace) = grace {
                 hub.end_device_tokens(good, now.plus(grace), &by).await?;
             }
-            hub.keep(&hub.0.device_tokens.turn()).await
+            hub.keep(&hub.0.device_tokens.neighbours.turn()).await
         })
         .await?;
         Ok(secret)
@@ -141,7 +141,7 @@ impl Hub {
             let count = good.len();
             if count > 0 {
                 hub.end_device_tokens(good, now, &by).await?;
-                hub.keep(&hub.0.device_tokens.turn()).await?;
+                hub.keep(&hub.0.device_tokens.neighbours.turn()).await?;
             }
             Ok(count)
         })
@@ -206,16 +206,14 @@ impl Hub {
     /// Reads what other servers on the same store changed, if they changed something. For each few hundred
     /// milliseconds where there may be others.
     pub async fn follow_device_tokens(&self) -> Result<(), HubError> {
-        let turns = self.kept_all::<Turn>(None, None, SERVERS_MAX).await?;
-        let turns = turns.into_iter().map(|(_, turn)| turn).collect();
         let tokens = &self.0.device_tokens;
-        if let Some(others) = tokens.news(turns) {
+        if let Some(news) = tokens.neighbours.news(self).await? {
             // A device is there before its token is.
             self.read_device_tokens().await?;
             if tokens.devices(self.now()).iter().any(|device| !self.0.registry.has(device)) {
                 self.refresh().await?;
             }
-            tokens.heard_of(others);
+            tokens.neighbours.heard_of(news);
         }
         Ok(())
     }
@@ -224,14 +222,14 @@ impl Hub {
     pub(super) async fn read_device_tokens(&self) -> Result<(), HubError> {
         let now = self.now();
         let tokens = &self.0.device_tokens;
-        let since = tokens.since();
+        let since = tokens.neighbours.since();
         for issued in self.kept_since::<Issued>(since).await? {
             tokens.issued(&issued);
         }
         for end in self.kept_since::<End>(since).await? {
             tokens.ended(&end);
         }
-        tokens.was_read(now);
+        tokens.neighbours.was_read(now);
         Ok(())
     }
 
@@ -296,14 +294,6 @@ struct Used {
     peer: IpAddr,
 }
 
-/// Changes with every change that a server makes: one small read tells the others that there is something to read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Turn {
-    /// The server, as it calls itself since its start.
-    server: String,
-    turn: String,
-}
-
 impl Kept for Issued {
     const KIND: &'static str = "device_token";
 
@@ -328,17 +318,6 @@ impl Kept for Used {
     }
 }
 
-impl Kept for Turn {
-    const KIND: &'static str = "device_token_turn";
-    const KEEP_MAX: Option<u32> = Some(SERVERS_MAX);
-
-    fn key(&self) -> String {
-        self.server.clone()
-    }
-}
-
-/// Servers on one store, and starts of them, that are listened to.
-const SERVERS_MAX: u32 = 64;
 /// Good ones that a device may have at a time.
 const TOKENS_MAX: usize = 8;
 /// A replaced token that lasts longer is not replaced.

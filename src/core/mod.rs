@@ -21,6 +21,7 @@ mod handshakes;
 mod holds;
 mod hub;
 mod imports;
+mod neighbours;
 mod operators;
 mod picture;
 mod queue;

@@ -7,30 +7,21 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{DeviceToken, End, Issued, TokenFault, Turn, Used};
+use super::{DeviceToken, End, Issued, TokenFault, Used};
+use crate::core::neighbours::{Neighbours, Part};
 use crate::core::secrets::from_hex;
 use crate::model::{DeviceId, Timestamp};
 
 /// The tokens that this server knows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::core) struct Tokens {
-    /// This server's name among those of the store.
-    server: String,
     by_hash: RwLock<HashMap<[u8; 32], Entry>>,
     /// Tokens change one at a time.
     pub(super) changes: tokio::sync::Mutex<()>,
     /// Counts the changes.
     pub(super) generation: watch::Sender<u64>,
-    seen: Mutex<Seen>,
-}
-
-/// How far the store was read.
-#[derive(Debug, Default)]
-struct Seen {
-    read: Option<Timestamp>,
-    swept: Option<Timestamp>,
-    /// What other servers' turns were then.
-    others: Vec<Turn>,
+    pub(super) neighbours: Neighbours<Self>,
+    swept: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Debug)]
@@ -46,16 +37,8 @@ struct Use {
     kept: Option<Timestamp>,
 }
 
-impl Default for Tokens {
-    fn default() -> Self {
-        Self {
-            server: uuid::Uuid::new_v4().simple().to_string(),
-            by_hash: RwLock::default(),
-            changes: tokio::sync::Mutex::default(),
-            generation: watch::Sender::default(),
-            seen: Mutex::default(),
-        }
-    }
+impl Part for Tokens {
+    const TURNS: &'static str = "device_token_turn";
 }
 
 impl Tokens {
@@ -177,50 +160,18 @@ impl Tokens {
         self.write().remove(hash);
     }
 
-    /// From when on the store is to be read: some time before the last reading, since clocks of several servers differ.
-    pub(super) fn since(&self) -> Timestamp {
-        let never = Timestamp::from_micros(i64::MIN);
-        self.seen().read.map_or(never, |read| read.minus(CLOCKS_DIFFER))
-    }
-
-    /// Notes that the store was read.
-    pub(super) fn was_read(&self, at: Timestamp) {
-        self.seen().read = Some(at);
-    }
-
     /// Whether it is time for the sweep's part.
     pub(super) fn sweeps(&self, now: Timestamp) -> bool {
-        let mut seen = self.seen();
-        let due = seen.swept.is_none_or(|swept| now >= swept.plus(SWEEP_EVERY) || now < swept);
+        let mut last = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|swept| now >= swept.plus(SWEEP_EVERY) || now < swept);
         if due {
-            seen.swept = Some(now);
+            *last = Some(now);
         }
         due
     }
 
-    /// The other servers' turns, if they are others than those that this server heard of.
-    pub(super) fn news(&self, mut turns: Vec<Turn>) -> Option<Vec<Turn>> {
-        turns.retain(|turn| turn.server != self.server);
-        turns.sort_by(|a, b| a.server.cmp(&b.server));
-        (self.seen().others != turns).then_some(turns)
-    }
-
-    /// Notes that what they changed was read.
-    pub(super) fn heard_of(&self, others: Vec<Turn>) {
-        self.seen().others = others;
-    }
-
-    /// Tells other servers of a change.
-    pub(super) fn turn(&self) -> Turn {
-        Turn { server: self.server.clone(), turn: uuid::Uuid::new_v4().simple().to_string() }
-    }
-
     fn changed(&self) {
         self.generation.send_modify(|count| *count = count.wrapping_add(1));
-    }
-
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<[u8; 32], Entry>> {
@@ -256,7 +207,6 @@ impl Entry {
     }
 }
 
-const CLOCKS_DIFFER: Duration = Duration::from_mins(10);
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// A use is written so often at most.
 const USE_KEPT_EVERY: Duration = Duration::from_mins(15);

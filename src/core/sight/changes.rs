@@ -273,7 +273,7 @@ impl Hub {
         for fact in &facts {
             fact.keep(&mut batch)?;
         }
-        batch.keep(&self.0.sight.turn())?;
+        batch.keep(&self.0.sight.neighbours.turn())?;
         if !self.keep_together(batch).await? {
             return Err(HubError::conflict("name", "this name was just taken".to_owned()));
         }

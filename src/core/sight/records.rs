@@ -39,13 +39,11 @@ impl Hub {
     /// Reads what other servers on the same store changed, if they changed something. For each few hundred milliseconds
     /// where there may be others.
     pub async fn follow_sight(&self) -> Result<(), HubError> {
-        let turns = self.kept_all::<Turn>(None, None, SERVERS_MAX).await?;
-        let turns = turns.into_iter().map(|(_, turn)| turn).collect();
-        if let Some(others) = self.0.sight.news(turns) {
+        if let Some(news) = self.0.sight.neighbours.news(self).await? {
             // What is read and what is written at the same time would come in the wrong order.
             let _turn = self.0.sight.changes.lock().await;
             self.read_sight().await?;
-            self.0.sight.heard_of(others);
+            self.0.sight.neighbours.heard_of(news);
         }
         Ok(())
     }
@@ -54,7 +52,7 @@ impl Hub {
     /// start holds the right to change it.
     pub(in crate::core) async fn read_sight(&self) -> Result<(), HubError> {
         let now = self.now();
-        let since = self.0.sight.since();
+        let since = self.0.sight.neighbours.since();
         let mut facts = Vec::new();
         facts.extend(self.kept_since(since).await?.into_iter().map(Fact::Owned));
         facts.extend(self.kept_since(since).await?.into_iter().map(Fact::Shared));
@@ -63,7 +61,7 @@ impl Hub {
         facts.extend(self.kept_since(since).await?.into_iter().map(Fact::Member));
         facts.extend(self.kept_since(since).await?.into_iter().map(Fact::GroupShared));
         self.0.sight.learn(&facts);
-        self.0.sight.was_read(now);
+        self.0.sight.neighbours.was_read(now);
         Ok(())
     }
 }
@@ -118,14 +116,6 @@ pub(super) struct GroupShared {
     pub(super) with: Person,
     pub(super) share: Option<Share>,
     pub(super) by: String,
-}
-
-/// Changes with every change that a server makes: one small read tells the others that there is something to read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Turn {
-    /// The server, as it calls itself since its start.
-    pub(super) server: String,
-    pub(super) turn: String,
 }
 
 impl Kept for Owned {
@@ -189,15 +179,3 @@ impl Kept for GroupShared {
         format!("{}:{}", self.group, self.with.id.as_str())
     }
 }
-
-impl Kept for Turn {
-    const KIND: &'static str = "sight_turn";
-    const KEEP_MAX: Option<u32> = Some(SERVERS_MAX);
-
-    fn key(&self) -> String {
-        self.server.clone()
-    }
-}
-
-/// Servers on one store, and starts of them, that are listened to.
-const SERVERS_MAX: u32 = 64;

@@ -2,30 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::records::{Fact, GroupNote, GroupShared, Member, Owned, Shared, Tagged, Turn};
+use super::records::{Fact, GroupNote, GroupShared, Member, Owned, Shared, Tagged};
 use super::{GroupId, Person, Share};
+use crate::core::neighbours::{Neighbours, Part};
 use crate::model::{DeviceId, Timestamp, UserId};
 
 /// What this server knows of owners and shares.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::core) struct Table {
-    /// This server's name among those of the store.
-    server: String,
     known: RwLock<Known>,
     /// Changes are made, and those of others read, one at a time.
     pub(super) changes: tokio::sync::Mutex<()>,
-    seen: Mutex<Seen>,
-}
-
-/// How far the store was read.
-#[derive(Debug, Default)]
-struct Seen {
-    read: Option<Timestamp>,
-    /// What other servers' turns were then.
-    others: Vec<Turn>,
+    pub(super) neighbours: Neighbours<Self>,
 }
 
 /// The tables themselves.
@@ -88,15 +78,8 @@ impl Group {
     }
 }
 
-impl Default for Table {
-    fn default() -> Self {
-        Self {
-            server: uuid::Uuid::new_v4().simple().to_string(),
-            known: RwLock::default(),
-            changes: tokio::sync::Mutex::default(),
-            seen: Mutex::default(),
-        }
-    }
+impl Part for Table {
+    const TURNS: &'static str = "sight_turn";
 }
 
 impl Known {
@@ -328,38 +311,4 @@ impl Table {
             }
         }
     }
-
-    /// From when on the store is to be read: some time before the last reading, since clocks of several servers differ.
-    pub(super) fn since(&self) -> Timestamp {
-        let never = Timestamp::from_micros(i64::MIN);
-        self.seen().read.map_or(never, |read| read.minus(CLOCKS_DIFFER))
-    }
-
-    /// Notes that the store was read.
-    pub(super) fn was_read(&self, at: Timestamp) {
-        self.seen().read = Some(at);
-    }
-
-    /// The other servers' turns, if they are others than those that this server heard of.
-    pub(super) fn news(&self, mut turns: Vec<Turn>) -> Option<Vec<Turn>> {
-        turns.retain(|turn| turn.server != self.server);
-        turns.sort_by(|a, b| a.server.cmp(&b.server));
-        (self.seen().others != turns).then_some(turns)
-    }
-
-    /// Notes that what they changed was read.
-    pub(super) fn heard_of(&self, others: Vec<Turn>) {
-        self.seen().others = others;
-    }
-
-    /// Tells other servers of a change.
-    pub(super) fn turn(&self) -> Turn {
-        Turn { server: self.server.clone(), turn: uuid::Uuid::new_v4().simple().to_string() }
-    }
-
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
-
-const CLOCKS_DIFFER: Duration = Duration::from_mins(10);
