@@ -7,6 +7,7 @@ mod open;
 mod tell;
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,15 +16,14 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, header};
-use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub(crate) use self::open::{StreamLimits, Streams};
 use self::open::{Turn, is_foreign};
 use self::tell::Wanted;
-use crate::core::{Caller, Follower, How, HubError, Told};
+use crate::core::{Follower, HubError, Told};
 use crate::web::App;
-use crate::web::auth::{self, By};
+use crate::web::auth::By;
 use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::Params;
@@ -55,22 +55,10 @@ pub(crate) async fn watch(
     let named = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
     let from = named.filter(|text| !text.is_empty()).or_else(|| params.text("last_event_id"));
     let follower = app.hub.follow(from).await?;
-    let secret = match caller.how {
-        How::Session { .. } | How::Token { .. } => auth::secret(&headers),
-        How::Local => None,
-    };
-    let now = Instant::now();
-    let watcher = Watcher {
-        app,
-        wanted,
-        follower,
-        caller,
-        secret,
-        begun: false,
-        beat: now + BEAT,
-        look: now + LOOK,
-        _turn: turn,
-    };
+    let hub = app.hub.clone();
+    let ended = Box::pin(async move { hub.ended(&caller).await });
+    let beat = Instant::now() + BEAT;
+    let watcher = Watcher { app, wanted, follower, ended, begun: false, beat, _turn: turn };
     let pieces = stream::unfold(watcher, async |mut watcher| {
         let piece = watcher.piece().await?;
         Some((Ok::<_, Infallible>(piece), watcher))
@@ -89,21 +77,17 @@ struct Watcher {
     app: App,
     wanted: Wanted,
     follower: Follower,
-    caller: Caller,
-    /// What the caller proved itself by; `None` at the control socket.
-    secret: Option<SecretString>,
+    /// Comes when the caller may watch no longer.
+    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
     begun: bool,
     /// When a sign of life is due.
     beat: Instant,
-    /// When the caller is looked at again.
-    look: Instant,
     _turn: Turn,
 }
 
 /// Why a watcher wakes.
 enum Wake {
-    Stop,
-    Look,
+    Over,
     Told(Result<Vec<Told>, HubError>),
     Beat,
 }
@@ -119,14 +103,13 @@ impl Watcher {
         loop {
             let wake = tokio::select! {
                 biased;
-                () = self.app.stop.cancelled() => Wake::Stop,
-                () = sleep_until(self.look) => Wake::Look,
+                () = self.app.stop.cancelled() => Wake::Over,
+                () = &mut self.ended => Wake::Over,
                 told = self.follower.next() => Wake::Told(told),
                 () = sleep_until(self.beat) => Wake::Beat,
             };
             match wake {
-                Wake::Look if self.may_watch().await => self.look = Instant::now() + LOOK,
-                Wake::Stop | Wake::Look => return None,
+                Wake::Over => return None,
                 Wake::Told(Ok(told)) => {
                     let text = self.wanted.tell(&self.app, told).await.ok()?;
                     if !text.is_empty() {
@@ -147,22 +130,6 @@ impl Watcher {
             }
         }
     }
-
-    /// Whether the caller is still who it was, and may do what it did. A store that does not answer ends nothing.
-    async fn may_watch(&self) -> bool {
-        let Some(secret) = &self.secret else { return true };
-        match self.app.hub.who(secret.expose_secret()).await {
-            Ok(Some(now)) => {
-                let before = &self.caller;
-                (&now.user, now.role, &now.devices) == (&before.user, before.role, &before.devices)
-            }
-            Ok(None) => false,
-            Err(error) => {
-                tracing::debug!(%error, "it was not found out whether a watcher may still watch");
-                true
-            }
-        }
-    }
 }
 
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -170,7 +137,5 @@ const LAST_EVENT_ID: &str = "last-event-id";
 const RETRY_MS: u32 = 2000;
 /// Silence after which a comment is sent, so that nobody between takes the connection for a dead one.
 const BEAT: Duration = Duration::from_secs(15);
-/// How often the caller is looked at: one that was ended hears nothing a second later.
-const LOOK: Duration = Duration::from_millis(500);
 /// Before the store is asked again that had too much to do.
 const BUSY: Duration = Duration::from_millis(200);
