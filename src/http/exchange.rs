@@ -1,7 +1,7 @@
 //! One request as a device handler sees it, and who sent it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -86,6 +86,11 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Its address; one of IPv4 is told as such, however the socket came by it.
+    pub fn ip(&self) -> IpAddr {
+        self.addr.ip().to_canonical()
+    }
+
     /// The certificate this client showed, good or not.
     pub fn certificate(&self) -> Option<&ClientCert> {
         self.tls.as_ref()?.client_cert.as_ref()

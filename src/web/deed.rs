@@ -78,7 +78,7 @@ impl Deed {
         let peer = request.extensions().get::<Peer>();
         let from = match peer {
             Some(peer) if peer.listener == ListenerKind::Control => "control".to_owned(),
-            Some(peer) => peer.addr.ip().to_canonical().to_string(),
+            Some(peer) => peer.ip().to_string(),
             None => "nowhere".to_owned(),
         };
         let (device, target) = pieces(permit.path, request.uri().path());

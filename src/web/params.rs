@@ -41,8 +41,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 impl Params {
     /// A parameter's text; an empty one counts as absent.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
-        Some(value.as_str()).filter(|value| !value.is_empty())
+        self.given(name).filter(|value| !value.is_empty())
     }
 
     /// The texts of a parameter that may come several times.
@@ -57,6 +56,21 @@ impl Params {
         self
     }
 
+    /// What stands there, be it empty.
+    fn given(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Yes or no; without it no.
+    pub(crate) fn truth(&self, name: &str) -> Result<bool, WebError> {
+        let parse = |text: &str| match text {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        };
+        Ok(self.word(name, parse, "true, false")?.unwrap_or(false))
+    }
+
     /// A word out of a closed list. An empty text is none, and refused.
     pub(crate) fn word<T>(
         &self,
@@ -64,13 +78,13 @@ impl Params {
         parse: impl Fn(&str) -> Option<T>,
         words: &str,
     ) -> Result<Option<T>, WebError> {
-        let Some((_, text)) = self.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
+        let Some(text) = self.given(name) else { return Ok(None) };
         parse(text).map(Some).ok_or_else(|| WebError::field(name, format!("{name} is one of {words}")))
     }
 
     /// A point in time. An empty text is none, and refused.
     pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, WebError> {
-        let Some((_, text)) = self.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
+        let Some(text) = self.given(name) else { return Ok(None) };
         // A `+` of a zone that was not percent-encoded arrives as a space.
         Timestamp::parse(&text.trim().replace(' ', "+"))
             .or_else(|| Timestamp::parse(text))
@@ -80,7 +94,7 @@ impl Params {
 
     /// How many items a page shall have.
     pub(crate) fn limit(&self) -> Result<u32, WebError> {
-        let Some((_, text)) = self.0.iter().find(|(key, _)| key == "limit") else { return Ok(PAGE_ITEMS) };
+        let Some(text) = self.given("limit") else { return Ok(PAGE_ITEMS) };
         let count = text.parse::<u32>().ok().filter(|count| (1..=PAGE_MAX_ITEMS).contains(count));
         let refusal =
             || WebError::field("limit", format!("limit is a whole number from 1 to {PAGE_MAX_ITEMS}"));

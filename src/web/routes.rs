@@ -415,7 +415,7 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
 fn is_local(request: &Request) -> bool {
     let passed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
     let peer = request.extensions().get::<Peer>();
-    peer.is_some_and(|peer| peer.addr.ip().to_canonical().is_loopback())
+    peer.is_some_and(|peer| peer.ip().is_loopback())
         && !passed_on.iter().any(|name| request.headers().contains_key(*name))
 }
 

@@ -16,7 +16,7 @@ use crate::http::{BoxFuture, Exchange, Reply};
 
 /// Answers one request: with a connection, or with the reason why not.
 pub(super) fn enter(mcu: Arc<Mcu>, hub: Hub, exchange: &Exchange) -> Reply {
-    let peer = exchange.peer.addr.ip().to_canonical();
+    let peer = exchange.peer.ip();
     let settings = &mcu.settings;
     let opened = (|| {
         if !settings.networks.iter().any(|network| network.contains(peer)) {
@@ -64,6 +64,6 @@ fn proven(settings: &McuSettings, exchange: &Exchange) -> Result<bool, Refusal> 
 }
 
 fn known_from(settings: &McuSettings, exchange: &Exchange) -> bool {
-    let peer = exchange.peer.addr.ip().to_canonical();
+    let peer = exchange.peer.ip();
     settings.known.iter().any(|pair| pair.from == peer)
 }

@@ -55,7 +55,7 @@ impl FirstRequest {
             device: device.clone(),
             kind: kind.to_owned(),
             at,
-            peer: exchange.peer.addr.ip().to_canonical().to_string(),
+            peer: exchange.peer.ip().to_string(),
             method: exchange.method.to_string(),
             path: exchange.path.clone(),
             version: format!("{:?}", exchange.version),

@@ -61,7 +61,7 @@ struct Speaker {
 /// Read, find out who speaks, store. Nobody's rows are stored before all are known and let in.
 async fn take(sca: &Sca11h, hub: &Hub, exchange: &Exchange) -> Result<Taken, HubError> {
     let at = hub.now();
-    let peer = exchange.peer.addr.ip().to_canonical();
+    let peer = exchange.peer.ip();
     let Message { nodes, fault } = body::read(&exchange.body);
     if let Some(fault) = &fault {
         let size = exchange.body.len();
@@ -142,7 +142,7 @@ async fn heard(
 ) -> Result<bool, HubError> {
     let Speaker { known, said } = speaker;
     let (id, address) = (known.names().id.clone(), known.names().address.clone());
-    let peer = exchange.peer.addr.ip().to_canonical();
+    let peer = exchange.peer.ip();
     let habits = sca.habits(hub, &id).await?;
     let place = sca.nodes.at(&id);
     let mut node = place.lock().await;
@@ -213,7 +213,7 @@ fn authorization(exchange: &Exchange) -> Option<&str> {
 }
 
 fn unusable(exchange: &Exchange, at: Timestamp, known: Option<Known>) -> Report {
-    let peer = exchange.peer.addr.ip().to_canonical().to_string();
+    let peer = exchange.peer.ip().to_string();
     Report::unread(known, at, exchange.body.clone(), peer)
 }
 

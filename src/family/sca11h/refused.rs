@@ -8,7 +8,7 @@ use crate::http::{Exchange, Reject, Reply};
 
 /// The answer to a request that came to nothing. Writes the one log line.
 pub(super) fn refused(error: HubError, exchange: &Exchange) -> Reply {
-    let (path, peer) = (&exchange.path, exchange.peer.addr.ip().to_canonical());
+    let (path, peer) = (&exchange.path, exchange.peer.ip());
     match error {
         HubError::Refused(sentence) => {
             let line = format!("{peer} on {path}: {sentence}");
@@ -36,7 +36,7 @@ pub(super) fn refused(error: HubError, exchange: &Exchange) -> Reply {
 
 /// The answer to wrong credentials, or none: a challenge only where the owner wants one (§8).
 pub(super) fn unproven(settings: &Sca11hSettings, exchange: &Exchange) -> Reply {
-    let peer = exchange.peer.addr.ip().to_canonical();
+    let peer = exchange.peer.ip();
     let line = format!("{peer} on {}: the credentials set for this device are not shown", exchange.path);
     if settings.challenge {
         let reply = Reject::unauthorized("wrong user name or password").log(line).into_reply();

@@ -77,7 +77,7 @@ async fn answer(sca: &Sca11h, hub: &Hub, exchange: &Exchange) -> Result<Heard, H
         at: hub.now(),
         segment: String::from_utf8_lossy(&segment).into_owned(),
         exchange,
-        peer: exchange.peer.addr.ip().to_canonical().to_string(),
+        peer: exchange.peer.ip().to_string(),
     };
     match Asked::read(&exchange.body) {
         Asked::Said(said) => hear(sca, hub, &sync, &said).await,

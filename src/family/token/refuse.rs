@@ -62,7 +62,7 @@ impl Refusal {
 
     /// The answer. Writes the one log line, which never has a token in it.
     pub(super) fn into_reply(self, exchange: &Exchange) -> Reply {
-        let peer: IpAddr = exchange.peer.addr.ip().to_canonical();
+        let peer: IpAddr = exchange.peer.ip();
         let line = format!("{peer} on {}: {self}", exchange.path);
         let said = self.to_string();
         let challenged =

@@ -105,7 +105,7 @@ async fn take(dialect: &TokenDevices, hub: &Hub, exchange: &Exchange) -> Result<
 /// Notes a call with the device that it was for, if there still is one.
 fn turned_away(dialect: &TokenDevices, hub: &Hub, exchange: &Exchange, device: &DeviceId, why: &Refusal) {
     if hub.device(device).is_some_and(|device| device.names.family == dialect.name) {
-        let peer = exchange.peer.addr.ip().to_canonical();
+        let peer = exchange.peer.ip();
         dialect.devices.rejected(device, peer, why.to_string(), hub.now());
     }
 }
@@ -113,7 +113,7 @@ fn turned_away(dialect: &TokenDevices, hub: &Hub, exchange: &Exchange, device: &
 /// Finds out who sends, by the kind of the token.
 async fn sender(hub: &Hub, exchange: &Exchange, secret: &SecretString) -> Result<Sender, Refusal> {
     let secret = secret.expose_secret();
-    let peer = exchange.peer.addr.ip().to_canonical();
+    let peer = exchange.peer.ip();
     if is_device_token(secret) {
         let pass = hub.present_device_token(secret, peer).map_err(Refusal::BadToken)?;
         return Ok(Sender::Device(pass.device));
@@ -240,7 +240,7 @@ impl Upload<'_> {
             hmac: None,
             fingerprint,
             events: vec![Event::Readings(record.readings)],
-            peer: self.exchange.peer.addr.ip().to_canonical().to_string(),
+            peer: self.exchange.peer.ip().to_string(),
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn nothing_here() -> Reply {
 
 /// The answer when nothing could be stored. Writes the one log line.
 pub(super) fn failed(error: &HubError, exchange: &Exchange) -> Reply {
-    let (path, peer) = (&exchange.path, exchange.peer.addr.ip().to_canonical());
+    let (path, peer) = (&exchange.path, exchange.peer.ip());
     let status = match error {
         HubError::TooFast(_) | HubError::TooMany { .. } => {
             tracing::info!(%peer, path, "not stored: {error}");

@@ -72,7 +72,7 @@ pub(super) async fn admitted(
     let (login, secret): (String, SecretString) = match basic::shown(&exchange.headers) {
         Ok(Shown::Basic { login, secret }) => (login, secret),
         Ok(Shown::Bearer(token)) => {
-            let peer = exchange.peer.addr.ip().to_canonical();
+            let peer = exchange.peer.ip();
             let pass = match hub.present_device_token(token.expose_secret(), peer) {
                 Ok(pass) => pass,
                 Err(fault) => return nobody(Reason::UnknownLogin, &fault.to_string()),
@@ -252,7 +252,7 @@ async fn accept_unknown(hub: &Hub, exchange: &Exchange, at: Timestamp) -> Result
 
 /// A message that says nothing.
 fn report(exchange: &Exchange, at: Timestamp) -> Report {
-    let peer = exchange.peer.addr.ip().to_canonical().to_string();
+    let peer = exchange.peer.ip().to_string();
     Report::unread(None, at, exchange.body.clone(), peer)
 }
 
@@ -305,7 +305,7 @@ pub(super) fn node_in_path(exchange: &Exchange) -> Option<String> {
 
 /// Tells people of a call that was turned away.
 pub(super) fn note(swarm: &Tswarm, hub: &Hub, exchange: &Exchange, turned: Turned) {
-    let (at, peer) = (hub.now(), exchange.peer.addr.ip().to_canonical());
+    let (at, peer) = (hub.now(), exchange.peer.ip());
     let cut = |text: &str| text.chars().filter(|letter| !letter.is_control()).take(body::NAME_MAX).collect();
     let (login, node): (String, String) = (cut(&turned.login), cut(&turned.node));
     let (reason, detail) = (turned.reason, turned.detail);

@@ -91,7 +91,7 @@ impl LastRequest {
         });
         Self {
             at,
-            peer: exchange.peer.addr.ip().to_canonical().to_string(),
+            peer: exchange.peer.ip().to_string(),
             method: exchange.method.to_string(),
             path: exchange.path.clone(),
             version: format!("{:?}", exchange.version),

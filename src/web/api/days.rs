@@ -76,7 +76,7 @@ pub(crate) async fn import(
         }
     };
     let zone = params.text("zone").map(str::to_owned);
-    let dry_run = params.word("dry_run", truth, "true, false")?.unwrap_or(false);
+    let dry_run = params.truth("dry_run")?;
     Ok(Json(days.import(&app.hub, OldFile { name, bytes, zone, dry_run }).await?))
 }
 
@@ -94,14 +94,6 @@ async fn whole(body: &mut Body) -> Result<Bytes, WebError> {
         bytes.extend_from_slice(&more);
     }
     Ok(bytes.freeze())
-}
-
-fn truth(text: &str) -> Option<bool> {
-    match text {
-        "true" | "1" => Some(true),
-        "false" | "0" => Some(false),
-        _ => None,
-    }
 }
 
 /// A file is looked at as a whole. A day of a board that speaks every 3 s has 1.2 MB.

@@ -67,14 +67,6 @@ impl Shape {
     }
 }
 
-fn truth(text: &str) -> Option<bool> {
-    match text {
-        "true" | "1" => Some(true),
-        "false" | "0" => Some(false),
-        _ => None,
-    }
-}
-
 /// Of everything that the caller sees, as CSV.
 #[utoipa::path(get, path = "/api/v1/export.csv",
     params(
@@ -185,8 +177,8 @@ async fn form(
     format: Format,
 ) -> Result<Form, WebError> {
     let shape = params.word("form", Shape::parse, "long, wide, classic")?.unwrap_or(Shape::Long);
-    let labels = params.word("labels", truth, "true, false")?.unwrap_or(false);
-    let bom = params.word("bom", truth, "true, false")?.unwrap_or(false);
+    let labels = params.truth("labels")?;
+    let bom = params.truth("bom")?;
     if bom && format == Format::Jsonl {
         return Err(WebError::field("bom", "JSON lines begin with no byte order mark: bom is for csv"));
     }
