@@ -5,9 +5,9 @@ mod outbox;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization as _;
 
 pub use self::outbox::{Delivered, Delivery, DeliveryState, Try, Webhook};
+use super::sight::plain_tag;
 use super::{FeedEvent, Hub, HubError, Kept};
 use crate::model::{
     Alarm, Alert, AlertEvent, AlertNote, AlertState, Bounds, Device, DeviceId, EventState, Rule, Target,
@@ -132,7 +132,7 @@ impl Hub {
             self.device(id).ok_or(HubError::NotFound("device"))?;
         }
         if let Target::Tag(tag) = &mut rule.target {
-            *tag = tag.trim().nfc().collect::<String>().to_lowercase();
+            *tag = plain_tag(tag);
         }
         let known = self.rules().await?;
         if known.len() >= RULES_MAX && !known.iter().any(|known| known.id == rule.id) {

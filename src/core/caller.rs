@@ -63,6 +63,11 @@ impl Caller {
         self.role == self.user.role && self.devices.is_none()
     }
 
+    /// Whose sessions and tokens the caller may reach: its own only, or, as `None`, everybody's.
+    pub fn own_only(&self) -> Option<&UserId> {
+        Some(&self.user.id).filter(|_| self.role < Role::Admin)
+    }
+
     /// The session that the caller has, if it has one.
     pub fn session(&self) -> Option<&str> {
         match &self.how {

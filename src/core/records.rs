@@ -43,14 +43,7 @@ impl Hub {
 
     /// The item with a key.
     pub async fn kept<T: Kept>(&self, key: &str) -> Result<Option<T>, HubError> {
-        let filter = RecordFilter {
-            kind: T::KIND.to_owned(),
-            key: Some(key.to_owned()),
-            limit: 1,
-            ..RecordFilter::default()
-        };
-        let found = self.reader().records(filter).await?;
-        found.iter().map(read).next().transpose()
+        Ok(self.kept_exact(key).await?.map(|(item, _)| item))
     }
 
     /// A page of items with the time each was kept, newest first: of one device or of all, older than

@@ -24,7 +24,7 @@ mod tests;
 
 pub use changes::Access;
 pub use groups::GroupEdit;
-pub(super) use names::tidied;
+pub(super) use names::{plain_tag, tidied};
 pub use seen::Seen;
 pub use table::Group;
 pub(super) use table::Table;

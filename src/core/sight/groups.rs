@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::names::{Bearer, folded, tidied};
+use super::names::{Bearer, folded, plain_tag, tidied};
 use super::records::{Fact, GroupNote, GroupShared, Member, Tagged};
 use super::table::Group;
 use super::{GroupId, Level, Person, Share, Sight, cap, unknown};
@@ -71,7 +71,7 @@ impl Hub {
 
     /// The devices with a tag, as typed. No wait.
     pub fn tagged(&self, tag: &str) -> HashSet<DeviceId> {
-        self.0.sight.read().tagged(&folded(&tidied(tag)))
+        self.0.sight.read().tagged(&plain_tag(tag))
     }
 
     /// Gives a device these tags in place of those that it has. They are kept in small letters, each once, in order.
@@ -228,7 +228,7 @@ fn checked_name(name: &str) -> Result<String, HubError> {
 fn checked_tags(tags: &[String]) -> Result<Vec<String>, HubError> {
     let mut kept = Vec::with_capacity(tags.len().min(TAGS_MAX));
     for tag in tags {
-        let tag = folded(&tidied(tag));
+        let tag = plain_tag(tag);
         let fits = |letter: char| letter.is_alphanumeric() || "-_.:/+ ".contains(letter);
         if tag.is_empty() || tag.chars().count() > TAG_CHARS_MAX || !tag.chars().all(fits) {
             let message =

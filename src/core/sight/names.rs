@@ -58,6 +58,11 @@ pub(in crate::core) fn tidied(name: &str) -> String {
     name.trim().nfc().collect()
 }
 
+/// A tag as it is kept: letter case says nothing.
+pub(in crate::core) fn plain_tag(tag: &str) -> String {
+    folded(&tidied(tag))
+}
+
 impl Hub {
     /// Claims a name, together with other changes. Who calls holds the right to change the table.
     ///

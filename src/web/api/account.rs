@@ -130,8 +130,7 @@ pub(crate) async fn end_session(
     Name(id): Name,
 ) -> Result<StatusCode, WebError> {
     unbounded(&caller)?;
-    let mine = Some(&caller.user.id).filter(|_| caller.role < Role::Admin);
-    if !app.hub.sessions(mine).await?.iter().any(|session| session.id == id) {
+    if !app.hub.sessions(caller.own_only()).await?.iter().any(|session| session.id == id) {
         return Err(WebError::NotFound("session"));
     }
     app.hub.end_session(&id).await?;

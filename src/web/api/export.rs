@@ -21,7 +21,7 @@ use http::header;
 use self::rows::{Form, Layout, Walk};
 use super::data;
 use super::device_for;
-use crate::core::{DataFilter, DeviceFilter, Hub, HubError, Level, Sight, Whose};
+use crate::core::{Caller, DataFilter, DeviceFilter, Hub, HubError, Level, Sight, Whose};
 use crate::http::query;
 use crate::model::DeviceRef;
 use crate::web::App;
@@ -107,9 +107,7 @@ pub(crate) async fn one(
     Name(id): Name,
     params: Params,
 ) -> Result<Response, WebError> {
-    let device = device_for(&app, &caller, &id, Level::View)?;
-    let sight = app.hub.sight(&caller);
-    export(app, sight, &params, device.names.id.into(), &device.names.name, Format::Csv).await
+    of_one(app, &caller, &id, &params, Format::Csv).await
 }
 
 /// Of one device, as JSON lines.
@@ -122,9 +120,19 @@ pub(crate) async fn one_lines(
     Name(id): Name,
     params: Params,
 ) -> Result<Response, WebError> {
-    let device = device_for(&app, &caller, &id, Level::View)?;
-    let sight = app.hub.sight(&caller);
-    export(app, sight, &params, device.names.id.into(), &device.names.name, Format::Jsonl).await
+    of_one(app, &caller, &id, &params, Format::Jsonl).await
+}
+
+async fn of_one(
+    app: App,
+    caller: &Caller,
+    id: &str,
+    params: &Params,
+    format: Format,
+) -> Result<Response, WebError> {
+    let device = device_for(&app, caller, id, Level::View)?;
+    let sight = app.hub.sight(caller);
+    export(app, sight, params, device.names.id.into(), &device.names.name, format).await
 }
 
 async fn everything(app: App, sight: Sight, params: &Params, format: Format) -> Result<Response, WebError> {

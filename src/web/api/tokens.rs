@@ -55,7 +55,7 @@ pub(crate) async fn tokens(
 ) -> Answer<Listed<TokenShape>> {
     let user = match params.text("user") {
         Some(text) => Some(people::named(&app, &caller, text).await?.id),
-        None => Some(caller.user.id).filter(|_| caller.role < Role::Admin),
+        None => caller.own_only().cloned(),
     };
     let tokens = app.hub.tokens(user.as_ref()).await?;
     Ok(Json(Listed::whole(tokens.into_iter().map(TokenShape::from).collect())))
@@ -100,8 +100,7 @@ pub(crate) async fn revoke_token(
     Name(id): Name,
 ) -> Result<StatusCode, WebError> {
     unbounded(&caller)?;
-    let mine = Some(&caller.user.id).filter(|_| caller.role < Role::Admin);
-    if !app.hub.tokens(mine).await?.iter().any(|token| token.id == id) {
+    if !app.hub.tokens(caller.own_only()).await?.iter().any(|token| token.id == id) {
         return Err(WebError::NotFound("token"));
     }
     app.hub.revoke_token(&id).await?;
