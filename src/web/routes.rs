@@ -271,6 +271,8 @@ fn pages() -> Vec<Row> {
         page("POST", "/commands/{id}/cancel", operator, post(page::actions::cancel)),
         page("POST", "/devices/{id}/transfers", operator, post(page::transfers::send)).house(),
         page("POST", "/transfers/{id}/abort", operator, post(page::transfers::abort)),
+        page("GET", "/commands", operator, get(page::command::show)),
+        page("POST", "/commands", operator, post(page::command::submit)),
         page("GET", "/send", operator, get(send::form)),
         page("POST", "/send", operator, post(send::submit)),
         page("GET", "/status", viewer, get(status::show)).house(),

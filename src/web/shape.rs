@@ -182,6 +182,15 @@ impl Exact {
             Err(_) => Self { raw: None, raw_base64: Some(STANDARD.encode(bytes)) },
         }
     }
+
+    /// The same for people.
+    pub(crate) fn shown(&self) -> String {
+        match (&self.raw, &self.raw_base64) {
+            (Some(text), _) => text.clone(),
+            (None, Some(coded)) => format!("base64: {coded}"),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// A command with every change of its state.

@@ -63,6 +63,17 @@ impl Sight {
     }
 }
 
+impl Sight {
+    /// The tags of devices that the caller sees, in their order. No wait.
+    pub fn all_tags(&self) -> Vec<String> {
+        let scope = self.scope();
+        let table = self.hub.0.sight.read();
+        let mut tags: Vec<String> = table.all_tags(|device| scope.holds(Some(device)));
+        tags.sort_unstable();
+        tags
+    }
+}
+
 impl Hub {
     /// A device's tags, in their order. No wait.
     pub fn tags(&self, device: &DeviceId) -> Arc<[String]> {

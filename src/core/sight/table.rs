@@ -134,6 +134,12 @@ impl Known {
         self.tags.get(device).cloned().unwrap_or_default()
     }
 
+    /// The tags that at least one of some devices has.
+    pub(super) fn all_tags(&self, of: impl Fn(&DeviceId) -> bool) -> Vec<String> {
+        let used = self.tagged.iter().filter(|(_, devices)| devices.iter().any(&of));
+        used.map(|(tag, _)| tag.clone()).collect()
+    }
+
     /// The devices with a tag, as it is kept.
     pub(super) fn tagged(&self, tag: &str) -> HashSet<DeviceId> {
         self.tagged.get(tag).cloned().unwrap_or_default()

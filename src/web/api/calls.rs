@@ -20,11 +20,12 @@ use crate::web::code::refused;
 use crate::web::error::WebError;
 use crate::web::params::{Body, lasts};
 
-mod rehearsal;
+pub(crate) mod rehearsal;
 mod targets;
 
+pub(crate) use self::rehearsal::Planned;
+pub(crate) use self::targets::{Set, To, Whom};
 use self::targets::{Target, meant};
-pub(crate) use self::targets::{To, Whom};
 
 /// What is to be said, and to whom.
 #[derive(Deserialize, utoipa::ToSchema)]

@@ -13,6 +13,7 @@ pub(crate) async fn serve(Name(name): Name, headers: HeaderMap) -> Response {
     let (kind, text) = match name.as_str() {
         "homeport.css" => ("text/css; charset=utf-8", include_str!("../assets/homeport.css")),
         "shell.mjs" => (SCRIPT, include_str!("../assets/shell.mjs")),
+        "command.mjs" => (SCRIPT, include_str!("../assets/command.mjs")),
         "plot.mjs" => (SCRIPT, include_str!("../assets/plot.mjs")),
         "draw.mjs" => (SCRIPT, include_str!("../assets/draw.mjs")),
         "scale.mjs" => (SCRIPT, include_str!("../assets/scale.mjs")),

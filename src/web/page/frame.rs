@@ -158,7 +158,7 @@ const WAYS: [(&str, &[Way]); 4] = [
     (
         "Work",
         &[
-            Way { commands: true, ..way(Place::Commands, "Commands", "/send") },
+            Way { commands: true, ..way(Place::Commands, "Commands", "/commands") },
             Way { house: true, ..way(Place::Files, "Files", "/published") },
             way(Place::Download, "Download", "/download"),
         ],

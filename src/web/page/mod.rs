@@ -3,6 +3,7 @@
 pub(crate) mod actions;
 pub(crate) mod api;
 pub(crate) mod assets;
+pub(crate) mod command;
 mod controls;
 pub(crate) mod device;
 pub(crate) mod devices;

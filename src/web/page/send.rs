@@ -56,23 +56,23 @@ struct Ask {
     pairs: Vec<(String, String)>,
 }
 
-struct Results {
-    what: String,
-    sum: String,
-    lines: Vec<ToldLine>,
-    more: usize,
+pub(super) struct Results {
+    pub(super) what: String,
+    pub(super) sum: String,
+    pub(super) lines: Vec<ToldLine>,
+    pub(super) more: usize,
 }
 
-struct ToldLine {
-    told: Told,
-    tag: &'static str,
-    why: String,
+pub(super) struct ToldLine {
+    pub(super) told: Told,
+    pub(super) tag: &'static str,
+    pub(super) why: String,
 }
 
-struct Past {
-    command: CommandRecord,
-    at: Moment,
-    by: String,
+pub(super) struct Past {
+    pub(super) command: CommandRecord,
+    pub(super) at: Moment,
+    pub(super) by: String,
 }
 
 /// What the form says.
@@ -124,7 +124,8 @@ pub(crate) async fn submit(
         Ok((order, _)) => match calls::carry_out(&app, &app.hub.sight(&caller), &order).await {
             Ok(told) => {
                 page.told = Some(results(&order, told));
-                page.history = history(&app, &app.hub.sight(&caller), &FamilyName::new(&page.family)).await?;
+                page.history =
+                    history(&app, &app.hub.sight(&caller), Some(&FamilyName::new(&page.family))).await?;
                 render(&page)
             }
             Err(error) => page.refuse(&error),
@@ -254,7 +255,7 @@ async fn page(app: &App, caller: &Caller, fields: Fields, q: String) -> Result<S
         frame: Frame::of(app, caller, Place::Commands, "Send").await,
         notes: status::notes(app, &sight),
         families: families.iter().map(ToString::to_string).collect(),
-        history: history(app, &sight, &family).await?,
+        history: history(app, &sight, Some(&family)).await?,
         family: family.to_string(),
         q,
         controls: controls::lines(controls),
@@ -268,14 +269,19 @@ async fn page(app: &App, caller: &Caller, fields: Fields, q: String) -> Result<S
     })
 }
 
-/// The family's last commands, whoever gave them.
-async fn history(app: &App, sight: &Sight, family: &FamilyName) -> Result<Vec<Past>, WebError> {
+/// The last commands, of one family or of all, whoever gave them.
+pub(super) async fn history(
+    app: &App,
+    sight: &Sight,
+    family: Option<&FamilyName>,
+) -> Result<Vec<Past>, WebError> {
     let filter =
         CommandFilter { least: Some(Priority::Normal), limit: LOOKED_THROUGH, ..CommandFilter::default() };
     let commands = app.hub.commands(filter).await?;
     let of_family = commands
         .into_iter()
-        .filter(|command| command.device.family == *family && sight.sees(&command.device.id));
+        .filter(|command| family.is_none_or(|family| command.device.family == *family))
+        .filter(|command| sight.sees(&command.device.id));
     let past = |command: CommandRecord| Past {
         at: Moment::at(command.created),
         by: command.transitions.first().map(|step| step.by.clone()).unwrap_or_default(),
@@ -284,11 +290,11 @@ async fn history(app: &App, sight: &Sight, family: &FamilyName) -> Result<Vec<Pa
     Ok(of_family.take(HISTORY_SHOWN).map(past).collect())
 }
 
-fn what(order: &Order) -> String {
+pub(super) fn what(order: &Order) -> String {
     format!("{} {}", order.cmd, order.payload)
 }
 
-fn results(order: &Order, told: Vec<Told>) -> Results {
+pub(super) fn results(order: &Order, told: Vec<Told>) -> Results {
     let every = [Outcome::Sent, Outcome::Queued, Outcome::Offline, Outcome::Unknown, Outcome::Refused];
     let count = |outcome: Outcome| told.iter().filter(|told| told.result == outcome).count();
     let counts = every.into_iter().map(|outcome| (outcome, count(outcome))).filter(|(_, count)| *count > 0);

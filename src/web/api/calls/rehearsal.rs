@@ -21,33 +21,33 @@ pub(crate) struct Rehearsed {
     targets: usize,
     /// How many would not.
     left_out: usize,
-    items: Vec<Planned>,
+    pub(crate) items: Vec<Planned>,
 }
 
 /// What would become of it for one device.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = CallPlanned)]
 pub(crate) struct Planned {
-    address: String,
-    device: Option<DeviceRef>,
+    pub(crate) address: String,
+    pub(crate) device: Option<DeviceRef>,
     /// Whether it would get it.
-    gets: bool,
+    pub(crate) gets: bool,
     /// Whether it is connected now; `null` where devices come and fetch.
     connected: Option<bool>,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
+    pub(crate) message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    warning: Option<String>,
+    pub(crate) warning: Option<String>,
     /// The bytes of a dry run, and their count.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<usize>,
     #[serde(flatten)]
-    exact: Exact,
+    pub(crate) exact: Exact,
 }
 
 /// Works out what would become of it.
-pub(super) async fn rehearse(
+pub(crate) async fn rehearse(
     app: &App,
     sight: &Sight,
     order: &Order,

@@ -38,8 +38,8 @@ pub(crate) enum Whom {
 #[schema(as = CallSet)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Set {
-    tag: Option<String>,
-    group: Option<String>,
+    pub(crate) tag: Option<String>,
+    pub(crate) group: Option<String>,
 }
 
 /// A device that is meant.
