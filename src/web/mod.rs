@@ -8,6 +8,7 @@ mod code;
 mod deed;
 mod describe;
 mod error;
+mod leftover;
 mod listeners;
 mod page;
 mod params;
@@ -151,6 +152,7 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(params::BODY_MAX_BYTES))
         .layer(csrf.with_rejection_response(|_: ProtectionError| WebError::CrossSite.into_response()))
+        .layer(axum::middleware::from_fn(leftover::see_to))
         .with_state(app)
 }
 

@@ -64,17 +64,10 @@ pub(crate) async fn import(
     let mut body = request.into_body();
     let families = &app.families;
     let Some(days) = families.iter().filter_map(|family| family.days()).find(|days| days.knows(&name)) else {
-        files::drain(body).await;
         let message = format!("`{name}` is no name of a day file, such as IoTD005_20161124.csv");
         return Err(WebError::field("name", message));
     };
-    let bytes = match whole(&mut body).await {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            files::drain(body).await;
-            return Err(error);
-        }
-    };
+    let bytes = whole(&mut body).await?;
     let zone = params.text("zone").map(str::to_owned);
     let dry_run = params.truth("dry_run")?;
     Ok(Json(days.import(&app.hub, OldFile { name, bytes, zone, dry_run }).await?))

@@ -84,25 +84,10 @@ pub(crate) async fn publish(
     request: Request,
 ) -> Result<(StatusCode, Json<Uploaded>), WebError> {
     let (head, mut body) = request.into_parts();
-    let upload = match begin(&app, &name, &params, &head.headers).await {
-        Ok(upload) => upload,
-        // Who asked first has sent nothing yet and sends nothing now.
-        Err(error) if head.headers.contains_key(header::EXPECT) => return Err(error),
-        Err(error) => {
-            drain(body).await;
-            return Err(error);
-        }
-    };
-    match fill(upload, &mut body).await {
-        Ok((file, replaced)) => {
-            let status = if replaced { StatusCode::OK } else { StatusCode::CREATED };
-            Ok((status, Json(Uploaded { file, replaced })))
-        }
-        Err(error) => {
-            drain(body).await;
-            Err(error)
-        }
-    }
+    let upload = begin(&app, &name, &params, &head.headers).await?;
+    let (file, replaced) = fill(upload, &mut body).await?;
+    let status = if replaced { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(Uploaded { file, replaced })))
 }
 
 /// The same, for clients that know no `PUT`.
@@ -165,17 +150,3 @@ pub(super) async fn next(body: &mut Body) -> Result<Option<Bytes>, WebError> {
         }
     }
 }
-
-/// Reads some more of a body that is not wanted: a sender that is still writing when the connection closes would
-/// lose the answer.
-pub(super) async fn drain(mut body: Body) {
-    let mut left = DRAIN_MAX_BYTES;
-    while let Ok(Some(bytes)) = next(&mut body).await {
-        left = left.saturating_sub(bytes.len());
-        if left == 0 {
-            return;
-        }
-    }
-}
-
-const DRAIN_MAX_BYTES: usize = 16 * 1024 * 1024;

@@ -227,3 +227,21 @@ fn a_device_that_sends_too_much_is_told_to_come_back() {
     let heard = program.all(&program.token(), "/api/v1/messages?verdict=ok");
     assert_eq!(heard.len(), 4, "{heard:?}");
 }
+
+#[test]
+fn who_is_refused_before_the_body_was_read_may_go_on_with_the_connection_or_is_told_not_to() {
+    let program = Program::started();
+    let mut client = program.client();
+    let head = |more: &str| {
+        format!("POST /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nContent-Length: 13\r\n{more}\r\n")
+    };
+    for _ in 0..20 {
+        client.write(head("").as_bytes()).expect("the head is taken");
+        client.write(b"{\"name\":\"abc\"").expect("the body is taken");
+        let answer = client.read().expect("an answer");
+        assert_eq!((answer.status, answer.header("connection")), (401, None), "{}", answer.text());
+    }
+    // Who asks first has sent nothing, and is not waited for.
+    let answer = client.ask(head("Expect: 100-continue\r\n").as_bytes()).expect("an answer");
+    assert_eq!((answer.status, answer.header("connection")), (401, Some("close")), "{}", answer.text());
+}
