@@ -3,12 +3,13 @@ import { after, before } from 'node:test';
 import { chromium } from 'playwright-core';
 import { startServer } from './server.mjs';
 
-// A server and a browser for all tests of a file; they are there from the first test on.
-export function house(more, settings) {
+// A server and a browser for all tests of a file; they are there from the first test on, after `prepare` was done with them.
+export function house(more, settings, prepare) {
   const its = {};
   before(async () => {
     its.server = await startServer(more, settings);
     its.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });
+    await prepare?.(its);
   });
   after(async () => {
     await its.browser?.close();
@@ -18,8 +19,8 @@ export function house(more, settings) {
 }
 
 // Asks for a page, meets the login page before it, and signs in as the first administrator.
-export async function signedIn({ server, browser }, path) {
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+export async function signedIn({ server, browser }, path, options = {}) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   const wrong = [];

@@ -1,25 +1,27 @@
 // Runs the real program in a folder of its own and speaks to it as a module would.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 export async function startServer(more = {}, settings = '') {
   const folder = mkdtempSync(join(tmpdir(), 'hpb'));
   if (settings) writeFileSync(join(folder, 'homeport.toml'), settings);
   const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HOMEPORT_')));
+  const env = {
+    ...own,
+    HOMEPORT_HTTPS: '127.0.0.1:0',
+    HOMEPORT_HTTP: '127.0.0.1:0',
+    HOMEPORT_WS: '127.0.0.1:0',
+    HOMEPORT_HOSTS: 'localhost,127.0.0.1',
+    ...more,
+  };
   const child = spawn(process.env.HOMEPORT_BIN, ['serve'], {
     cwd: folder,
-    env: {
-      ...own,
-      HOMEPORT_HTTPS: '127.0.0.1:0',
-      HOMEPORT_HTTP: '127.0.0.1:0',
-      HOMEPORT_WS: '127.0.0.1:0',
-      HOMEPORT_HOSTS: 'localhost,127.0.0.1',
-      ...more,
-    },
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said = [];
@@ -42,6 +44,11 @@ export async function startServer(more = {}, settings = '') {
     // The port of WebSocket devices.
     ws: Number(ws),
     said,
+    // Another homeport in the server's folder, such as `simulate`; gives what it printed.
+    run: async (...words) => {
+      const https = { ...env, HOMEPORT_HTTPS: `127.0.0.1:${port}`, HOMEPORT_HTTP: `127.0.0.1:${plain}`, HOMEPORT_WS: `127.0.0.1:${ws}` };
+      return (await promisify(execFile)(process.env.HOMEPORT_BIN, words, { cwd: folder, env: https })).stdout;
+    },
     password: () => readFileSync(join(folder, 'data/initial-password'), 'utf8').trim(),
     // A device's request on a kept connection; gives the answer's exact text.
     ask: (target, method = 'GET') =>

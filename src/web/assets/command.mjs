@@ -3,7 +3,7 @@
 
 const kind = document.getElementById('kind');
 kind?.addEventListener('change', () => kind.requestSubmit());
-kind?.querySelector('button').classList.add('unseen');
+if (kind) kind.querySelector('button').hidden = true;
 
 const form = document.getElementById('command');
 const names = form.querySelector('.names');
