@@ -396,7 +396,7 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
     let mut response = if let Some(error) = &refused {
         guard.refuse(&request, error)
     } else {
-        if let Some(caller) = caller {
+        if let Some(caller) = caller.clone() {
             request.extensions_mut().insert(caller);
         }
         next.run(request).await
@@ -409,6 +409,9 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
     }
     if guard.permit.page {
         page::secure(&mut response);
+        if let Some(caller) = &caller {
+            response = page::framed(response, &guard.app, caller).await;
+        }
     }
     response
 }

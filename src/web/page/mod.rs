@@ -23,7 +23,9 @@ use serde::de::DeserializeOwned;
 
 use self::frame::{Frame, Place};
 use super::error::{WebError, retry_after};
+use crate::core::Caller;
 use crate::model::Timestamp;
+use crate::web::App;
 
 /// A page, or the page that says why there is none.
 pub(crate) type Page = Result<Response, PageError>;
@@ -65,19 +67,45 @@ struct Failed {
     message: String,
 }
 
+impl Failed {
+    fn new(frame: Frame, Wrong { status, message, .. }: Wrong) -> Self {
+        Self { frame, status, message }
+    }
+}
+
+/// What went wrong, on the answer that says so: who knows the asker puts the frame around it.
+#[derive(Clone)]
+struct Wrong {
+    title: &'static str,
+    status: u16,
+    message: String,
+}
+
 /// The page that says what went wrong.
 pub(crate) fn failed(error: &WebError) -> Response {
     let shown = error.shown();
     let title = shown.status.canonical_reason().unwrap_or("Error");
-    let page = Failed { frame: Frame::outside(title), status: shown.status.as_u16(), message: shown.message };
+    let wrong = Wrong { title, status: shown.status.as_u16(), message: shown.message };
+    let page = Failed::new(Frame::outside(title), wrong.clone());
     let mut response = match page.render() {
         Ok(html) => (shown.status, Html(html)).into_response(),
         Err(_) => (shown.status, "the page could not be made").into_response(),
     };
     retry_after(&mut response, shown.retry_after_s);
     response.extensions_mut().insert(shown.code);
+    response.extensions_mut().insert(wrong);
     secure(&mut response);
     response
+}
+
+/// The same answer with the ways to other pages, if it is the page that says what went wrong.
+pub(crate) async fn framed(response: Response, app: &App, caller: &Caller) -> Response {
+    let Some(wrong) = response.extensions().get::<Wrong>().cloned() else { return response };
+    let frame = Frame::of(app, caller, Place::Elsewhere, wrong.title).await;
+    match Failed::new(frame, wrong).render() {
+        Ok(html) => response.map(|_| html.into()),
+        Err(_) => response,
+    }
 }
 
 /// Renders a page.

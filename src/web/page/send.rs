@@ -61,6 +61,8 @@ pub(super) struct Results {
     pub(super) sum: String,
     pub(super) lines: Vec<ToldLine>,
     pub(super) more: usize,
+    pub(super) sent: bool,
+    pub(super) queued: bool,
 }
 
 pub(super) struct ToldLine {
@@ -301,6 +303,7 @@ pub(super) fn results(order: &Order, told: Vec<Told>) -> Results {
     let sum: Vec<String> = counts.map(|(outcome, count)| format!("{count} {}", outcome.as_str())).collect();
     let sum = if sum.is_empty() { "nobody is there to be told".to_owned() } else { sum.join(", ") };
     let more = told.len().saturating_sub(RESULTS_SHOWN);
+    let (sent, queued) = (count(Outcome::Sent) > 0, count(Outcome::Queued) > 0);
     let line = |told: Told| ToldLine {
         tag: match told.result {
             Outcome::Sent => "ok",
@@ -315,7 +318,14 @@ pub(super) fn results(order: &Order, told: Vec<Told>) -> Results {
         },
         told,
     };
-    Results { what: what(order), sum, lines: told.into_iter().take(RESULTS_SHOWN).map(line).collect(), more }
+    Results {
+        what: what(order),
+        sum,
+        lines: told.into_iter().take(RESULTS_SHOWN).map(line).collect(),
+        more,
+        sent,
+        queued,
+    }
 }
 
 /// Devices to choose from; a search finds the others.
