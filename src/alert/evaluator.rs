@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::book::{Book, Entry, Watched, Work, silent};
-use crate::core::{After, Batch, DataFilter, Exact, Hub, HubError, Kept, Watch, Whose};
+use crate::core::{After, Batch, DataFilter, Exact, Firing, Hub, HubError, Kept, Watch, Whose};
 use crate::model::{
-    Alert, AlertState, Change, Check, Datum, Device, DeviceId, DeviceState, Rule, Seq, TRUSTED, Target,
+    Alert, AlertState, Change, Check, Datum, Device, DeviceId, Rule, Seq, TRUSTED, Target,
     Timestamp, Trip,
 };
 
@@ -212,16 +212,27 @@ impl Evaluator {
         (self.since, self.saved) = (now, now);
         let mut watches = Vec::new();
         self.hub.kept_each(|watch: Watch| watches.push(watch)).await?;
+        let mut strays = HashMap::new();
+        self.hub.kept_each(|one: Firing| drop(strays.insert(one.alert.clone(), one))).await?;
         for watch in watches {
             let alert = match &watch.alert {
                 Some(id) => self.hub.kept::<Alert>(id).await?,
                 None => None,
             };
             let alert = alert.filter(|alert| alert.state == AlertState::Firing).map(Box::new);
+            if let Some(alert) = &alert
+                && strays.remove(&alert.id).is_none()
+            {
+                self.hub.keep(&Firing { alert: alert.id.clone(), device: watch.device.clone() }).await?;
+            }
             let Some(device) = self.hub.device(&watch.device) else { continue };
             let of = self.book.0.entry(watch.device).or_insert_with(|| Watched::new(&device));
             let Watch { rule, sensor, judged, alarm, .. } = watch;
             of.entries.insert((rule, sensor), Entry { judged, alarm, alert, ..Entry::default() });
+        }
+        // Nothing watches these any more.
+        for id in strays.keys() {
+            self.hub.forget_kept::<Firing>(id).await?;
         }
         self.next = self.mark.as_ref().map(|(mark, _)| (mark.place.clone(), mark.newest));
         self.matched = Timestamp::default();
@@ -241,7 +252,7 @@ impl Evaluator {
         let devices: HashMap<DeviceId, Device> =
             self.hub.devices_now().into_iter().map(|device| (device.names.id.clone(), device)).collect();
         for device in devices.values() {
-            let rules: Vec<_> = self.rules.iter().filter(|rule| self.is_for(rule, device)).cloned().collect();
+            let rules: Vec<_> = self.rules.iter().filter(|rule| self.hub.rule_is_for(rule, device)).cloned().collect();
             let id = &device.names.id;
             if rules.is_empty() && !self.book.0.contains_key(id) {
                 continue;
@@ -268,26 +279,11 @@ impl Evaluator {
     /// Finds which rules are for a device that was never heard before.
     fn meet(&mut self, id: &DeviceId, now: Timestamp) {
         let Some(device) = self.hub.device(id) else { return };
-        let rules: Vec<_> = self.rules.iter().filter(|rule| self.is_for(rule, &device)).cloned().collect();
+        let rules: Vec<_> = self.rules.iter().filter(|rule| self.hub.rule_is_for(rule, &device)).cloned().collect();
         if !rules.is_empty() {
             let mut of = Watched::new(&device);
             let _: bool = of.is_under(rules, now, &mut self.work);
             self.book.0.insert(id.clone(), of);
-        }
-    }
-
-    fn is_for(&self, rule: &Rule, device: &Device) -> bool {
-        match device.state {
-            DeviceState::Active => {}
-            // Nobody has let them in.
-            DeviceState::Held | DeviceState::Blocked => return false,
-        }
-        let owners = || self.hub.owner(&device.names.id).map(|owner| owner.id) == rule.owner;
-        match &rule.target {
-            Target::Device(id) => *id == device.names.id,
-            Target::Family(family) => *family == device.names.family && owners(),
-            Target::Tag(tag) => self.hub.has_tag(&device.names.id, tag) && owners(),
-            Target::All => owners(),
         }
     }
 
@@ -416,6 +412,7 @@ impl Evaluator {
         work.watches.values().try_for_each(|watch| batch.keep(watch))?;
         for (alert, fresh) in work.alerts.values() {
             if *fresh { batch.keep_new(alert)? } else { batch.keep(alert)? }
+            Firing::follow(alert, &mut batch)?;
         }
         work.deliveries.iter().try_for_each(|delivery| batch.keep_new(delivery))?;
         if !self.hub.keep_together(batch).await? {

@@ -11,8 +11,8 @@ use rustls::pki_types::CertificateDer;
 use secrecy::ExposeSecret as _;
 
 use super::post::Outcome;
-use super::settings::{MailSettings, Security};
-use crate::core::Delivery;
+use super::settings::MailSettings;
+use crate::core::{Delivery, MailSecurity};
 
 /// Whether mail can be sent to or from what a person typed.
 ///
@@ -100,9 +100,9 @@ fn transport(
         tls.build_rustls().map_err(|error| error.to_string())
     };
     let tls = match settings.security {
-        Security::None => Tls::None,
-        Security::Starttls => Tls::Required(tls()?),
-        Security::Tls => Tls::Wrapper(tls()?),
+        MailSecurity::None => Tls::None,
+        MailSecurity::Starttls => Tls::Required(tls()?),
+        MailSecurity::Tls => Tls::Wrapper(tls()?),
     };
     let port = settings.port.unwrap_or_else(|| settings.security.port());
     let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host)

@@ -17,9 +17,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use self::mail::check as check_mail;
-pub use self::post::Post;
+pub use self::post::{NO_MAIL, Post};
 pub use self::roots::read as read_roots;
-pub use self::settings::{AlertSettings, MailSettings, Security};
+pub use self::settings::{AlertSettings, MailSettings};
+pub use self::told::now as sentence;
 pub use self::webhook::{Address, signature};
 
 use self::evaluator::Evaluator;

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use rustls::pki_types::CertificateDer;
 use tokio_util::task::TaskTracker;
 
-use super::settings::AlertSettings;
+use super::settings::{AlertSettings, MailSettings};
 use super::{mail, roots, told, webhook};
 use crate::core::{Batch, Delivered, Delivery, DeliveryState, Hub, HubError, Try, Webhook};
 use crate::model::{Rule, Timestamp};
@@ -93,9 +93,25 @@ impl Post {
         self.0.roots.store(Arc::new(None));
     }
 
+    /// The mail server of the settings, which goes before one that administrators set.
+    pub fn mail_of_settings(&self) -> Option<MailSettings> {
+        self.0.settings.load().mail.clone()
+    }
+
     /// Whether mail can be sent.
-    pub fn sends_mail(&self) -> bool {
-        self.0.settings.load().mail.is_some()
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn sends_mail(&self) -> Result<bool, HubError> {
+        Ok(self.mail_server(&self.0.settings.load_full()).await?.is_some())
+    }
+
+    /// The mail server that counts now.
+    async fn mail_server(&self, settings: &AlertSettings) -> Result<Option<MailSettings>, HubError> {
+        match &settings.mail {
+            Some(server) => Ok(Some(server.clone())),
+            None => Ok(self.0.hub.mail_server().await?.map(MailSettings::from)),
+        }
     }
 
     /// Sends a message that only shows that messages arrive, once and at once; what became of it is among the deliveries.
@@ -249,12 +265,19 @@ impl Post {
                 Ok(None) => Outcome::never(None, "the webhook was removed".to_owned()),
                 Err(error) => Outcome::later(None, error.to_string()),
             },
-            Some(("mail", to)) => match &settings.mail {
-                Some(server) => match self.roots(&settings).await {
-                    Ok(roots) => mail::send(server, to, delivery, &roots, settings.send_time).await,
-                    Err(note) => Outcome::later(None, note),
-                },
-                None => Outcome::never(None, "no mail server is set (mail.host)".to_owned()),
+            Some(("mail", to)) => match self.mail_server(&settings).await {
+                Ok(Some(server)) => {
+                    let roots = match &server.ca {
+                        Some(pem) => roots::read(pem.as_bytes()).map(Arc::from),
+                        None => self.roots(&settings).await,
+                    };
+                    match roots {
+                        Ok(roots) => mail::send(&server, to, delivery, &roots, settings.send_time).await,
+                        Err(note) => Outcome::later(None, note),
+                    }
+                }
+                Ok(None) => Outcome::never(None, NO_MAIL.to_owned()),
+                Err(error) => Outcome::later(None, error.to_string()),
             },
             Some(_) | None => Outcome::never(None, format!("`{}` is no channel", delivery.channel)),
         }
@@ -331,6 +354,8 @@ fn chance() -> f64 {
     }
 }
 
+/// Why a mail goes nowhere.
+pub const NO_MAIL: &str = "no mail server is set: an administrator sets one at /receivers";
 /// Messages on their way at a time, in all and to one channel.
 const FLYING_MAX: usize = 16;
 const CHANNEL_MAX: usize = 2;

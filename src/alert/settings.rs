@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::core::{MailSecurity, MailServer};
 use crate::model::Network;
 
 /// How messages are delivered.
@@ -22,7 +23,7 @@ pub struct AlertSettings {
     pub roots: Option<PathBuf>,
     /// Addresses that no webhook reaches, whatever name leads there.
     pub refuse: Vec<Network>,
-    /// The mail server; `None` sends no mail.
+    /// The mail server of the settings, which goes before one that administrators set.
     pub mail: Option<MailSettings>,
 }
 
@@ -34,33 +35,27 @@ pub struct MailSettings {
     /// Its port; `None` is that of its security.
     pub port: Option<u16>,
     /// How it is spoken to.
-    pub security: Security,
+    pub security: MailSecurity,
     /// Who signs in; empty is nobody.
     pub username: String,
     /// The password.
     pub password: SecretString,
     /// Who the mail is from.
     pub from: String,
+    /// Roots that vouch for it, PEM, in place of the usual ones.
+    pub ca: Option<String>,
 }
 
-/// How a mail server is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
-    /// In the clear.
-    None,
-    /// In the clear until both speak TLS, which they must.
-    Starttls,
-    /// TLS from the first byte.
-    Tls,
-}
-
-impl Security {
-    /// The port that is usual.
-    pub const fn port(self) -> u16 {
-        match self {
-            Self::None => 25,
-            Self::Starttls => 587,
-            Self::Tls => 465,
+impl From<MailServer> for MailSettings {
+    fn from(server: MailServer) -> Self {
+        Self {
+            host: server.host,
+            port: server.port,
+            security: server.security,
+            username: server.username,
+            password: server.password.into(),
+            from: server.from,
+            ca: server.ca,
         }
     }
 }

@@ -117,6 +117,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// How an alert stands, in one sentence.
+pub fn now(alert: &Alert) -> String {
+    sentence(alert, if alert.state == AlertState::Firing { Occasion::Firing } else { Occasion::Resolved })
+}
+
 fn sentence(alert: &Alert, occasion: Occasion) -> String {
     let name = &alert.device.name;
     let sensor = alert.sensor.as_deref().map(|sensor| format!(" {sensor}")).unwrap_or_default();

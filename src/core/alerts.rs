@@ -1,16 +1,21 @@
 //! Rules, and the alerts they make, as they are kept. Who looks after them is `alert/`.
 
+mod firing;
+mod mail;
 mod outbox;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::firing::Firing;
+pub(super) use self::firing::Counted;
+pub use self::mail::{MailSecurity, MailServer};
 pub use self::outbox::{Delivered, Delivery, DeliveryState, Try, Webhook};
 use super::sight::plain_tag;
 use super::{FeedEvent, Hub, HubError, Kept};
 use crate::model::{
-    Alarm, Alert, AlertEvent, AlertNote, AlertState, Bounds, Device, DeviceId, EventState, Rule, Target,
+    Alarm, Alert, AlertEvent, AlertNote, AlertState, Bounds, Device, DeviceId, DeviceState, EventState, Rule, Target,
     Timestamp,
 };
 
@@ -111,6 +116,7 @@ pub struct AlertFilter {
 pub(super) struct Turns {
     rules: AtomicU64,
     outbox: AtomicU64,
+    told: AtomicU64,
 }
 
 impl Hub {
@@ -155,6 +161,22 @@ impl Hub {
     /// Grows whenever somebody changes a rule on this server.
     pub fn rules_turn(&self) -> u64 {
         self.0.alert_turns.rules.load(Ordering::SeqCst)
+    }
+
+    /// Whether a rule is for a device. No wait.
+    pub fn rule_is_for(&self, rule: &Rule, device: &Device) -> bool {
+        match device.state {
+            DeviceState::Active => {}
+            // Nobody has let them in.
+            DeviceState::Held | DeviceState::Blocked => return false,
+        }
+        let owners = || self.owner(&device.names.id).map(|owner| owner.id) == rule.owner;
+        match &rule.target {
+            Target::Device(id) => *id == device.names.id,
+            Target::Family(family) => *family == device.names.family && owners(),
+            Target::Tag(tag) => self.has_tag(&device.names.id, tag) && owners(),
+            Target::All => owners(),
+        }
     }
 
     /// Whether a device has a tag, in the spelling in which tags are kept. No wait.
@@ -242,8 +264,14 @@ impl Hub {
         Ok(())
     }
 
+    /// Grows whenever this server tells of an alert.
+    fn alerts_turn(&self) -> u64 {
+        self.0.alert_turns.told.load(Ordering::SeqCst)
+    }
+
     /// Tells the feed of an alert that changed. Only after the commit.
     pub fn tell_alert(&self, alert: Alert, note: AlertNote) {
+        self.0.alert_turns.told.fetch_add(1, Ordering::SeqCst);
         self.0.teller.tell(FeedEvent::Alert(Box::new(alert), Box::new(note)));
     }
 }

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::task::TaskTracker;
 
-use super::alerts::Turns;
+use super::alerts::{Counted, Turns};
 use super::audit_log::Unwritten;
 use super::bell::Bell;
 use super::captures::Rate;
@@ -67,6 +67,7 @@ pub(super) struct Shared {
     pub(super) porters: Porters,
     pub(super) recordings: Recordings,
     pub(super) alert_turns: Turns,
+    pub(super) firing: Counted,
     /// When learned rhythms were kept last, in microseconds.
     pub(super) rhythms_kept: AtomicI64,
     tasks: TaskTracker,
@@ -99,6 +100,7 @@ impl Hub {
             porters: Porters::default(),
             recordings: Recordings::default(),
             alert_turns: Turns::default(),
+            firing: Counted::default(),
             tasks: TaskTracker::new(),
             settings: ArcSwap::from_pointee(settings),
             credentials: Credentials::default(),

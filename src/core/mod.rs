@@ -49,7 +49,9 @@ mod transfers;
 mod upkeep;
 mod whole;
 
-pub use alerts::{AlertFilter, Delivered, Delivery, DeliveryState, Try, Watch, Webhook};
+pub use alerts::{
+    AlertFilter, Delivered, Delivery, DeliveryState, Firing, MailSecurity, MailServer, Try, Watch, Webhook,
+};
 pub use api_tokens::TokenOrder;
 pub use bell::Ringing;
 pub use caller::{Caller, How, Visitor};

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::alert::{AlertSettings, MailSettings, Security};
-use crate::config::{Config, Limits, MailSecurity, Registration, UnknownDevices};
-use crate::core::{HubSettings, RegistrationPolicy, RetentionSettings, UnknownPolicy};
+use crate::alert::{AlertSettings, MailSettings};
+use crate::config::{self, Config, Limits, Registration, UnknownDevices};
+use crate::core::{HubSettings, MailSecurity, RegistrationPolicy, RetentionSettings, UnknownPolicy};
 use crate::net;
 use crate::store::WriterSettings;
 
@@ -67,13 +67,14 @@ pub(super) fn alert(config: &Config) -> AlertSettings {
             host: mail.host.clone(),
             port: u16::try_from(mail.port.0).ok().filter(|port| *port > 0),
             security: match mail.security {
-                MailSecurity::None => Security::None,
-                MailSecurity::Starttls => Security::Starttls,
-                MailSecurity::Tls => Security::Tls,
+                config::MailSecurity::None => MailSecurity::None,
+                config::MailSecurity::Starttls => MailSecurity::Starttls,
+                config::MailSecurity::Tls => MailSecurity::Tls,
             },
             username: mail.username.clone(),
             password: mail.password.reveal().to_owned().into(),
             from: mail.from.clone(),
+            ca: None,
         }),
     }
 }

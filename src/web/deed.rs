@@ -178,6 +178,10 @@ pub(crate) fn word(method: &str, path: &str) -> Option<String> {
 const NAMED: &[(&str, &str)] = &[
     ("/pullform", "command.create"),
     ("/send", "command.create"),
+    ("/rules/new", "rule.create"),
+    ("/rules/{id}", "rule.edit"),
+    ("/receivers/mail", "mail.put"),
+    ("/receivers/webhooks/{id}", "webhook.edit"),
     ("/login", "auth.login"),
     ("/logout", "auth.logout"),
     ("/api/v1/backup", "backup.download"),

@@ -76,6 +76,11 @@ impl Params {
         Ok(self.word(name, parse, "true, false")?.unwrap_or(false))
     }
 
+    /// All of them, as they came.
+    pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
+        self.0
+    }
+
     /// A word out of a closed list. An empty text is none, and refused.
     pub(crate) fn word<T>(
         &self,

@@ -86,6 +86,19 @@ pub(crate) async fn list(
     Ok(Json(Listed::page(told, limit, |(place, _)| place.clone(), |(_, shape)| shape)))
 }
 
+/// How many alerts fire.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FiringCount {
+    firing: usize,
+}
+
+/// How many alerts fire now, of devices that the caller sees. Cheap: for a bell.
+#[utoipa::path(get, path = "/api/v1/alerts/count", responses((status = 200, body = FiringCount)))]
+pub(crate) async fn count(State(app): State<App>, By(caller): By) -> Answer<FiringCount> {
+    let sight = app.hub.sight(&caller);
+    Ok(Json(FiringCount { firing: app.hub.firing(|device| sight.sees(device)).await? }))
+}
+
 /// One alert, with each of its changes.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", responses((status = 200, body = AlertShape)))]
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<AlertShape> {
@@ -125,7 +138,7 @@ pub(crate) async fn mute(
     Ok(Json(AlertShape::new(alert, note)))
 }
 
-async fn known(app: &App, caller: &Caller, id: &str, need: Level) -> Result<Alert, WebError> {
+pub(crate) async fn known(app: &App, caller: &Caller, id: &str, need: Level) -> Result<Alert, WebError> {
     let alert = app.hub.kept::<Alert>(id).await?.ok_or(WebError::NotFound("alert"))?;
     may(app, caller, &alert.device.id, need, "alert")?;
     Ok(alert)

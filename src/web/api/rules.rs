@@ -6,8 +6,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Answer;
-use crate::alert::check_mail;
+use super::{Answer, mail};
+use crate::alert::{NO_MAIL, check_mail};
 use crate::core::{Caller, Level, Sight, Watch, Webhook};
 use crate::model::{Bounds, Check, DeviceId, FamilyName, Phase, Rule, Target, Timestamp};
 use crate::web::App;
@@ -17,59 +17,59 @@ use crate::web::error::WebError;
 use crate::web::params::{Body, Given, Listed, Name, Params, given};
 
 /// A rule as it is written. What is left out stays as it is, or is the default of a new one.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RuleEdit {
     /// What people call it: 1 to 64 characters.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The device it is for: its id, address or name. One of `device`, `tag`, `family` and `all`.
-    device: Option<String>,
+    pub(crate) device: Option<String>,
     /// The tag of the devices it is for.
-    tag: Option<String>,
+    pub(crate) tag: Option<String>,
     /// The family of the devices it is for.
-    family: Option<String>,
+    pub(crate) family: Option<String>,
     /// `true`: it is for all devices.
-    all: Option<bool>,
+    pub(crate) all: Option<bool>,
     /// A sensor's name, or one with `*` for any run of characters; `null` is every sensor, or the device as a whole.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
-    sensor: Given<String>,
+    pub(crate) sensor: Given<String>,
     /// `bounds`, `no_data` or `offline`; of a new rule `bounds`. It stays as it is.
-    kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// The lower bound, in the unit of the stored value; what equals it is inside.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<f64>)]
-    low: Given<f64>,
+    pub(crate) low: Given<f64>,
     /// The upper bound.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<f64>)]
-    high: Given<f64>,
+    pub(crate) high: Given<f64>,
     /// How far inside a value must be for it to be over; `null` is 2 % of the span, or of the only bound.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<f64>)]
-    hysteresis: Given<f64>,
+    pub(crate) hysteresis: Given<f64>,
     /// Of `no_data`: so many periods without a value (default 3).
-    periods: Option<f64>,
+    pub(crate) periods: Option<f64>,
     /// Of `no_data`: the period in seconds; `null` is the device's own rhythm.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u64>)]
-    period_s: Given<u64>,
+    pub(crate) period_s: Given<u64>,
     /// How long it must be so before it fires.
-    hold_s: Option<u64>,
+    pub(crate) hold_s: Option<u64>,
     /// How long it must be over before it clears.
-    clear_hold_s: Option<u64>,
+    pub(crate) clear_hold_s: Option<u64>,
     /// People are told again so often while it fires; `null` is never.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u64>)]
-    remind_every_s: Given<u64>,
+    pub(crate) remind_every_s: Given<u64>,
     /// Who is told: `webhook:ID` or `mail:ADDRESS`.
-    channels: Option<Vec<String>>,
+    pub(crate) channels: Option<Vec<String>>,
     /// Whether it is looked at.
-    enabled: Option<bool>,
+    pub(crate) enabled: Option<bool>,
     /// Nobody is told before; `null` ends that.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Timestamp>)]
-    mute_until: Given<Timestamp>,
+    pub(crate) mute_until: Given<Timestamp>,
 }
 
 /// A rule.
@@ -133,12 +133,18 @@ pub(crate) async fn list(
 ) -> Answer<Listed<RuleShape>> {
     let sight = app.hub.sight(&caller);
     let device = params.text("device").map(|text| app.hub.find_seen(&sight, text)).transpose()?;
-    let mut rules = app.hub.rules().await?;
+    let mut rules = all(&app, &sight).await?;
     rules.retain(|rule| {
-        let of = device.as_ref().is_none_or(|device| rule.target == Target::Device(device.names.id.clone()));
-        of && level(&sight, rule) >= Level::View
+        device.as_ref().is_none_or(|device| rule.target == Target::Device(device.names.id.clone()))
     });
     Ok(Json(Listed::whole(rules.into_iter().map(RuleShape::from).collect())))
+}
+
+/// Every rule that a caller sees.
+pub(crate) async fn all(app: &App, sight: &Sight) -> Result<Vec<Rule>, WebError> {
+    let mut rules = app.hub.rules().await?;
+    rules.retain(|rule| level(sight, rule) >= Level::View);
+    Ok(rules)
 }
 
 /// One rule, with where each sensor stands.
@@ -165,16 +171,22 @@ pub(crate) async fn create(
     By(caller): By,
     Body(edit): Body<RuleEdit>,
 ) -> Result<(StatusCode, Json<RuleShape>), WebError> {
+    let rule = draft(&app, &caller, edit).await?;
+    Ok((StatusCode::CREATED, Json(app.hub.rule_keep(rule).await?.into())))
+}
+
+/// The rule that an edit would make.
+pub(crate) async fn draft(app: &App, caller: &Caller, edit: RuleEdit) -> Result<Rule, WebError> {
     let check = match edit.kind.as_deref().unwrap_or("bounds") {
         "bounds" => Check::Bounds(Bounds::default()),
         "no_data" => Check::NoData { periods: PERIODS, period_s: None },
         "offline" => Check::Offline,
         _ => return Err(WebError::field("kind", "kind is one of bounds, no_data, offline")),
     };
-    let Some(target) = edit.target(&app, &caller)? else {
+    let Some(target) = edit.target(app, caller)? else {
         return Err(WebError::field("device", "give one of device, tag, family and all"));
     };
-    let sight = app.hub.sight(&caller);
+    let sight = app.hub.sight(caller);
     let fresh = Rule {
         id: Rule::fresh_id(),
         name: check.kind().to_owned(),
@@ -191,8 +203,7 @@ pub(crate) async fn create(
         by: caller.by(),
         changed: app.hub.now(),
     };
-    let rule = edit.over(&app, &caller, fresh).await?;
-    Ok((StatusCode::CREATED, Json(app.hub.rule_keep(rule).await?.into())))
+    edit.over(app, caller, fresh).await
 }
 
 /// Changes a rule; its bounds are held against the newest values at once.
@@ -204,12 +215,17 @@ pub(crate) async fn edit(
     By(caller): By,
     Body(edit): Body<RuleEdit>,
 ) -> Answer<RuleShape> {
-    let before = known(&app, &caller, &id, Level::Edit).await?;
+    let rule = changed(&app, &caller, &id, edit).await?;
+    Ok(Json(app.hub.rule_keep(rule).await?.into()))
+}
+
+/// What an edit would make of a rule.
+pub(crate) async fn changed(app: &App, caller: &Caller, id: &str, edit: RuleEdit) -> Result<Rule, WebError> {
+    let before = known(app, caller, id, Level::Edit).await?;
     if edit.kind.as_deref().is_some_and(|kind| kind != before.check.kind()) {
         return Err(WebError::field("kind", "a rule keeps its kind: make another rule"));
     }
-    let rule = edit.over(&app, &caller, before).await?;
-    Ok(Json(app.hub.rule_keep(rule).await?.into()))
+    edit.over(app, caller, before).await
 }
 
 /// Removes a rule and ends its alerts.
@@ -225,7 +241,7 @@ pub(crate) async fn remove(
 }
 
 /// What a caller may do with a rule: with one for a device as with the device.
-fn level(sight: &Sight, rule: &Rule) -> Level {
+pub(crate) fn level(sight: &Sight, rule: &Rule) -> Level {
     match (&rule.target, &rule.owner) {
         (Target::Device(device), _) => sight.level(device),
         (Target::Tag(_) | Target::Family(_) | Target::All, None) if sight.house() => Level::Own,
@@ -238,7 +254,7 @@ fn level(sight: &Sight, rule: &Rule) -> Level {
     }
 }
 
-async fn known(app: &App, caller: &Caller, id: &str, need: Level) -> Result<Rule, WebError> {
+pub(crate) async fn known(app: &App, caller: &Caller, id: &str, need: Level) -> Result<Rule, WebError> {
     let rule = app.hub.kept::<Rule>(id).await?.ok_or(WebError::NotFound("rule"))?;
     match level(&app.hub.sight(caller), &rule) {
         Level::Nothing => Err(WebError::NotFound("rule")),
@@ -333,8 +349,8 @@ async fn check_channels(app: &App, caller: &Caller, channels: &[String]) -> Resu
             }
             Some(("mail", address)) => {
                 check_mail(address).map_err(|message| WebError::field("channels", message))?;
-                if !app.post.as_ref().is_some_and(crate::alert::Post::sends_mail) {
-                    return Err(WebError::field("channels", "no mail server is set (mail.host)"));
+                if !mail::is_set(app).await? {
+                    return Err(WebError::field("channels", NO_MAIL));
                 }
             }
             Some(_) | None => {

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Answer;
-use crate::alert::{Address, check_mail, read_roots};
-use crate::core::{Delivered, Delivery, DeliveryState, Try, Webhook};
+use crate::alert::{Address, read_roots};
+use crate::core::{Caller, Delivered, Delivery, DeliveryState, Try, Webhook};
 use crate::model::{Role, Rule, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
@@ -20,19 +20,19 @@ use crate::web::error::WebError;
 use crate::web::params::{Body, Given, Listed, Name, Params, given};
 
 /// A webhook as it is written. What is left out stays as it is.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WebhookEdit {
     /// What people call it: 1 to 64 characters.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Where it is: `http://` or `https://`.
-    url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Roots that vouch for it in place of the usual ones, PEM; `null` is the usual ones.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
-    ca: Given<String>,
+    pub(crate) ca: Given<String>,
     /// Whether it is told.
-    enabled: Option<bool>,
+    pub(crate) enabled: Option<bool>,
 }
 
 /// A webhook; never its secret.
@@ -59,13 +59,6 @@ pub(crate) struct WebhookMade {
     about: WebhookShape,
     /// What each message to it is signed with.
     secret: String,
-}
-
-/// To whom a mail is sent that only shows that mail arrives.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MailTest {
-    to: String,
 }
 
 /// A message, and what became of it.
@@ -107,6 +100,13 @@ pub(crate) async fn create(
     By(caller): By,
     Body(edit): Body<WebhookEdit>,
 ) -> Result<(StatusCode, Json<WebhookMade>), WebError> {
+    let hook = make(&app, &caller, edit).await?;
+    let secret = hook.secret.clone();
+    Ok((StatusCode::CREATED, Json(WebhookMade { about: shape(hook, caller.role), secret })))
+}
+
+/// Makes a webhook.
+pub(crate) async fn make(app: &App, caller: &Caller, edit: WebhookEdit) -> Result<Webhook, WebError> {
     if edit.url.is_none() {
         return Err(WebError::field("url", "url is missing"));
     }
@@ -120,9 +120,7 @@ pub(crate) async fn create(
         by: caller.by(),
         changed: app.hub.now(),
     };
-    let hook = app.hub.webhook_keep(edit.over(fresh)?).await?;
-    let secret = hook.secret.clone();
-    Ok((StatusCode::CREATED, Json(WebhookMade { about: shape(hook, caller.role), secret })))
+    Ok(app.hub.webhook_keep(edit.over(fresh)?).await?)
 }
 
 /// Changes a webhook.
@@ -134,51 +132,58 @@ pub(crate) async fn edit(
     By(caller): By,
     Body(edit): Body<WebhookEdit>,
 ) -> Answer<WebhookShape> {
-    let before = known(&app, &id).await?;
-    let hook = app.hub.webhook_keep(edit.over(before)?).await?;
-    Ok(Json(shape(hook, caller.role)))
+    Ok(Json(shape(change(&app, &id, edit).await?, caller.role)))
+}
+
+/// Changes a webhook.
+pub(crate) async fn change(app: &App, id: &str, edit: WebhookEdit) -> Result<Webhook, WebError> {
+    let before = known(app, id).await?;
+    Ok(app.hub.webhook_keep(edit.over(before)?).await?)
 }
 
 /// Removes a webhook that no rule names.
 #[utoipa::path(delete, path = "/api/v1/webhooks/{id}", responses((status = 204), refused::Conflict))]
 pub(crate) async fn remove(State(app): State<App>, Name(id): Name) -> Result<StatusCode, WebError> {
-    let hook = known(&app, &id).await?;
+    take_away(&app, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a webhook that no rule names.
+pub(crate) async fn take_away(app: &App, id: &str) -> Result<(), WebError> {
+    let hook = known(app, id).await?;
     let channel = channel(&hook.id);
     if let Some(rule) = app.hub.rules().await?.into_iter().find(|rule| rule.channels.contains(&channel)) {
         let message = format!("the rule {} tells it: take it out there first", rule.name);
         return Err(crate::core::HubError::conflict("", message).into());
     }
-    app.hub.forget_kept::<Webhook>(&hook.id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(app.hub.forget_kept::<Webhook>(&hook.id).await?)
 }
 
 /// Gives a webhook another secret, told here and never again.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/rotate", responses((status = 200, body = WebhookMade)))]
 pub(crate) async fn rotate(State(app): State<App>, Name(id): Name, By(caller): By) -> Answer<WebhookMade> {
-    let secret = app.hub.webhook_secret()?.expose_secret().to_owned();
-    let hook = Webhook { secret: secret.clone(), ..known(&app, &id).await? };
-    let hook = app.hub.webhook_keep(hook).await?;
+    let hook = renew(&app, &id).await?;
+    let secret = hook.secret.clone();
     Ok(Json(WebhookMade { about: shape(hook, caller.role), secret }))
+}
+
+/// Gives a webhook another secret.
+pub(crate) async fn renew(app: &App, id: &str) -> Result<Webhook, WebError> {
+    let secret = app.hub.webhook_secret()?.expose_secret().to_owned();
+    Ok(app.hub.webhook_keep(Webhook { secret, ..known(app, id).await? }).await?)
 }
 
 /// Sends a test to a webhook and says what the receiver answered.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/test", responses((status = 200, body = DeliveryShape)))]
 pub(crate) async fn test(State(app): State<App>, Name(id): Name) -> Answer<DeliveryShape> {
     let hook = known(&app, &id).await?;
-    try_out(&app, &channel(&hook.id)).await
+    Ok(Json(try_out(&app, &channel(&hook.id)).await?.into()))
 }
 
-/// Sends a test mail and says what the mail server answered.
-#[utoipa::path(post, path = "/api/v1/mail/test", request_body = MailTest,
-    responses((status = 200, body = DeliveryShape)))]
-pub(crate) async fn test_mail(State(app): State<App>, Body(wish): Body<MailTest>) -> Answer<DeliveryShape> {
-    check_mail(&wish.to).map_err(|message| WebError::field("to", message))?;
-    try_out(&app, &format!("mail:{}", wish.to)).await
-}
-
-async fn try_out(app: &App, channel: &str) -> Answer<DeliveryShape> {
+/// Sends a test over a channel; what became of it is in the delivery.
+pub(crate) async fn try_out(app: &App, channel: &str) -> Result<Delivery, WebError> {
     let post = app.post.as_ref().ok_or(WebError::NotFound("delivery"))?;
-    Ok(Json(Box::pin(post.test(channel)).await?.into()))
+    Ok(Box::pin(post.test(channel)).await?)
 }
 
 /// What was sent to receivers and what became of it, the newest first.
@@ -197,14 +202,24 @@ pub(crate) async fn deliveries(State(app): State<App>, params: Params) -> Answer
             && channel.is_none_or(|channel| one.channel == channel)
             && alert.is_none_or(|alert| one.alert.as_deref() == Some(alert))
     };
+    let found = all_deliveries(&app, wanted, LISTED_MAX).await?;
+    Ok(Json(Listed::whole(found.into_iter().map(DeliveryShape::from).collect())))
+}
+
+/// Deliveries that are wanted, the newest first.
+pub(crate) async fn all_deliveries(
+    app: &App,
+    wanted: impl Fn(&Delivery) -> bool,
+    most: usize,
+) -> Result<Vec<Delivery>, WebError> {
     // One may come back between the two readings: then what became of it counts.
     let mut all = HashMap::new();
     app.hub.kept_each(|one: Delivery| drop(all.insert(one.id.clone(), one))).await?;
     app.hub.kept_each(|Delivered(one)| drop(all.insert(one.id.clone(), one))).await?;
     let mut found: Vec<_> = all.into_values().filter(wanted).collect();
     found.sort_by(|one, other| (other.made, other.nth, &other.id).cmp(&(one.made, one.nth, &one.id)));
-    found.truncate(LISTED_MAX);
-    Ok(Json(Listed::whole(found.into_iter().map(DeliveryShape::from).collect())))
+    found.truncate(most);
+    Ok(found)
 }
 
 /// One delivery, with each try.
@@ -221,11 +236,11 @@ pub(crate) async fn retry(State(app): State<App>, Name(id): Name) -> Answer<Deli
     Ok(Json(app.hub.delivery_again(&id).await?.into()))
 }
 
-async fn known(app: &App, id: &str) -> Result<Webhook, WebError> {
+pub(crate) async fn known(app: &App, id: &str) -> Result<Webhook, WebError> {
     app.hub.kept::<Webhook>(id).await?.ok_or(WebError::NotFound("webhook"))
 }
 
-fn channel(id: &str) -> String {
+pub(crate) fn channel(id: &str) -> String {
     format!("webhook:{id}")
 }
 

@@ -1,7 +1,7 @@
 //! What every page shows around its own part: who is signed in, where one can go, what wants attention.
 
-use crate::core::{AlertFilter, Caller, Sight};
-use crate::model::{AlertState, DeviceState, Role};
+use crate::core::{Caller, Sight};
+use crate::model::{DeviceState, Role};
 use crate::web::App;
 
 /// A page, or a page and those below it, as the navigation knows it.
@@ -41,7 +41,7 @@ pub(crate) struct Frame {
 pub(super) struct Shell {
     pub(super) who: String,
     pub(super) parts: Vec<Part>,
-    /// Alerts that fire now, of devices the caller sees; those beyond [`FIRING_COUNTED`] are not counted.
+    /// Alerts that fire now, of devices the caller sees.
     pub(super) firing: usize,
     /// Whether this is the caller's own account.
     pub(super) account: bool,
@@ -111,15 +111,10 @@ impl Frame {
 
 /// An alert that cannot be counted is no reason to show no page.
 async fn firing(app: &App, sight: &Sight) -> usize {
-    let filter =
-        AlertFilter { state: Some(AlertState::Firing), limit: FIRING_COUNTED, ..AlertFilter::default() };
-    match app.hub.alerts(filter, |device| sight.sees(device)).await {
-        Ok(found) => found.len(),
-        Err(error) => {
-            tracing::debug!(%error, "alerts are not counted on this page");
-            0
-        }
-    }
+    app.hub.firing(|device| sight.sees(device)).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "alerts are not counted on this page");
+        0
+    })
 }
 
 fn held(app: &App) -> usize {
@@ -179,6 +174,3 @@ const WAYS: [(&str, &[Way]); 4] = [
         ],
     ),
 ];
-
-/// Alerts that a page counts.
-const FIRING_COUNTED: u32 = 99;

@@ -98,7 +98,7 @@ fn set_cookie(response: &mut Response, cookie: &str) {
 }
 
 /// A path on this server; anything else means the first page, so that no link leads through us elsewhere.
-fn local(next: &str) -> &str {
+pub(super) fn local(next: &str) -> &str {
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if plain && next.starts_with('/') && !next.starts_with("//") { next } else { "/" }
 }

@@ -1,19 +1,24 @@
 //! Pages: server-made HTML that works without script.
 
 pub(crate) mod actions;
+pub(crate) mod alerts;
 pub(crate) mod api;
 pub(crate) mod assets;
 pub(crate) mod command;
 mod controls;
+pub(crate) mod deliveries;
 pub(crate) mod device;
 pub(crate) mod devices;
 mod frame;
 pub(crate) mod login;
 mod moment;
 pub(crate) mod pullform;
+pub(crate) mod receivers;
+pub(crate) mod rules;
 pub(crate) mod send;
 pub(crate) mod status;
 pub(crate) mod transfers;
+mod typed;
 
 use askama::Template;
 use axum::extract::{Form, FromRequest, Request};

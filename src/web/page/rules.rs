@@ -1,0 +1,241 @@
+//! Rules: what people want to be told of, each with what it is for and who is told.
+
+mod form;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
+
+use self::form::{Fields, FormPage};
+use super::moment::Moment;
+use super::typed::{Choice, Typed, Wrong, span, spans};
+use super::{Frame, Page, Place, Sent, render, render_with};
+use crate::core::{Caller, Level, Webhook};
+use crate::model::{Check, Rule, Target};
+use crate::web::App;
+use crate::web::api::{rule_preview, rules};
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::params::{Name, Params};
+
+#[derive(Template)]
+#[template(path = "rules.html")]
+struct RulesPage {
+    frame: Frame,
+    done: Option<&'static str>,
+    wrong: Wrong,
+    lines: Vec<RuleLine>,
+}
+
+/// One rule, as a person reads it.
+struct RuleLine {
+    id: String,
+    name: String,
+    whom: String,
+    what: String,
+    told: Vec<String>,
+    /// How many of its alerts fire.
+    firing: usize,
+    enabled: bool,
+    muted: Option<Moment>,
+}
+
+pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params) -> Page {
+    let sight = app.hub.sight(&caller);
+    let hooks = app.hub.webhooks().await?;
+    let known = rules::all(&app, &sight).await?;
+    let (firing, _) = app.hub.firing_alerts(|id| sight.sees(id), COUNTED_MAX).await?;
+    let now = app.hub.now();
+    let line = |rule: Rule| RuleLine {
+        whom: whom(&app, &rule.target),
+        what: what(&rule),
+        told: rule.channels.iter().map(|channel| told(channel, &hooks)).collect(),
+        firing: firing.iter().filter(|alert| alert.rule == rule.id).count(),
+        enabled: rule.enabled,
+        muted: rule.mute_until.filter(|until| now < *until).map(Moment::at),
+        id: rule.id,
+        name: rule.name,
+    };
+    let page = RulesPage {
+        frame: Frame::of(&app, &caller, Place::Alerts, "Rules").await,
+        done: params.text("done").and_then(done),
+        wrong: Wrong::default(),
+        lines: known.into_iter().map(line).collect(),
+    };
+    render(&page)
+}
+
+/// The form of a new rule, with what it would be for once it says something.
+pub(crate) async fn fresh(State(app): State<App>, By(caller): By, params: Params) -> Page {
+    let typed = Typed::new(params.into_pairs());
+    let mut page = FormPage::of(&app, &caller, None, typed.clone()).await?;
+    if typed.has("kind") {
+        look(&app, &caller, &mut page, typed.fields_rule()).await?;
+    }
+    render(&page)
+}
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    By(caller): By,
+    Sent(pairs): Sent<Vec<(String, String)>>,
+) -> Page {
+    let typed = Typed::new(pairs);
+    let made = async {
+        let rule = rules::draft(&app, &caller, typed.fields_rule()?).await?;
+        Ok::<_, WebError>(app.hub.rule_keep(rule).await?)
+    };
+    match made.await {
+        Ok(rule) => Ok(to_list(&rule.id, "made")),
+        Err(error) => refuse(FormPage::of(&app, &caller, None, typed).await?, &error),
+    }
+}
+
+/// One rule, to look at and to change.
+pub(crate) async fn show(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+    params: Params,
+) -> Page {
+    let rule = rules::known(&app, &caller, &id, Level::View).await?;
+    let typed = Typed::new(params.into_pairs());
+    let changing = typed.has("whom");
+    let fields = if changing { typed.clone() } else { form::fields_of(&rule) };
+    let mut page = FormPage::of(&app, &caller, Some(&rule), fields).await?;
+    if changing {
+        let edit = typed.fields_rule().map(form::without_kind);
+        let after = match edit {
+            Ok(edit) => rules::changed(&app, &caller, &id, edit).await,
+            Err(error) => Err(error),
+        };
+        match after.and_then(checked) {
+            Ok(rule) => page.preview = Some(form::told(rule_preview::preview(&app, &caller, &rule).await?)),
+            Err(error) => page.wrong = Wrong::of(&error),
+        }
+    } else {
+        page.preview = Some(form::told(rule_preview::preview(&app, &caller, &rule).await?));
+    }
+    render(&page)
+}
+
+pub(crate) async fn edit(
+    State(app): State<App>,
+    Name(id): Name,
+    By(caller): By,
+    Sent(pairs): Sent<Vec<(String, String)>>,
+) -> Page {
+    let typed = Typed::new(pairs);
+    let before = rules::known(&app, &caller, &id, Level::Edit).await?;
+    let changed = async {
+        let edit = form::without_kind(typed.fields_rule()?);
+        let rule = rules::changed(&app, &caller, &id, edit).await?;
+        Ok::<_, WebError>(app.hub.rule_keep(rule).await?)
+    };
+    match changed.await {
+        Ok(rule) => Ok(to_list(&rule.id, "changed")),
+        Err(error) => refuse(FormPage::of(&app, &caller, Some(&before), typed).await?, &error),
+    }
+}
+
+pub(crate) async fn remove(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
+    let rule = rules::known(&app, &caller, &id, Level::Edit).await?;
+    app.hub.rule_remove(&rule.id).await?;
+    Ok(Redirect::to("/rules?done=removed").into_response())
+}
+
+async fn look(
+    app: &App,
+    caller: &Caller,
+    page: &mut FormPage,
+    edit: Result<rules::RuleEdit, WebError>,
+) -> Result<(), WebError> {
+    let rule = match edit {
+        Ok(edit) => rules::draft(app, caller, edit).await.and_then(checked),
+        Err(error) => Err(error),
+    };
+    match rule {
+        Ok(rule) => page.preview = Some(form::told(rule_preview::preview(app, caller, &rule).await?)),
+        Err(error) => page.wrong = Wrong::of(&error),
+    }
+    Ok(())
+}
+
+/// The rule, if it makes sense.
+fn checked(rule: Rule) -> Result<Rule, WebError> {
+    match rule.check() {
+        Ok(()) => Ok(rule),
+        Err(wrong) => Err(WebError::field(wrong.field, wrong.message)),
+    }
+}
+
+fn refuse(mut page: FormPage, error: &WebError) -> Page {
+    page.wrong = Wrong::of(error);
+    let status = error.shown().status;
+    let status = if status.is_success() { StatusCode::BAD_REQUEST } else { status };
+    render_with(status, &page)
+}
+
+fn to_list(id: &str, done: &str) -> Response {
+    Redirect::to(&format!("/rules?done={done}#rule-{id}")).into_response()
+}
+
+fn done(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "made" => "The rule is made, and looked at from now on.",
+        "changed" => "The rule is changed; the newest values were held against it at once.",
+        "removed" => "The rule is removed, and its alerts are over.",
+        _ => return None,
+    })
+}
+
+/// The devices a rule is for, in words.
+fn whom(app: &App, target: &Target) -> String {
+    match target {
+        Target::Device(id) => app.hub.device(id).map_or_else(|| id.to_string(), |device| device.names.name),
+        Target::Tag(tag) => format!("devices tagged {tag}"),
+        Target::Family(family) => format!("all {family} devices"),
+        Target::All => "all devices".to_owned(),
+    }
+}
+
+/// What a rule looks at, in words.
+fn what(rule: &Rule) -> String {
+    let sensor = rule.sensor.as_deref();
+    let held = if rule.hold_s > 0 { format!(", for {}", span(rule.hold_s)) } else { String::new() };
+    match &rule.check {
+        Check::Bounds(bounds) => {
+            let sensor = sensor.unwrap_or("any sensor");
+            let said = match (bounds.low, bounds.high) {
+                (Some(low), Some(high)) => format!("{sensor} outside {low} to {high}"),
+                (Some(low), None) => format!("{sensor} below {low}"),
+                (None, Some(high)) => format!("{sensor} above {high}"),
+                (None, None) => sensor.to_owned(),
+            };
+            said + &held
+        }
+        Check::NoData { periods, period_s } => {
+            let of = sensor.map(|sensor| format!(" from {sensor}")).unwrap_or_default();
+            match period_s {
+                Some(period) => format!("no data{of} for {periods} × {}", span(*period)),
+                None => format!("no data{of} for {periods} of its usual intervals"),
+            }
+        }
+        Check::Offline => format!("offline{held}"),
+    }
+}
+
+/// Who is told, in words.
+fn told(channel: &str, hooks: &[Webhook]) -> String {
+    match channel.split_once(':') {
+        Some(("mail", address)) => address.to_owned(),
+        Some(("webhook", id)) => {
+            hooks.iter().find(|hook| hook.id == id).map_or_else(|| "a removed webhook".to_owned(), |hook| hook.name.clone())
+        }
+        Some(_) | None => channel.to_owned(),
+    }
+}
+
+/// Alerts that are counted by rule.
+const COUNTED_MAX: usize = 1000;
