@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::book::{Book, Entry, Watched, Work, silent};
 use crate::core::{After, Batch, DataFilter, Exact, Firing, Hub, HubError, Kept, Watch, Whose};
 use crate::model::{
-    Alert, AlertState, Change, Check, Datum, Device, DeviceId, Rule, Seq, TRUSTED, Target,
-    Timestamp, Trip,
+    Alert, AlertState, Change, Check, Datum, Device, DeviceId, Rule, Seq, TRUSTED, Target, Timestamp, Trip,
 };
 
 /// How far the store was looked at, and by whom.
@@ -252,7 +251,8 @@ impl Evaluator {
         let devices: HashMap<DeviceId, Device> =
             self.hub.devices_now().into_iter().map(|device| (device.names.id.clone(), device)).collect();
         for device in devices.values() {
-            let rules: Vec<_> = self.rules.iter().filter(|rule| self.hub.rule_is_for(rule, device)).cloned().collect();
+            let rules: Vec<_> =
+                self.rules.iter().filter(|rule| self.hub.rule_is_for(rule, device)).cloned().collect();
             let id = &device.names.id;
             if rules.is_empty() && !self.book.0.contains_key(id) {
                 continue;
@@ -279,7 +279,8 @@ impl Evaluator {
     /// Finds which rules are for a device that was never heard before.
     fn meet(&mut self, id: &DeviceId, now: Timestamp) {
         let Some(device) = self.hub.device(id) else { return };
-        let rules: Vec<_> = self.rules.iter().filter(|rule| self.hub.rule_is_for(rule, &device)).cloned().collect();
+        let rules: Vec<_> =
+            self.rules.iter().filter(|rule| self.hub.rule_is_for(rule, &device)).cloned().collect();
         if !rules.is_empty() {
             let mut of = Watched::new(&device);
             let _: bool = of.is_under(rules, now, &mut self.work);
@@ -411,7 +412,11 @@ impl Evaluator {
         work.gone.iter().for_each(|key| batch.forget::<Watch>(key));
         work.watches.values().try_for_each(|watch| batch.keep(watch))?;
         for (alert, fresh) in work.alerts.values() {
-            if *fresh { batch.keep_new(alert)? } else { batch.keep(alert)? }
+            if *fresh {
+                batch.keep_new(alert)?;
+            } else {
+                batch.keep(alert)?;
+            }
             Firing::follow(alert, &mut batch)?;
         }
         work.deliveries.iter().try_for_each(|delivery| batch.keep_new(delivery))?;

@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::firing::Firing;
 pub(super) use self::firing::Counted;
+pub use self::firing::Firing;
 pub use self::mail::{MailSecurity, MailServer};
 pub use self::outbox::{Delivered, Delivery, DeliveryState, Try, Webhook};
 use super::sight::plain_tag;
 use super::{FeedEvent, Hub, HubError, Kept};
 use crate::model::{
-    Alarm, Alert, AlertEvent, AlertNote, AlertState, Bounds, Device, DeviceId, DeviceState, EventState, Rule, Target,
-    Timestamp,
+    Alarm, Alert, AlertEvent, AlertNote, AlertState, Bounds, Device, DeviceId, DeviceState, EventState, Rule,
+    Target, Timestamp,
 };
 
 impl Kept for Rule {

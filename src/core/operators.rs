@@ -52,6 +52,11 @@ impl Hub {
         }
     }
 
+    /// A random password, to be told once.
+    pub fn fresh_password(&self) -> Result<SecretString, HubError> {
+        random_password()
+    }
+
     /// Sets a user's password and ends the user's sessions. API tokens stay.
     pub async fn passwd(&self, user: &UserId, password: SecretString) -> Result<(), HubError> {
         self.set_password(user, password, None).await

@@ -178,11 +178,13 @@ pub(crate) fn word(method: &str, path: &str) -> Option<String> {
 const NAMED: &[(&str, &str)] = &[
     ("/pullform", "command.create"),
     ("/send", "command.create"),
+    ("/users/{id}", "user.edit"),
     ("/rules/new", "rule.create"),
     ("/rules/{id}", "rule.edit"),
     ("/receivers/mail", "mail.put"),
     ("/receivers/webhooks/{id}", "webhook.edit"),
     ("/login", "auth.login"),
+    ("/register", "auth.register"),
     ("/logout", "auth.logout"),
     ("/api/v1/backup", "backup.download"),
 ];

@@ -34,7 +34,9 @@ impl Firing {
     /// Takes over into a batch what became of an alert.
     pub fn follow(alert: &Alert, batch: &mut Batch) -> Result<(), HubError> {
         match alert.state {
-            AlertState::Firing => batch.keep(&Self { alert: alert.id.clone(), device: alert.device.id.clone() }),
+            AlertState::Firing => {
+                batch.keep(&Self { alert: alert.id.clone(), device: alert.device.id.clone() })
+            }
             AlertState::Resolved => {
                 batch.forget::<Self>(&alert.id);
                 Ok(())

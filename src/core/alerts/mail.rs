@@ -70,7 +70,10 @@ impl MailSecurity {
 
 impl std::fmt::Debug for MailServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MailServer").field("host", &self.host).field("from", &self.from).finish_non_exhaustive()
+        f.debug_struct("MailServer")
+            .field("host", &self.host)
+            .field("from", &self.from)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Answer, people};
-use crate::core::{AccountFault, Caller, How, HubError};
+use crate::core::{AccountFault, Caller, How, HubError, Visitor};
 use crate::model::{DeviceId, Role, Sees, Session, Timestamp, User, UserId};
 use crate::web::App;
 use crate::web::auth::{By, From};
@@ -38,11 +38,11 @@ pub(crate) struct Me {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewPassword {
     #[schema(value_type = Option<String>, format = "password")]
-    old_password: Option<SecretString>,
+    pub(crate) old_password: Option<SecretString>,
     #[schema(value_type = Option<String>, format = "password")]
-    password: Option<SecretString>,
+    pub(crate) password: Option<SecretString>,
     #[schema(value_type = Option<String>, format = "password")]
-    password_confirmation: Option<SecretString>,
+    pub(crate) password_confirmation: Option<SecretString>,
 }
 
 /// A sign-in that goes on.
@@ -96,7 +96,18 @@ pub(crate) async fn password(
     From(visitor): From,
     Body(new): Body<NewPassword>,
 ) -> Result<StatusCode, WebError> {
-    unbounded(&caller)?;
+    change(&app, &caller, &visitor, new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Changes the caller's own password.
+pub(crate) async fn change(
+    app: &App,
+    caller: &Caller,
+    visitor: &Visitor,
+    new: NewPassword,
+) -> Result<(), WebError> {
+    unbounded(caller)?;
     let missing = |field: &str| WebError::field(field, format!("{field} is missing"));
     let old = new.old_password.ok_or_else(|| missing("old_password"))?;
     let password = new.password.ok_or_else(|| missing("password"))?;
@@ -104,8 +115,7 @@ pub(crate) async fn password(
     if password.expose_secret() != again.expose_secret() {
         return Err(HubError::from(AccountFault::PasswordMismatch).into());
     }
-    app.hub.change_password(&caller.user, &old, password, visitor.peer, caller.session()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(app.hub.change_password(&caller.user, &old, password, visitor.peer, caller.session()).await?)
 }
 
 /// The caller's sessions, the one used last first; an administrator may ask for another user's.
@@ -129,12 +139,17 @@ pub(crate) async fn end_session(
     By(caller): By,
     Name(id): Name,
 ) -> Result<StatusCode, WebError> {
-    unbounded(&caller)?;
+    end(&app, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends a session that the caller may end.
+pub(crate) async fn end(app: &App, caller: &Caller, id: &str) -> Result<(), WebError> {
+    unbounded(caller)?;
     if !app.hub.sessions(caller.own_only()).await?.iter().any(|session| session.id == id) {
         return Err(WebError::NotFound("session"));
     }
-    app.hub.end_session(&id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(app.hub.end_session(id).await?)
 }
 
 /// Signs the caller out everywhere: ends all sessions, this one too. API tokens stay.
@@ -153,7 +168,7 @@ pub(crate) async fn end_sessions(
 }
 
 /// Refuses a token of a smaller scope than its user's.
-pub(super) fn unbounded(caller: &Caller) -> Result<(), WebError> {
+pub(crate) fn unbounded(caller: &Caller) -> Result<(), WebError> {
     if caller.is_unbounded() { Ok(()) } else { Err(HubError::from(AccountFault::ScopeTooSmall).into()) }
 }
 

@@ -29,13 +29,13 @@ pub(crate) struct Add {
 }
 
 /// A change of a user.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(as = UserEdit)]
 pub(crate) struct Edit {
     #[schema(value_type = Option<String>, format = "password")]
-    password: Option<SecretString>,
-    role: Option<Role>,
-    sees: Option<Sees>,
+    pub(crate) password: Option<SecretString>,
+    pub(crate) role: Option<Role>,
+    pub(crate) sees: Option<Sees>,
 }
 
 /// Everybody who may sign in, by name.
@@ -67,7 +67,12 @@ pub(crate) async fn edit_user(
     Name(id): Name,
     Body(edit): Body<Edit>,
 ) -> Answer<UserShape> {
-    let user = user(&app, &id).await?;
+    Ok(Json(change(&app, &id, edit).await?.into()))
+}
+
+/// Changes a user.
+pub(crate) async fn change(app: &App, id: &str, edit: Edit) -> Result<User, WebError> {
+    let user = user(app, id).await?;
     if edit.role.is_none() && edit.sees.is_none() && edit.password.is_none() {
         return Err(WebError::field("role", "nothing to change: give role, sees or password"));
     }
@@ -81,7 +86,7 @@ pub(crate) async fn edit_user(
         app.hub.passwd(&user.id, password).await?;
     }
     let (role, sees) = (edit.role.unwrap_or(user.role), edit.sees.unwrap_or(user.sees));
-    Ok(Json(User { role, sees, ..user }.into()))
+    Ok(User { role, sees, ..user })
 }
 
 /// Removes a user with all sessions and tokens. The user's devices become the house's, or another user's.
@@ -93,16 +98,21 @@ pub(crate) async fn remove_user(
     Name(id): Name,
     params: Params,
 ) -> Result<StatusCode, WebError> {
-    let user = user(&app, &id).await?;
-    let to = match params.text("devices_to") {
+    take_away(&app, &id, params.text("devices_to")).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a user; the devices become another's, or the house's.
+pub(crate) async fn take_away(app: &App, id: &str, devices_to: Option<&str>) -> Result<(), WebError> {
+    let user = user(app, id).await?;
+    let to = match devices_to {
         Some(text) => Some(app.hub.find_user(text).await?),
         None => None,
     };
     if to.as_ref().is_some_and(|to| to.id == user.id) {
         return Err(WebError::field("devices_to", "this is the user who is to be removed"));
     }
-    app.hub.remove_user_to(&user.id, to.as_ref()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(app.hub.remove_user_to(&user.id, to.as_ref()).await?)
 }
 
 /// The user that a text means, by id or name, as far as the caller may know of it.
@@ -110,7 +120,8 @@ pub(super) async fn named(app: &App, caller: &Caller, text: &str) -> Result<User
     account::known_to(caller, app.hub.find_user(text).await?)
 }
 
-async fn user(app: &App, id: &str) -> Result<User, WebError> {
+/// The user with an id.
+pub(crate) async fn user(app: &App, id: &str) -> Result<User, WebError> {
     let users = app.hub.users().await?;
     users.into_iter().find(|user| user.id == UserId::new(id)).ok_or(WebError::NotFound("user"))
 }

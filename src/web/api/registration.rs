@@ -160,4 +160,5 @@ impl std::convert::From<Invite> for InviteShape {
     }
 }
 
-const WEEK: Duration = Duration::from_hours(7 * 24);
+/// How long an invitation is good, when nobody says.
+pub(crate) const WEEK: Duration = Duration::from_hours(7 * 24);

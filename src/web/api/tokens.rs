@@ -3,14 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::account::unbounded;
 use super::{Answer, people};
 use crate::core::{Caller, How, TokenOrder};
-use crate::model::{DeviceId, Role, User};
+use crate::model::{DeviceId, Role, Token, User};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::code::refused;
@@ -19,20 +19,20 @@ use crate::web::params::{Body, Listed, Name, Params, lasts};
 use crate::web::shape::TokenShape;
 
 /// A token to be.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(as = NewToken)]
 pub(crate) struct Create {
     /// What to call it.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What it may do: at most what its user may; else `viewer`.
-    role: Option<Role>,
+    pub(crate) role: Option<Role>,
     /// Whose it is, by id or name; else the caller's. For administrators.
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     /// The only devices it is for, by id; else all that its user sees.
-    devices: Option<Vec<DeviceId>>,
+    pub(crate) devices: Option<Vec<DeviceId>>,
     /// How long it lasts; else until it is revoked.
     #[schema(maximum = 315_360_000)]
-    expires_in_s: Option<u64>,
+    pub(crate) expires_in_s: Option<u64>,
 }
 
 /// A new token; its secret is told here and never again.
@@ -69,13 +69,24 @@ pub(crate) async fn create_token(
     By(caller): By,
     Body(create): Body<Create>,
 ) -> Result<(StatusCode, Json<Created>), WebError> {
-    unbounded(&caller)?;
+    let (token, secret) = make(&app, &caller, create).await?;
+    let created = Created { about: token.into(), token: secret.expose_secret().to_owned() };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Makes a token; its secret is told once.
+pub(crate) async fn make(
+    app: &App,
+    caller: &Caller,
+    create: Create,
+) -> Result<(Token, SecretString), WebError> {
+    unbounded(caller)?;
     let name = create.name.ok_or_else(|| WebError::field("name", "name is missing"))?;
     let owner = match &create.user {
-        Some(text) => people::named(&app, &caller, text).await?,
-        None => owner(&app, &caller).await?,
+        Some(text) => people::named(app, caller, text).await?,
+        None => owner(app, caller).await?,
     };
-    let sight = app.hub.sight(&caller);
+    let sight = app.hub.sight(caller);
     for device in create.devices.iter().flatten() {
         if app.hub.device(device).is_none() || !sight.sees(device) {
             return Err(WebError::field("devices", format!("there is no device {}", device.as_str())));
@@ -87,9 +98,7 @@ pub(crate) async fn create_token(
         devices: create.devices,
         life: lasts(create.expires_in_s)?,
     };
-    let (token, secret) = app.hub.order_token(&owner.id, order).await?;
-    let created = Created { about: token.into(), token: secret.expose_secret().to_owned() };
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok(app.hub.order_token(&owner.id, order).await?)
 }
 
 /// Ends a token at once: one of the caller's, or any for an administrator.
@@ -99,12 +108,17 @@ pub(crate) async fn revoke_token(
     By(caller): By,
     Name(id): Name,
 ) -> Result<StatusCode, WebError> {
-    unbounded(&caller)?;
+    revoke(&app, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends a token that the caller may end.
+pub(crate) async fn revoke(app: &App, caller: &Caller, id: &str) -> Result<(), WebError> {
+    unbounded(caller)?;
     if !app.hub.tokens(caller.own_only()).await?.iter().any(|token| token.id == id) {
         return Err(WebError::NotFound("token"));
     }
-    app.hub.revoke_token(&id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(app.hub.revoke_token(id).await?)
 }
 
 /// Whose a token is when its maker does not say: the maker's; made at the control socket, where nobody has

@@ -240,7 +240,11 @@ async fn line(app: &App, sight: &Sight, alert: Alert) -> Result<AlertLine, WebEr
         value,
         stored: stored.filter(|_| scaled),
         sensor: alert.sensor.clone().map(|sensor| meant(Some(0.0)).map_or(sensor, |meaning| meaning.label)),
-        fired: if alert.state == AlertState::Firing { Moment::ago(alert.since) } else { Moment::at(alert.since) },
+        fired: if alert.state == AlertState::Firing {
+            Moment::ago(alert.since)
+        } else {
+            Moment::at(alert.since)
+        },
         resolved: alert.resolved.map(Moment::at),
         lasted: lasting.map(lasted),
         acknowledged_by: note.acknowledged_by.map(|by| person(&by).to_owned()),
@@ -262,7 +266,11 @@ fn what(alert: &Alert, bound: Option<&str>) -> String {
         (Side::High, _) => format!("above {}", bound.unwrap_or_default()),
         (Side::Silent, "offline") => "offline".to_owned(),
         (Side::Silent, _) => match alert.bound {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds, made from a span")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "seconds, made from a span"
+            )]
             Some(seconds) => format!("no data for more than {}", super::typed::span(seconds.round() as u64)),
             None => "no data".to_owned(),
         },

@@ -17,6 +17,7 @@ pub(crate) async fn serve(Name(name): Name, headers: HeaderMap) -> Response {
         "bell.mjs" => (SCRIPT, include_str!("../assets/bell.mjs")),
         "alerts.mjs" => (SCRIPT, include_str!("../assets/alerts.mjs")),
         "rule.mjs" => (SCRIPT, include_str!("../assets/rule.mjs")),
+        "register.mjs" => (SCRIPT, include_str!("../assets/register.mjs")),
         "plot.mjs" => (SCRIPT, include_str!("../assets/plot.mjs")),
         "draw.mjs" => (SCRIPT, include_str!("../assets/draw.mjs")),
         "scale.mjs" => (SCRIPT, include_str!("../assets/scale.mjs")),

@@ -71,20 +71,14 @@ pub(crate) async fn retry(State(app): State<App>, Name(id): Name, By(caller): By
     }
 }
 
-async fn page(
-    app: &App,
-    caller: &crate::core::Caller,
-    params: &Params,
-) -> Result<DeliveriesPage, WebError> {
+async fn page(app: &App, caller: &crate::core::Caller, params: &Params) -> Result<DeliveriesPage, WebError> {
     let wanted = params.text("state").and_then(DeliveryState::parse);
     let fits = |one: &Delivery| wanted.is_none_or(|state| one.state == state);
     let mut found = webhooks::all_deliveries(app, fits, SHOWN_MAX + 1).await?;
     let more = found.len() > SHOWN_MAX;
     found.truncate(SHOWN_MAX);
     let hooks = app.hub.webhooks().await?;
-    let state = |state: DeliveryState| {
-        Choice::new(state.as_str(), state_name(state), wanted == Some(state))
-    };
+    let state = |state: DeliveryState| Choice::new(state.as_str(), state_name(state), wanted == Some(state));
     let states = [DeliveryState::Waiting, DeliveryState::Delivered, DeliveryState::Dead].map(state);
     Ok(DeliveriesPage {
         frame: Frame::of(app, caller, Place::Alerts, "Deliveries").await,

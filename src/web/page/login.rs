@@ -7,8 +7,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::typed::{Typed, Wrong};
 use super::{Frame, Page, Sent, render, render_with, secure};
-use crate::core::HubError;
+use crate::core::{HubError, Newcomer, Opened, RegistrationPolicy};
 use crate::http::query;
 use crate::web::App;
 use crate::web::auth::{self, COOKIE, From};
@@ -18,11 +19,23 @@ use crate::web::params::Params;
 
 #[derive(Template)]
 #[template(path = "login.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question that the template asks")]
 struct LoginPage {
     frame: Frame,
     next: String,
     name: String,
     error: Option<String>,
+    /// Whether somebody came to make an account.
+    making: bool,
+    /// Whether accounts can be made.
+    registers: bool,
+    /// Whether that takes an invitation.
+    invited: bool,
+    /// Whether there is only the user of the first start.
+    first: bool,
+    username: String,
+    invite: String,
+    wrong: Wrong,
 }
 
 /// What the form sends.
@@ -35,9 +48,56 @@ pub(crate) struct SignIn {
     next: String,
 }
 
-pub(crate) async fn form(params: Params) -> Page {
+pub(crate) async fn form(State(app): State<App>, params: Params) -> Page {
     let next = local(params.text("next").unwrap_or_default()).to_owned();
-    render(&LoginPage { frame: Frame::outside("Sign in"), next, name: String::new(), error: None })
+    render(&LoginPage { next, ..LoginPage::of(&app, false).await })
+}
+
+/// The same page, for whoever wants an account.
+pub(crate) async fn newcomer(State(app): State<App>) -> Page {
+    render(&LoginPage::of(&app, true).await)
+}
+
+/// Makes an account, and signs it in.
+pub(crate) async fn register(
+    State(app): State<App>,
+    From(visitor): From,
+    noting: Noting,
+    Sent(pairs): Sent<Vec<(String, String)>>,
+) -> Page {
+    let typed = Typed::new(pairs);
+    let username = typed.text("username").to_owned();
+    noting.who(&username);
+    let password: SecretString = typed.raw("password").to_owned().into();
+    let made = async {
+        if username.is_empty() {
+            return Err(WebError::field("username", "a user name is missing"));
+        }
+        let newcomer = Newcomer {
+            username: username.clone(),
+            password: password.clone(),
+            confirmation: typed.raw("password_confirmation").to_owned().into(),
+            invite: typed.some("invite").map(SecretString::from),
+        };
+        app.hub.register(newcomer, visitor.peer).await?;
+        Ok(app.hub.login(&username, &password, &visitor).await?)
+    };
+    match made.await {
+        Ok(opened) => Ok(enter(&app, &opened, "/")),
+        Err(error) => {
+            let shown = error.shown();
+            let page = LoginPage {
+                username,
+                invite: typed.text("invite").to_owned(),
+                wrong: Wrong::of(&error),
+                ..LoginPage::of(&app, true).await
+            };
+            let mut response = render_with(shown.status, &page)?;
+            retry_after(&mut response, shown.retry_after_s);
+            response.extensions_mut().insert(shown.code);
+            Ok(response)
+        }
+    }
 }
 
 pub(crate) async fn submit(
@@ -52,8 +112,8 @@ pub(crate) async fn submit(
         Ok(opened) => opened,
         Err(error @ (HubError::Unauthorized | HubError::TooMany { .. })) => {
             let shown = WebError::Hub(error).shown();
-            let frame = Frame::outside("Sign in");
-            let page = LoginPage { frame, next, name: sent.name, error: Some(shown.message) };
+            let fresh = LoginPage::of(&app, false).await;
+            let page = LoginPage { next, name: sent.name, error: Some(shown.message), ..fresh };
             let mut response = render_with(shown.status, &page)?;
             retry_after(&mut response, shown.retry_after_s);
             response.extensions_mut().insert(shown.code);
@@ -61,12 +121,36 @@ pub(crate) async fn submit(
         }
         Err(error) => return Err(error.into()),
     };
+    Ok(enter(&app, &opened, &next))
+}
+
+/// Gives a browser its session, and leads on.
+fn enter(app: &App, opened: &Opened, next: &str) -> Response {
     let life = app.hub.settings().session_ttl.as_secs();
     let secret = opened.secret.expose_secret();
     let cookie = format!("{COOKIE}={secret}; Path=/; Max-Age={life}; Secure; HttpOnly; SameSite=Lax");
-    let mut response = Redirect::to(&next).into_response();
+    let mut response = Redirect::to(next).into_response();
     set_cookie(&mut response, &cookie);
-    Ok(response)
+    response
+}
+
+impl LoginPage {
+    async fn of(app: &App, making: bool) -> Self {
+        let policy = app.hub.settings().registration;
+        Self {
+            frame: Frame::outside(if making { "Create account" } else { "Sign in" }),
+            next: "/".to_owned(),
+            name: String::new(),
+            error: None,
+            making,
+            registers: policy != RegistrationPolicy::Closed,
+            invited: policy == RegistrationPolicy::Invite,
+            first: app.hub.users().await.is_ok_and(|users| users.len() == 1),
+            username: String::new(),
+            invite: String::new(),
+            wrong: Wrong::default(),
+        }
+    }
 }
 
 pub(crate) async fn leave(State(app): State<App>, headers: HeaderMap) -> Page {

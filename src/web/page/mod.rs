@@ -1,11 +1,13 @@
 //! Pages: server-made HTML that works without script.
 
+pub(crate) mod account;
 pub(crate) mod actions;
 pub(crate) mod alerts;
 pub(crate) mod api;
 pub(crate) mod assets;
 pub(crate) mod command;
 mod controls;
+mod credentials;
 pub(crate) mod deliveries;
 pub(crate) mod device;
 pub(crate) mod devices;
@@ -19,6 +21,7 @@ pub(crate) mod send;
 pub(crate) mod status;
 pub(crate) mod transfers;
 mod typed;
+pub(crate) mod users;
 
 use askama::Template;
 use axum::extract::{Form, FromRequest, Request};

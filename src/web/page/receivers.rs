@@ -39,6 +39,7 @@ struct ReceiversPage {
 }
 
 /// The mail server, as its form shows it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question that the template asks")]
 struct MailLine {
     /// Whether the server's settings name it.
     fixed: bool,
@@ -214,9 +215,9 @@ async fn page(app: &App, caller: &Caller, typed: Typed) -> Result<ReceiversPage,
 }
 
 fn mail_edit(typed: &Typed) -> Result<MailEdit, WebError> {
-    let port = typed.whole("port")?.map(|port| {
-        u16::try_from(port).map_err(|_| WebError::field("port", "a port is 1 to 65535"))
-    });
+    let port = typed
+        .whole("port")?
+        .map(|port| u16::try_from(port).map_err(|_| WebError::field("port", "a port is 1 to 65535")));
     let security = MailSecurity::parse(typed.text("security"));
     Ok(MailEdit {
         host: Some(typed.text("host").to_owned()),
@@ -224,7 +225,9 @@ fn mail_edit(typed: &Typed) -> Result<MailEdit, WebError> {
         security: Some(security.ok_or_else(|| WebError::field("security", "choose how it is spoken to"))?),
         username: Some(typed.text("username").to_owned()),
         // An empty field is the password that it has.
-        password: Some(typed.raw("password")).filter(|text| !text.is_empty()).map(|text| text.to_owned().into()),
+        password: Some(typed.raw("password"))
+            .filter(|text| !text.is_empty())
+            .map(|text| text.to_owned().into()),
         from: Some(typed.text("from").to_owned()),
         ca: match (typed.some("ca"), typed.has("no_ca")) {
             (Some(pem), _) => Some(Some(pem)),

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 
-use self::form::{Fields, FormPage};
+use self::form::{Fields as _, FormPage};
 use super::moment::Moment;
 use super::typed::{Choice, Typed, Wrong, span, spans};
 use super::{Frame, Page, Place, Sent, render, render_with};
@@ -93,12 +93,7 @@ pub(crate) async fn create(
 }
 
 /// One rule, to look at and to change.
-pub(crate) async fn show(
-    State(app): State<App>,
-    Name(id): Name,
-    By(caller): By,
-    params: Params,
-) -> Page {
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By, params: Params) -> Page {
     let rule = rules::known(&app, &caller, &id, Level::View).await?;
     let typed = Typed::new(params.into_pairs());
     let changing = typed.has("whom");
@@ -230,9 +225,10 @@ fn what(rule: &Rule) -> String {
 fn told(channel: &str, hooks: &[Webhook]) -> String {
     match channel.split_once(':') {
         Some(("mail", address)) => address.to_owned(),
-        Some(("webhook", id)) => {
-            hooks.iter().find(|hook| hook.id == id).map_or_else(|| "a removed webhook".to_owned(), |hook| hook.name.clone())
-        }
+        Some(("webhook", id)) => hooks
+            .iter()
+            .find(|hook| hook.id == id)
+            .map_or_else(|| "a removed webhook".to_owned(), |hook| hook.name.clone()),
         Some(_) | None => channel.to_owned(),
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn spans(none: &str, all: &[u64], chosen: Option<u64>) -> Vec<Choice>
 pub(super) fn span(seconds: u64) -> String {
     let whole = |unit: u64, name: &str| {
         let count = seconds / unit;
-        let one = (seconds % unit == 0 && count > 0).then_some(count)?;
+        let one = (seconds.is_multiple_of(unit) && count > 0).then_some(count)?;
         Some(if one == 1 { format!("1 {name}") } else { format!("{one} {name}s") })
     };
     whole(86_400, "day")
@@ -148,7 +148,9 @@ mod tests {
         ] {
             assert_eq!(span(seconds), said);
         }
-        for (seconds, said) in [(119, "119 seconds"), (121, "2 minutes"), (7300, "2 hours"), (200_000, "2 days")] {
+        for (seconds, said) in
+            [(119, "119 seconds"), (121, "2 minutes"), (7300, "2 hours"), (200_000, "2 days")]
+        {
             assert_eq!(lasted(seconds), said);
         }
     }

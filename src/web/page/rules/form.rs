@@ -14,6 +14,7 @@ use crate::web::page::moment::Moment;
 
 #[derive(Template)]
 #[template(path = "rule.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question that the template asks")]
 pub(super) struct FormPage {
     pub(super) frame: Frame,
     pub(super) wrong: Wrong,
@@ -89,7 +90,11 @@ impl FormPage {
         devices.sort_by_cached_key(|device| device.names.name.to_lowercase());
         let whom = typed.text("whom");
         // A link from a device's page names the device alone.
-        let whom = if whom.is_empty() { typed.some("device").map(|id| format!("device:{id}")) } else { Some(whom.to_owned()) };
+        let whom = if whom.is_empty() {
+            typed.some("device").map(|id| format!("device:{id}"))
+        } else {
+            Some(whom.to_owned())
+        };
         let whom = whom.unwrap_or_default();
         let chosen = devices.iter().find(|device| whom == format!("device:{}", device.names.id)).cloned();
         let more = devices.len() > LISTED_MAX;
@@ -118,9 +123,13 @@ impl FormPage {
             mine: mine && caller.role >= crate::model::Role::Operator,
             kind: kind.to_owned(),
             more,
-            families: named("family", &whom, app.family_names().iter().map(ToString::to_string), &devices, |device, name| {
-                device.names.family.as_str() == name
-            }),
+            families: named(
+                "family",
+                &whom,
+                app.family_names().iter().map(ToString::to_string),
+                &devices,
+                |device, name| device.names.family.as_str() == name,
+            ),
             tags: tags(app, &whom, &devices),
             all: whom == "all",
             all_name: if house { "All devices of the house" } else { "All my devices" },
@@ -134,7 +143,10 @@ impl FormPage {
             addresses: typed.all("mail").collect::<Vec<_>>().join(", "),
             mail: house && mail::is_set(app).await?,
             enabled: typed.is_empty() || typed.has("enabled") || !typed.has("whom"),
-            muted: rule.and_then(|rule| rule.mute_until).filter(|until| app.hub.now() < *until).map(Moment::at),
+            muted: rule
+                .and_then(|rule| rule.mute_until)
+                .filter(|until| app.hub.now() < *until)
+                .map(Moment::at),
             finer: fine.iter().any(|name| !typed.text(name).is_empty()),
             preview: None,
             typed,
@@ -168,7 +180,8 @@ impl Fields for Typed {
             _ => {}
         }
         edit.kind = Some(kind);
-        match self.some("which").map_or_else(|| self.text("whom").to_owned(), |text| format!("device:{text}")) {
+        match self.some("which").map_or_else(|| self.text("whom").to_owned(), |text| format!("device:{text}"))
+        {
             text if text.is_empty() => return Err(WebError::field("whom", "choose what the rule is for")),
             text => match text.split_once(':') {
                 Some(("device", id)) => edit.device = Some(id.to_owned()),
@@ -296,7 +309,8 @@ fn named(
         let value = format!("{kind}:{name}");
         let count = devices.iter().filter(|device| has(device, &name)).count();
         let chosen = value == whom;
-        let text = if count == 1 { format!("{name} (1 device)") } else { format!("{name} ({count} devices)") };
+        let text =
+            if count == 1 { format!("{name} (1 device)") } else { format!("{name} ({count} devices)") };
         (count > 0 || chosen).then(|| Choice::new(value, text, chosen))
     };
     names.filter_map(one).collect()
