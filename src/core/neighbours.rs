@@ -22,6 +22,7 @@ pub(super) trait Part: Send + Sync {
 pub(super) struct Turn<P> {
     /// The server, as it calls itself since its start.
     server: String,
+    #[expect(clippy::struct_field_names, reason = "its name is in stores")]
     turn: String,
     #[serde(skip)]
     part: PhantomData<fn() -> P>,

@@ -1,5 +1,7 @@
 //! The one table of routes: method, path, and the least role that may call it.
 
+mod house;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
@@ -62,7 +64,7 @@ pub(crate) struct Described {
 
 /// Every route there is.
 pub(crate) fn table() -> Vec<Row> {
-    [operations(), equipment(), sets(), watching(), nodes(), administration(), pages()]
+    [operations(), equipment(), sets(), watching(), nodes(), administration(), pages(), house::pages()]
         .into_iter()
         .flatten()
         .collect()
@@ -282,43 +284,6 @@ fn pages() -> Vec<Row> {
         page("POST", "/commands", operator, post(page::command::submit)),
         page("GET", "/send", operator, get(send::form)),
         page("POST", "/send", operator, post(send::submit)),
-        page("GET", "/alerts", viewer, get(page::alerts::show)),
-        page("POST", "/alerts/{id}/acknowledge", operator, post(page::alerts::acknowledge)),
-        page("POST", "/alerts/{id}/mute", operator, post(page::alerts::mute)),
-        page("GET", "/rules", viewer, get(page::rules::list)),
-        page("GET", "/rules/new", operator, get(page::rules::fresh)),
-        page("POST", "/rules/new", operator, post(page::rules::create)),
-        page("GET", "/rules/{id}", viewer, get(page::rules::show)),
-        page("POST", "/rules/{id}", operator, post(page::rules::edit)),
-        page("POST", "/rules/{id}/remove", operator, post(page::rules::remove)),
-        page("GET", "/receivers", operator, get(page::receivers::show)).house(),
-        page("POST", "/receivers/mail", admin, post(page::receivers::set_mail)).house(),
-        page("POST", "/receivers/mail/test", admin, post(page::receivers::test_mail)).house(),
-        page("POST", "/receivers/mail/remove", admin, post(page::receivers::remove_mail)).house(),
-        page("POST", "/receivers/webhooks", admin, post(page::receivers::make_hook)).house(),
-        page("POST", "/receivers/webhooks/{id}", admin, post(page::receivers::edit_hook)).house(),
-        page("POST", "/receivers/webhooks/{id}/test", admin, post(page::receivers::test_hook)).house(),
-        page("POST", "/receivers/webhooks/{id}/rotate", admin, post(page::receivers::rotate_hook)).house(),
-        page("POST", "/receivers/webhooks/{id}/remove", admin, post(page::receivers::remove_hook)).house(),
-        page("GET", "/deliveries", admin, get(page::deliveries::show)).house(),
-        page("POST", "/deliveries/{id}/retry", admin, post(page::deliveries::retry)).house(),
-        page("GET", "/account", viewer, get(page::account::show)),
-        page("POST", "/account/password", viewer, post(page::account::password)),
-        page("POST", "/account/sessions/end", viewer, post(page::account::end_sessions)),
-        page("POST", "/account/sessions/{id}/end", viewer, post(page::account::end_session)),
-        page("POST", "/account/tokens", viewer, post(page::account::make_token)),
-        page("POST", "/account/tokens/{id}/revoke", viewer, post(page::account::revoke_token)),
-        page("GET", "/users", admin, get(page::users::list)),
-        page("POST", "/users", admin, post(page::users::add)),
-        page("POST", "/users/invites", admin, post(page::users::invite)),
-        page("POST", "/users/invites/{id}/remove", admin, post(page::users::uninvite)),
-        page("GET", "/users/{id}", admin, get(page::users::show)),
-        page("POST", "/users/{id}", admin, post(page::users::edit)),
-        page("POST", "/users/{id}/password", admin, post(page::users::password)),
-        page("POST", "/users/{id}/sessions/end", admin, post(page::users::end_sessions)),
-        page("POST", "/users/{id}/sessions/{session}/end", admin, post(page::users::end_session)),
-        page("POST", "/users/{id}/tokens/{token}/revoke", admin, post(page::users::revoke_token)),
-        page("POST", "/users/{id}/remove", admin, post(page::users::remove)),
         page("GET", "/status", viewer, get(status::show)).house(),
         page("POST", "/status/recording/{family}/pause", operator, post(status::pause)).house(),
         page("POST", "/status/recording/{family}/resume", operator, post(status::resume)).house(),
