@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
+use homeport::alert::{AlertSettings, Lookout, Post};
 use homeport::core::{Claim, Event, Level, Report, Share};
 use homeport::model::{FamilyName, Reading, Role, Sees, Value as Measured, Verdict};
 use homeport::web::{self, Permit};
@@ -21,6 +22,9 @@ struct Thing {
     transfer: String,
     schedule: String,
     group: String,
+    rule: String,
+    /// What fires under the rule.
+    alert: String,
     seq: i64,
     /// Texts that whoever does not see it must not meet.
     marks: Vec<String>,
@@ -67,20 +71,24 @@ enum Comes {
 
 async fn thing(desk: &Desk, address: &str, name: &str, mark: &str) -> Thing {
     let family = FamilyName::new("cwm");
-    let known = desk.hub.claim(Claim { family: &family, address, parent: None }).unwrap();
-    let id = known.names().id.to_string();
-    let reading = Reading { sensor: mark.into(), value: Measured::Integer(7), created: None, counts: true };
-    let report = Report {
-        device: Some(known),
-        at: desk.hub.now(),
-        raw: Bytes::from(format!("{{\"{mark}\":7}}")),
-        verdict: Verdict::Ok,
-        hmac: None,
-        fingerprint: None,
-        events: vec![Event::Readings(vec![reading])],
-        peer: "192.0.2.1".to_owned(),
+    let hear = async |value: i64| {
+        let known = desk.hub.claim(Claim { family: &family, address, parent: None }).unwrap();
+        let id = known.names().id.to_string();
+        let reading =
+            Reading { sensor: mark.into(), value: Measured::Integer(value), created: None, counts: true };
+        let report = Report {
+            device: Some(known),
+            at: desk.hub.now(),
+            raw: Bytes::from(format!("{{\"{mark}\":{value}}}")),
+            verdict: Verdict::Ok,
+            hmac: None,
+            fingerprint: None,
+            events: vec![Event::Readings(vec![reading])],
+            peer: "192.0.2.1".to_owned(),
+        };
+        (id, desk.hub.accept(report).await.unwrap().seq.0)
     };
-    let seq = desk.hub.accept(report).await.unwrap().seq.0;
+    let (id, seq) = hear(7).await;
     let call = async |path: &str, body: Value| {
         let got = desk.call("POST", path, body).await;
         assert_eq!(got.status, StatusCode::CREATED, "{path}: {}", got.text());
@@ -96,8 +104,18 @@ async fn thing(desk: &Desk, address: &str, name: &str, mark: &str) -> Thing {
     let renamed = json!({"name": name, "tags": [mark]});
     let got = desk.call("PATCH", &format!("/api/v1/devices/{id}"), renamed).await;
     assert_eq!(got.status, StatusCode::OK, "{}", got.text());
-    let marks = vec![id.clone(), command.clone(), transfer.clone(), schedule.clone(), mark.to_owned()];
-    Thing { id, command, transfer, schedule, group, seq, marks }
+    let rule = call("/api/v1/rules", json!({"name": mark, "device": id, "sensor": mark, "high": 10})).await;
+    let mut lookout =
+        Lookout::new(desk.hub.clone(), Post::new(desk.hub.clone(), AlertSettings::default()), true);
+    lookout.round().await.unwrap();
+    lookout.round().await.unwrap();
+    hear(11).await;
+    lookout.round().await.unwrap();
+    let got = desk.call("GET", &format!("/api/v1/alerts?device={id}"), Value::Null).await.json();
+    let alert = got["items"][0]["id"].as_str().unwrap_or_else(|| panic!("nothing fires: {got}")).to_owned();
+    let marks = [&id, &command, &transfer, &schedule, &rule, &alert].map(Clone::clone);
+    let marks = marks.into_iter().chain([mark.to_owned()]).collect();
+    Thing { id, command, transfer, schedule, group, rule, alert, seq, marks }
 }
 
 impl World {
@@ -141,6 +159,8 @@ fn concrete(permit: &Permit, thing: &Thing) -> (String, bool) {
         ("commands", &thing.command),
         ("transfers", &thing.transfer),
         ("schedules", &thing.schedule),
+        ("rules", &thing.rule),
+        ("alerts", &thing.alert),
         ("messages", &seq),
     ];
     let id = id.into_iter().find(|(prefix, _)| of(prefix)).map(|(_, id)| id.clone());
