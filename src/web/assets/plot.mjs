@@ -2,6 +2,7 @@
 // one cursor. Without this module the page shows the server's drawings and its links to other ranges.
 
 import { draw, frame } from './draw.mjs';
+import { listen } from './stream.mjs';
 import { bucketLength, shown, whole } from './scale.mjs';
 
 const SPAN_MIN = 10_000, SPAN_MAX = 5 * 366 * 86_400_000;
@@ -271,17 +272,14 @@ function colours() {
 
 // Hears of new values and draws them where the end of a plot is now.
 function follow(view, device, note) {
-  const source = new EventSource(`/api/v1/stream?device=${encodeURIComponent(device)}&event=reading`);
-  source.addEventListener('open', () => note(true));
-  source.addEventListener('error', () => note(false));
-  source.addEventListener('resync', () => view.figures.forEach((figure) => figure.wants()));
-  source.addEventListener('reading', (event) => {
-    const { sensor, value, time_received } = JSON.parse(event.data);
+  const hear = (name, { sensor, value, time_received }) => {
+    if (name === 'resync') view.figures.forEach((figure) => figure.wants());
     const time = Date.parse(time_received);
     for (const figure of view.figures) {
       for (const series of figure.all) if (series.sensor === sensor && series.hear(time, value)) view.changed();
     }
-  });
+  };
+  listen({ events: ['reading'], device, hear, say: note });
 }
 
 function start(section) {

@@ -10,6 +10,7 @@ const STEPS = [
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
 const short = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+const since = Object.fromEntries(STEPS.map(([unit]) => [unit, new Intl.NumberFormat(undefined, { style: 'unit', unit, unitDisplay: 'long' })]));
 const words = new Intl.RelativeTimeFormat(undefined, { numeric: 'always' });
 
 // How long ago a time was, in the largest unit that says something.
@@ -21,11 +22,19 @@ export function ago(at, now) {
   return short.format(at);
 }
 
+// How long something has lasted since a time.
+export function lasting(at, now) {
+  const past = Math.max(now - at, 0);
+  const [unit, length] = STEPS.find(([, length, most]) => past < most * length) ?? STEPS.at(-1);
+  return since[unit].format(Math.trunc(past / length));
+}
+
 // Writes one <time> for the viewer.
 export function tell(element, now = Date.now()) {
   const at = new Date(element.dateTime);
   if (Number.isNaN(at.getTime())) return;
   if (element.classList.contains('ago')) element.textContent = ago(at.getTime(), now);
+  else if (element.classList.contains('since')) element.textContent = lasting(at.getTime(), now);
   else element.textContent = at.toDateString() === new Date(now).toDateString() ? clock.format(at) : short.format(at);
   element.title = whole.format(at);
 }

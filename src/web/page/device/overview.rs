@@ -12,10 +12,11 @@ use super::timeline::{self, MessageLine};
 use super::{Begun, DeviceState, Frame, Head, Moment, Page, Tab, render};
 use crate::core::{CommandFilter, DataFilter, HubError, MessageFilter, picture};
 use crate::dictionary::{Alarm, Bound, Chosen};
-use crate::model::{CommandRecord, Datum, Device, DeviceId, Priority, Value};
+use crate::model::{CommandRecord, Datum, Device, DeviceId, Direction, Priority};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::page::controls::{self, ControlLine};
+use crate::web::page::values::{self, raw};
 use crate::web::params::{Name, Params};
 
 /// Commands and messages that the page shows; their own pages show the rest.
@@ -23,8 +24,6 @@ const SHOWN: u32 = 5;
 /// How far back values are looked for that are shown together, and how many are read for it.
 const RECENT_WITHIN: Duration = Duration::from_mins(2);
 const RECENT_READ_MAX: u32 = 1000;
-/// A message's text is cut here.
-const TEXT_SHOWN_CHARS: usize = 160;
 
 #[derive(Template)]
 #[template(path = "device/overview.html")]
@@ -67,7 +66,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
     let Begun { frame, head, sight, facts: _ } = Begun::with(&app, &caller, &id, Tab::Overview).await?;
     let device = &head.device;
     let id = device.names.id.clone();
-    let values = picture(app.hub.latest(&id).await?);
+    let mut values = picture(app.hub.latest(&id).await?);
     // Pieces of files are told as the transfers they belong to.
     let least = Some(Priority::Normal);
     let commands =
@@ -76,6 +75,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
     let messages = MessageFilter { device: Some(id.clone()), limit: SHOWN, ..MessageFilter::default() };
     let messages = app.hub.messages(messages).await?;
     let chosen = app.meanings(&device.names);
+    values::sort(&chosen, &mut values);
     let events = events::lines(&app, &id, &chosen, &values).await?;
     let wanted = Wanted {
         device: &id,
@@ -92,7 +92,6 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
         lines.push(ValueLine { before, ..value_line(&chosen, datum) });
     }
     let family = app.family(&device.names.family);
-    let message = |message| timeline::message_line(message, TEXT_SHOWN_CHARS);
     render(&OverviewPage {
         frame,
         children: app.hub.children(&id).into_iter().filter(|child| sight.sees(&child.names.id)).collect(),
@@ -103,7 +102,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
         summary: summary::lines(&app, &id, &chosen).await?,
         controls: controls::lines(family.map(|family| family.controls(Some(device))).unwrap_or_default()),
         commands: commands.into_iter().map(command_short).collect(),
-        messages: messages.into_iter().map(message).collect(),
+        messages: messages.into_iter().map(timeline::message_line).collect(),
         head,
     })
 }
@@ -129,13 +128,7 @@ async fn before(app: &App, id: &DeviceId, chosen: &Chosen, newest: &Datum) -> Re
 }
 
 fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
-    let raw = match datum.value {
-        Value::Bool(value) => value.to_string(),
-        Value::Integer(value) => value.to_string(),
-        Value::Real(value) => value.to_string(),
-        Value::Text(ref value) => value.clone(),
-        Value::Gap(_) => "–".to_owned(),
-    };
+    let raw = raw(&datum.value);
     let created = datum.time_created.map(Moment::at);
     let meaning = chosen.explain(&datum.sensor, &datum.value);
     let mut line = ValueLine {

@@ -1,55 +1,167 @@
-//! Everything about a device in one order, the newest first.
+//! Everything about a device in one order, the newest first: messages with their verdict, exact bytes and what they
+//! brought, commands with every transition and its reason, events, alerts.
 
 use askama::Template;
 use axum::extract::State;
 
 use super::{Begun, DeviceState, Frame, Head, Moment, Page, Tab, render};
-use crate::core::MessageFilter;
-use crate::model::MessageRecord;
+use crate::dictionary::Chosen;
+use crate::http::query;
+use crate::model::{Direction, EventState, MessageRecord, Seq};
 use crate::web::App;
+use crate::web::api::timeline::{self, AlertChange, Change, Happened, Kind, Told, Wanted};
 use crate::web::auth::By;
-use crate::web::params::Name;
+use crate::web::page::bytes::Bytes;
+use crate::web::page::values::Shown;
+use crate::web::params::{Listed, Name, Params};
 
-/// Messages that the page shows.
-const SHOWN: u32 = 50;
-/// A message's text is cut here; the whole is a link away.
-const TEXT_SHOWN_CHARS: usize = 600;
+/// Things that the page shows, values aside.
+const SHOWN: u32 = 60;
 
 #[derive(Template)]
 #[template(path = "device/timeline.html")]
 struct TimelinePage {
     frame: Frame,
     head: Head,
-    messages: Vec<MessageLine>,
+    kinds: Vec<Way>,
+    entries: Vec<Entry>,
+    /// Whether the newest are shown.
+    newest: bool,
+    older: Option<String>,
+}
+
+/// A way to things of one kind.
+struct Way {
+    name: &'static str,
+    path: String,
+    here: bool,
+}
+
+/// One thing that happened.
+struct Entry {
+    at: Moment,
+    what: What,
+}
+
+enum What {
+    Message(Box<MessageLine>),
+    /// Values whose message is not shown.
+    Values(Seq, Vec<Shown>),
+    Event(Shown),
+    Command(Change),
+    Alert(AlertLine),
 }
 
 /// A message as a line.
 pub(super) struct MessageLine {
     pub(super) message: MessageRecord,
     pub(super) at: Moment,
-    pub(super) text: String,
+    pub(super) bytes: Bytes,
+    /// What it brought.
+    pub(super) values: Vec<Shown>,
 }
 
-pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By) -> Page {
-    let Begun { frame, head, .. } = Begun::with(&app, &caller, &id, Tab::Timeline).await?;
-    let device = Some(head.device.names.id.clone());
-    let filter = MessageFilter { device, limit: SHOWN, ..MessageFilter::default() };
-    let messages = app.hub.messages(filter).await?;
-    let line = |message| message_line(message, TEXT_SHOWN_CHARS);
-    render(&TimelinePage { frame, head, messages: messages.into_iter().map(line).collect() })
+struct AlertLine {
+    change: AlertChange,
+    /// The word for what it became, and its colour.
+    word: &'static str,
+    tag: &'static str,
 }
 
-/// A message with as much of its text as asked for.
-pub(super) fn message_line(message: MessageRecord, most: usize) -> MessageLine {
-    let at = Moment::at(message.at);
-    if message.pruned {
-        let text = format!("({} bytes, removed as they were old)", message.size);
-        return MessageLine { message, at, text };
-    }
-    let text = String::from_utf8_lossy(&message.raw);
-    let mut shown: String = text.chars().take(most).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    MessageLine { message, at, text: shown }
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By, params: Params) -> Page {
+    let Begun { frame, head, sight, .. } = Begun::with(&app, &caller, &id, Tab::Timeline).await?;
+    let params = params.filled();
+    let device = &head.device.names;
+    let chosen = app.meanings(device);
+    let kind = params.text("kind").unwrap_or_default();
+    let wanted = Wanted {
+        device: device.id.clone(),
+        kinds: timeline::kinds(&params)?,
+        span: params.span()?,
+        place: params.cursor()?.unwrap_or_default(),
+        limit: SHOWN,
+    };
+    let (told, resume) = timeline::read(&app.hub, &sight, &chosen, wanted).await?;
+    let listed = Listed::page(told, SHOWN, |(place, _)| place.clone(), |(_, happened)| happened);
+    let (happened, next) = listed.or_resume(resume).into_parts();
+    let path = |kind: &str| {
+        let path = format!("/devices/{}/timeline", device.id);
+        if kind.is_empty() { path } else { format!("{path}?kind={}", query::escape(kind)) }
+    };
+    let way = |(word, name): (&str, &'static str)| Way { name, path: path(word), here: word == kind };
+    let older = next.map(|next| {
+        let path = path(kind);
+        format!("{path}{}cursor={next}", if path.contains('?') { '&' } else { '?' })
+    });
+    render(&TimelinePage {
+        kinds: KINDS.into_iter().map(way).collect(),
+        entries: entries(&chosen, happened),
+        newest: params.text("cursor").is_none(),
+        older,
+        frame,
+        head,
+    })
 }
+
+/// What happened, the values of a message with it.
+fn entries(chosen: &Chosen, happened: Vec<Happened>) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(happened.len());
+    for Happened { at, told } in happened {
+        let what = match told {
+            Told::Message(message) => What::Message(Box::new(message_line(message))),
+            Told::Value(datum) => {
+                let shown = Shown::new(chosen, &datum);
+                match entries.last_mut().map(|entry| &mut entry.what) {
+                    Some(What::Message(line)) if line.message.seq == datum.seq => {
+                        line.values.push(shown);
+                        continue;
+                    }
+                    Some(What::Values(seq, values)) if *seq == datum.seq => {
+                        values.push(shown);
+                        continue;
+                    }
+                    _ => What::Values(datum.seq, vec![shown]),
+                }
+            }
+            Told::Event(datum) => What::Event(Shown::new(chosen, &datum)),
+            Told::Command(change) => What::Command(change),
+            Told::Alert(change) => What::Alert(alert_line(change)),
+        };
+        entries.push(Entry { at: Moment::at(at), what });
+    }
+    entries
+}
+
+/// A message with its bytes.
+pub(super) fn message_line(message: MessageRecord) -> MessageLine {
+    MessageLine {
+        at: Moment::at(message.at),
+        bytes: if message.pruned { Bytes::default() } else { Bytes::of(&message.raw) },
+        values: Vec::new(),
+        message,
+    }
+}
+
+fn alert_line(change: AlertChange) -> AlertLine {
+    let (word, tag) = match change.event.state {
+        EventState::Pending => ("pending", "pending"),
+        EventState::Firing => ("firing", "firing"),
+        EventState::Resolved => ("resolved", "resolved"),
+        EventState::Acknowledged => ("acknowledged", ""),
+        EventState::Muted => ("muted", ""),
+    };
+    AlertLine { change, word, tag }
+}
+
+/// What can be shown alone.
+const KINDS: [(&str, &str); 6] = [
+    ("", "All"),
+    ("message", "Messages"),
+    ("value", "Values"),
+    ("event", "Events"),
+    ("command", "Commands"),
+    ("alert", "Alerts"),
+];
+
+/// That all kinds can be shown alone.
+const _: () = assert!(KINDS.len() == Kind::ALL.len() + 1, "every kind has its way");

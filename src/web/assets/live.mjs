@@ -1,0 +1,102 @@
+// Keeps a page as things are. Values that come are written where they stand; parts with data-fresh="events" are asked for
+// again after such events, and now and then:
+//   data-of     the id of the device whose events count; all count without it
+//   data-least  seconds between two times, data-anyway seconds after which it is asked again whatever happens
+
+import { tell, tellAll } from './shell.mjs';
+import { listen } from './stream.mjs';
+
+const SOON = 500, LEAST = 3, ANYWAY = 120;
+const parts = [...document.querySelectorAll('[data-fresh][id]')];
+const status = document.querySelector('[data-live]');
+const least = Math.max(...parts.map((part) => Number(part.dataset.least ?? LEAST))) * 1000;
+const anyway = Math.max(...parts.map((part) => Number(part.dataset.anyway ?? ANYWAY))) * 1000;
+let rows, timer, last = Date.now();
+
+// The places of each device on the page, by its id.
+function find() {
+  rows = new Map();
+  for (const row of document.querySelectorAll('[data-device]')) {
+    const { device } = row.dataset;
+    rows.set(device, [...(rows.get(device) ?? []), row]);
+  }
+  for (const link of document.querySelectorAll('.devices h2 > a, .devices td:first-child > a')) {
+    rows.set(link.getAttribute('href').split('/').at(-1), [link.closest('li, tr')]);
+  }
+}
+
+// Writes a value that has just come.
+function hear({ device, sensor, value, shown, outside, alarms, time_received }) {
+  for (const row of rows.get(device.id) ?? []) {
+    for (const time of row.querySelectorAll('time.since, time.seen')) {
+      time.dateTime = time_received;
+      tell(time);
+    }
+    for (const old of row.querySelectorAll('[data-sensor]')) {
+      if (old.dataset.sensor === sensor) write(old, shown || (value === null ? '–' : String(value)), Boolean(outside) || alarms?.length > 0, time_received);
+    }
+  }
+}
+
+function write(old, words, wrong, at) {
+  (old.closest('.main, .minor > div') ?? old).classList.toggle('wrong-value', wrong);
+  for (const time of old.closest('tr, .value')?.querySelectorAll('time.ago') ?? []) {
+    time.dateTime = at;
+    tell(time);
+  }
+  if (old.textContent === words) return;
+  old.textContent = words;
+  old.classList.remove('fresh');
+  void old.offsetWidth;
+  old.classList.add('fresh');
+}
+
+// Asks for the page again and puts in what is there now.
+async function refresh() {
+  last = Date.now();
+  timer = undefined;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+    if (!answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    parts.forEach((part) => swap(part, fresh.getElementById(part.id)));
+    find();
+    document.dispatchEvent(new CustomEvent('refreshed'));
+  } catch {
+    // The server is away; the stream says so, and comes back by itself.
+  }
+}
+
+// Puts a part's new content in. What a person opened stays open, what has the focus keeps it, and forms stay as they are.
+function swap(part, fresh) {
+  const held = part.contains(document.activeElement) ? document.activeElement : undefined;
+  if (!fresh || held?.matches('input, select, textarea')) return;
+  const keys = (root) => [...root.querySelectorAll('details')].map((one) => [one, `${one.closest('[id]')?.id} ${one.querySelector('summary').textContent}`]);
+  const opened = new Set(keys(part).filter(([one]) => one.open).map(([, key]) => key));
+  for (const [one, key] of keys(fresh)) one.open = opened.has(key);
+  const forms = new Map([...part.querySelectorAll('form[data-stays]')].map((form) => [form.dataset.stays, form]));
+  const checked = new Set([...part.querySelectorAll('input:checked')].map((box) => `${box.name} ${box.value}`));
+  for (const box of fresh.querySelectorAll('input[type=checkbox]')) box.checked = checked.has(`${box.name} ${box.value}`);
+  part.replaceChildren(...fresh.childNodes);
+  for (const form of part.querySelectorAll('form[data-stays]')) form.replaceWith(forms.get(form.dataset.stays) ?? form);
+  tellAll(part);
+  const same = held?.id ? `#${CSS.escape(held.id)}` : held?.hasAttribute('href') && `a[href="${CSS.escape(held.getAttribute('href'))}"]`;
+  if (same) part.querySelector(same)?.focus();
+}
+
+function soon() {
+  timer ??= setTimeout(refresh, Math.max(SOON, last + least - Date.now()));
+}
+
+find();
+const of = parts.map((part) => part.dataset.of);
+listen({
+  events: ['reading', ...parts.flatMap((part) => part.dataset.fresh.split(','))],
+  device: of.every((id) => id === of[0]) ? of[0] : undefined,
+  hear: (name, data) => {
+    if (name === 'reading') hear(data);
+    if (name !== 'reading' || parts.some((part) => part.dataset.fresh.includes('reading')) || !rows.has(data.device.id)) soon();
+  },
+  say: (is) => status && (status.textContent = is ? 'Live' : 'Waiting for the server'),
+});
+setInterval(() => !document.hidden && Date.now() - last > anyway && soon(), 2000);

@@ -1,0 +1,41 @@
+// One stream of events for a page, however many of its scripts listen. A page that nobody looks at holds none: browsers and
+// the server have few to give.
+
+const wanted = [];
+let source, due;
+
+// Calls `hear(name, data)` for events of these names, of one device or of all, `say(true)` when the stream is there and
+// `say(false)` when it is not.
+export function listen({ events, device, hear, say }) {
+  wanted.push({ events: new Set(events), device, hear, say });
+  due ??= setTimeout(open);
+}
+
+function open() {
+  due = undefined;
+  source?.close();
+  source = undefined;
+  if (document.hidden || wanted.length === 0) return;
+  const query = new URLSearchParams({ event: [...new Set(wanted.flatMap(({ events }) => [...events]))].join(',') });
+  const devices = new Set(wanted.map(({ device }) => device));
+  if (devices.size === 1 && !devices.has(undefined)) query.set('device', [...devices][0]);
+  source = new EventSource(`/api/v1/stream?${query}`);
+  const say = (is) => wanted.forEach((one) => one.say?.(is));
+  source.addEventListener('open', () => say(true));
+  source.addEventListener('error', () => say(false));
+  for (const name of ['reading', 'message', 'state', 'command', 'alert', 'resync']) {
+    source.addEventListener(name, (event) => {
+      const data = JSON.parse(event.data);
+      const of = data.device?.id ?? data.id;
+      for (const one of wanted) {
+        if (name === 'resync' || (one.events.has(name) && (one.device === undefined || one.device === of))) one.hear(name, data);
+      }
+    });
+  }
+}
+
+document.addEventListener('visibilitychange', () => {
+  // What was missed meanwhile is not told again: whoever listens asks anew.
+  if (!document.hidden) wanted.forEach((one) => one.hear('resync', {}));
+  open();
+});

@@ -1,0 +1,125 @@
+//! What the dashboard shows of one device.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::standing::{Found, Standing};
+use crate::core::{BucketFilter, HubError, Sight, picture};
+use crate::dictionary::Chosen;
+use crate::model::{Datum, DeviceId, Value};
+use crate::web::App;
+use crate::web::page::moment::Moment;
+use crate::web::page::spark;
+use crate::web::page::values::{Shown, telling};
+
+/// A device in few words.
+pub(super) struct Card {
+    pub(super) id: DeviceId,
+    pub(super) name: String,
+    pub(super) family: String,
+    /// Its own identity on the wire, where its name is another.
+    pub(super) address: Option<String>,
+    pub(super) parent: Option<String>,
+    standing: Standing,
+    pub(super) alerts: usize,
+    pub(super) seen: Option<Moment>,
+    /// What it measured last, the most telling first.
+    pub(super) values: Vec<Shown>,
+    /// Values that are not shown.
+    pub(super) more: usize,
+    /// What its first number was in the last hour, drawn.
+    pub(super) spark: Option<String>,
+}
+
+impl Card {
+    pub(super) const fn word(&self) -> &'static str {
+        self.standing.word()
+    }
+
+    /// The colour of its word.
+    pub(super) const fn tag(&self) -> &'static str {
+        match self.standing {
+            Standing::Online => "ok",
+            Standing::Late => "late",
+            Standing::Held => "held",
+            Standing::Blocked => "blocked",
+            Standing::Offline | Standing::Never => "",
+        }
+    }
+
+    /// The value that says most.
+    pub(super) fn first(&self) -> Option<&Shown> {
+        self.values.first()
+    }
+
+    /// The others.
+    pub(super) fn rest(&self) -> &[Shown] {
+        self.values.get(1..).unwrap_or_default()
+    }
+}
+
+/// The cards of some devices; `rich` with drawings and more than one value.
+pub(super) async fn cards(
+    app: &App,
+    sight: &Sight,
+    found: Vec<Found>,
+    rich: bool,
+) -> Result<Vec<Card>, HubError> {
+    let ids = found.iter().map(|found| found.device.names.id.clone()).collect();
+    let mut latest: HashMap<DeviceId, Vec<Datum>> = app.hub.latest_each(ids).await?;
+    let now = app.hub.now();
+    let mut cards = Vec::with_capacity(found.len());
+    for Found { device, standing, alerts } in found {
+        let chosen = app.meanings(&device.names);
+        let values = telling(&chosen, picture(latest.remove(&device.names.id).unwrap_or_default()));
+        let most = if rich { VALUES_SHOWN } else { 1 };
+        let spark = if rich { spark_of(app, &device.names.id, &chosen, &values).await? } else { None };
+        let parent = device.parent.as_ref().filter(|id| rich && sight.sees(id));
+        let names = device.names;
+        cards.push(Card {
+            parent: parent.and_then(|id| app.hub.device(id)).map(|parent| parent.names.name),
+            family: names.family.as_str().to_owned(),
+            address: (names.address != names.name).then_some(names.address),
+            name: names.name,
+            id: names.id,
+            standing,
+            alerts,
+            seen: device.last_seen.map(|seen| Moment::since(seen, now)),
+            more: values.len().saturating_sub(most),
+            values: values.iter().take(most).map(|datum| Shown::new(&chosen, datum)).collect(),
+            spark,
+        });
+    }
+    Ok(cards)
+}
+
+/// The last hour of the first number among those shown.
+async fn spark_of(
+    app: &App,
+    device: &DeviceId,
+    chosen: &Chosen,
+    values: &[Datum],
+) -> Result<Option<String>, HubError> {
+    let number = |datum: &&Datum| {
+        matches!(datum.value, Value::Integer(_) | Value::Real(_)) && chosen.is_amount(&datum.sensor)
+    };
+    let Some(datum) = values.iter().take(VALUES_SHOWN).find(number) else { return Ok(None) };
+    let now = app.hub.now();
+    let from = now.minus(HOUR);
+    if datum.time() < from {
+        return Ok(None);
+    }
+    let sensors = vec![datum.sensor.to_string()];
+    let filter = BucketFilter { device: device.clone(), sensors, from, to: now, length_s: BUCKET_S };
+    let buckets = app.hub.buckets(filter).await?;
+    let (factor, offset) = chosen.scaling(&datum.sensor);
+    let label = chosen.explain(&datum.sensor, &datum.value).map(|meaning| meaning.label);
+    let label = label.unwrap_or_else(|| datum.sensor.to_string());
+    Ok(spark::draw(&label, from, now, &buckets, |number| number.mul_add(factor, offset)))
+}
+
+/// Values on a card.
+const VALUES_SHOWN: usize = 3;
+const HOUR: Duration = Duration::from_hours(1);
+/// The store has sums of minutes at hand.
+const BUCKET_S: u32 = 60;

@@ -1,0 +1,116 @@
+//! A device's newest values as people read them, the most telling ones first.
+
+use crate::dictionary::{Chosen, Class};
+use crate::model::{Datum, Value};
+
+/// A value in few words.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shown {
+    pub(super) sensor: String,
+    pub(super) label: String,
+    pub(super) value: String,
+    pub(super) unit: Option<String>,
+    /// Whether it is outside its limits, or stands for an alarm.
+    pub(super) wrong: bool,
+}
+
+impl Shown {
+    /// What a dictionary makes of a value.
+    pub(super) fn new(chosen: &Chosen, datum: &Datum) -> Self {
+        let raw = raw(&datum.value);
+        let sensor = datum.sensor.to_string();
+        match chosen.explain(&datum.sensor, &datum.value) {
+            Some(meaning) => Self {
+                label: meaning.label,
+                value: if meaning.shown.is_empty() { raw } else { meaning.shown },
+                unit: meaning.unit,
+                wrong: meaning.outside.is_some() || !meaning.alarms.is_empty(),
+                sensor,
+            },
+            None => Self { label: sensor.clone(), value: raw, unit: None, wrong: false, sensor },
+        }
+    }
+}
+
+/// A value as it was sent; a gap is a dash.
+pub(super) fn raw(value: &Value) -> String {
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Real(value) => value.to_string(),
+        Value::Text(value) => value.clone(),
+        Value::Gap(_) => "–".to_owned(),
+    }
+}
+
+/// Puts values in the order in which people look at them: as their dictionary has them; those that none knows behind, by
+/// name, numbers in names by their size.
+pub(super) fn sort(chosen: &Chosen, values: &mut [Datum]) {
+    values.sort_by_cached_key(|datum| (chosen.order(&datum.sensor), natural(&datum.sensor)));
+}
+
+/// The values that say most of a device at a glance: what it measures, not what it is or is set to, nor counts of events.
+pub(super) fn telling(chosen: &Chosen, mut values: Vec<Datum>) -> Vec<Datum> {
+    sort(chosen, &mut values);
+    let measured = |datum: &Datum| {
+        chosen.explain(&datum.sensor, &datum.value).is_none_or(|meaning| meaning.class == Class::Telemetry)
+    };
+    if values.iter().any(measured) {
+        values.retain(measured);
+    }
+    values
+}
+
+/// A name in pieces of text and numbers.
+fn natural(name: &str) -> Vec<(String, u64)> {
+    let mut pieces = vec![(String::new(), 0_u64)];
+    let mut in_number = false;
+    for letter in name.chars() {
+        let digit = letter.to_digit(10).map(u64::from);
+        if digit.is_none() && in_number {
+            pieces.push((String::new(), 0));
+        }
+        in_number = digit.is_some();
+        if let Some((text, number)) = pieces.last_mut() {
+            match digit {
+                Some(digit) => *number = number.saturating_mul(10).saturating_add(digit),
+                None => text.push(letter),
+            }
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Seq, Timestamp};
+
+    fn datum(sensor: &str, value: Value) -> Datum {
+        Datum {
+            sensor: sensor.into(),
+            value,
+            time_received: Timestamp::from_micros(0),
+            time_created: None,
+            seq: Seq(1),
+            counts: true,
+        }
+    }
+
+    #[test]
+    fn numbers_in_names_count_as_numbers() {
+        let mut names =
+            ["zone.10", "zone.9", "zone", "act", "2", "10"].map(|name| datum(name, Value::Integer(0)));
+        sort(&Chosen::default(), &mut names);
+        let names = names.map(|datum| datum.sensor.to_string());
+        assert_eq!(names, ["2", "10", "act", "zone", "zone.9", "zone.10"]);
+    }
+
+    #[test]
+    fn a_value_without_a_meaning_is_shown_as_it_was_sent() {
+        let none = Chosen::default();
+        let shown = Shown::new(&none, &datum("tmp", Value::Real(4.5)));
+        assert_eq!((shown.label.as_str(), shown.value.as_str(), shown.unit), ("tmp", "4.5", None));
+        assert_eq!(Shown::new(&none, &datum("tmp", Value::Gap(crate::model::Gap))).value, "–");
+    }
+}
