@@ -111,7 +111,20 @@ function numberAxis(context, plot, scale, right, colours) {
   }
 }
 
+// What is outside of the bounds is shaded, and so are the times in which an alert fired.
 function bounds(context, plot, series, scale, colours) {
+  context.fillStyle = colours.alarm;
+  context.globalAlpha = 0.13;
+  for (const [from, to] of series.fired) {
+    const [left, right] = [Math.max(plot.x(from), plot.left), to === null ? plot.right : Math.min(plot.x(to), plot.right)];
+    if (right > left) context.fillRect(left, plot.top, right - left, plot.bottom - plot.top);
+  }
+  context.fillStyle = colours.bound;
+  for (const [low, high] of series.outside) {
+    if (high !== null) context.fillRect(plot.left, plot.top, plot.right - plot.left, Math.max(scale.y(high) - plot.top, 0));
+    if (low !== null) context.fillRect(plot.left, scale.y(low), plot.right - plot.left, Math.max(plot.bottom - scale.y(low), 0));
+  }
+  context.globalAlpha = 1;
   context.strokeStyle = colours.bound;
   context.setLineDash([6, 4]);
   for (const bound of series.bounds) stroke(context, [[plot.left, scale.y(bound)], [plot.right, scale.y(bound)]], 1);

@@ -11,7 +11,7 @@ const parts = [...document.querySelectorAll('[data-fresh][id]')];
 const status = document.querySelector('[data-live]');
 const least = Math.max(...parts.map((part) => Number(part.dataset.least ?? LEAST))) * 1000;
 const anyway = Math.max(...parts.map((part) => Number(part.dataset.anyway ?? ANYWAY))) * 1000;
-let rows, timer, last = Date.now();
+let rows, timer, last = Date.now(), here = location.href;
 
 // The places of each device on the page, by its id.
 function find() {
@@ -33,17 +33,19 @@ function hear({ device, sensor, value, shown, outside, alarms, time_received }) 
       tell(time);
     }
     for (const old of row.querySelectorAll('[data-sensor]')) {
-      if (old.dataset.sensor === sensor) write(old, shown || (value === null ? '–' : String(value)), Boolean(outside) || alarms?.length > 0, time_received);
+      if (old.dataset.sensor === sensor) write(old, shown || (value === null ? '–' : String(value)), Boolean(outside) || alarms?.length > 0, time_received, value);
     }
   }
 }
 
-function write(old, words, wrong, at) {
+function write(old, words, wrong, at, value) {
   (old.closest('.main, .minor > div') ?? old).classList.toggle('wrong-value', wrong);
   for (const time of old.closest('tr, .value')?.querySelectorAll('time.ago') ?? []) {
     time.dateTime = at;
     tell(time);
   }
+  const raw = old.parentElement.querySelector('[data-raw]');
+  if (raw) raw.textContent = String(value ?? '');
   if (old.textContent === words) return;
   old.textContent = words;
   old.classList.remove('fresh');
@@ -56,7 +58,7 @@ async function refresh() {
   last = Date.now();
   timer = undefined;
   try {
-    const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+    const answer = await fetch(here, { headers: { accept: 'text/html' } });
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
     parts.forEach((part) => swap(part, fresh.getElementById(part.id)));
@@ -91,12 +93,17 @@ function soon() {
 find();
 const of = parts.map((part) => part.dataset.of);
 listen({
-  events: ['reading', ...parts.flatMap((part) => part.dataset.fresh.split(','))],
+  events: ['reading', ...parts.flatMap((part) => part.dataset.fresh.split(',').filter(Boolean))],
   device: of.every((id) => id === of[0]) ? of[0] : undefined,
   hear: (name, data) => {
     if (name === 'reading') hear(data);
     if (name !== 'reading' || parts.some((part) => part.dataset.fresh.includes('reading')) || !rows.has(data.device.id)) soon();
   },
   say: (is) => status && (status.textContent = is ? 'Live' : 'Waiting for the server'),
+});
+// The plots show another stretch of time: what is beside them follows.
+document.addEventListener('range', ({ detail }) => {
+  here = detail.replace(/#.*/, '');
+  void refresh();
 });
 setInterval(() => !document.hidden && Date.now() - last > anyway && soon(), 2000);

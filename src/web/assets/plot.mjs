@@ -58,7 +58,9 @@ class Series {
     Object.assign(this, { device: data.device, sensor: data.sensor, label: data.label ?? data.sensor, unit: data.unit ?? '' });
     this.factor = Number(data.factor ?? 1);
     this.offset = Number(data.offset ?? 0);
-    this.bounds = [data.low, data.high].filter((bound) => bound !== undefined && bound !== '').map(Number);
+    this.outside = JSON.parse(data.bounds ?? '[]');
+    this.bounds = this.outside.flat().filter((bound) => bound !== null);
+    this.fired = JSON.parse(data.fired ?? '[]');
     this.pace = pace;
     this.buckets = [];
     this.length = 1000;
@@ -267,7 +269,7 @@ function colours() {
   const probe = colours.probe ??= document.createElement('span');
   if (!probe.isConnected) { probe.hidden = true; document.body.append(probe); }
   const of = (name) => { probe.className = `colour-${name}`; return getComputedStyle(probe).color || sheet.color; };
-  return { text: of('text'), dim: of('dim'), line: of('line'), bound: of('warn'), select: of('select'), series: ['one', 'two', 'three', 'four'].map(of) };
+  return { text: of('text'), dim: of('dim'), line: of('line'), bound: of('warn'), alarm: of('bad'), select: of('select'), series: ['one', 'two', 'three', 'four'].map(of) };
 }
 
 // Hears of new values and draws them where the end of a plot is now.
@@ -290,6 +292,7 @@ function start(section) {
   for (const link of links) {
     link.addEventListener('click', (event) => {
       event.preventDefault();
+      document.dispatchEvent(new CustomEvent('range', { detail: link.href }));
       const now = Date.now();
       view.show(now - Number(link.dataset.span) * 1000, now);
     });

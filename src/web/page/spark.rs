@@ -1,6 +1,7 @@
 //! A small drawing of what a number was, for a card: no axes, one line, gaps as gaps. Pure.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use askama::filters::{Escaper as _, Html};
 
@@ -18,7 +19,9 @@ pub(super) fn draw(
 ) -> Option<String> {
     let points: Vec<(Timestamp, f64)> =
         buckets.iter().map(|bucket| (bucket.start, shown(bucket.avg()))).collect();
-    let (_, newest) = *points.last()?;
+    let (_, newest) = *points.get(POINTS_MIN - 1).and(points.last())?;
+    // What was heard of a short while ago only would be a speck at the edge.
+    let from = points.first().map_or(from, |(first, _)| from.max(first.minus(LEAST).min(to.minus(SHORTEST))));
     let low = points.iter().map(|(_, number)| *number).fold(f64::INFINITY, f64::min);
     let high = points.iter().map(|(_, number)| *number).fold(f64::NEG_INFINITY, f64::max);
     // A line through noise would look like a storm: a twentieth of the amount is the least that is seen as a change.
@@ -55,6 +58,11 @@ fn place(at: Timestamp, from: Timestamp, to: Timestamp) -> f64 {
 const WIDTH: f64 = 240.0;
 const HEIGHT: f64 = 40.0;
 const AIR: f64 = 3.0;
+/// Fewer points are no line.
+const POINTS_MIN: usize = 3;
+/// The shortest stretch that is drawn, and the room before the first value.
+const SHORTEST: Duration = Duration::from_mins(10);
+const LEAST: Duration = Duration::from_mins(1);
 /// Minutes further apart have a gap between them.
 const APART_US: i64 = 5 * 60 * 1_000_000;
 
@@ -90,8 +98,15 @@ mod tests {
     #[test]
     fn nothing_is_no_line_and_what_stays_the_same_is_a_flat_one() {
         assert_eq!(drawn(&[]), None);
-        let line = drawn(&[bucket(0, 5.0), bucket(1, 5.0)]).unwrap();
-        assert!(line.contains("M0 20.0h0L4 20.0") && !line.contains("NaN"), "{line}");
-        assert!(!drawn(&[bucket(0, 0.0)]).unwrap().contains("NaN"));
+        assert_eq!(drawn(&[bucket(0, 5.0), bucket(1, 5.0)]), None);
+        let line = drawn(&[bucket(0, 5.0), bucket(1, 5.0), bucket(2, 5.0)]).unwrap();
+        assert!(line.contains("M0 20.0h0L4 20.0L8 20.0") && !line.contains("NaN"), "{line}");
+        assert!(!drawn(&[bucket(0, 0.0), bucket(1, 0.0), bucket(2, 0.0)]).unwrap().contains("NaN"));
+    }
+
+    #[test]
+    fn what_began_a_short_while_ago_has_the_whole_width() {
+        let line = drawn(&[bucket(50, 1.0), bucket(54, 2.0), bucket(59, 3.0)]).unwrap();
+        assert!(line.contains("M22 37.0") && line.contains("L218 3.0"), "{line}");
     }
 }

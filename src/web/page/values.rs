@@ -58,7 +58,19 @@ pub(super) fn telling(chosen: &Chosen, mut values: Vec<Datum>) -> Vec<Datum> {
     if values.iter().any(measured) {
         values.retain(measured);
     }
+    values.sort_by_key(|datum| rank(chosen, datum));
     values
+}
+
+/// What says more stands first: amounts with a unit and words with a meaning, then bare numbers, then texts.
+fn rank(chosen: &Chosen, datum: &Datum) -> u8 {
+    let known = chosen.explain(&datum.sensor, &datum.value);
+    match &datum.value {
+        _ if known.as_ref().is_some_and(|meaning| meaning.unit.is_some()) => 0,
+        _ if known.is_some() && !chosen.is_amount(&datum.sensor) => 0,
+        Value::Integer(_) | Value::Real(_) | Value::Gap(_) => 1,
+        Value::Bool(_) | Value::Text(_) => 2,
+    }
 }
 
 /// A name in pieces of text and numbers.

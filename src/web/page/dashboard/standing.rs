@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::core::{AlertFilter, HubError, Sight};
-use crate::model::{AlertState, Device, DeviceId, DeviceState};
+use crate::core::{HubError, Sight};
+use crate::model::{Device, DeviceState};
 use crate::web::App;
 
 /// Where a device stands, the one that wants a person most first.
@@ -64,7 +64,7 @@ pub(super) struct Found {
 
 /// Every device that the caller sees, as it stands now.
 pub(super) async fn all(app: &App, sight: &Sight) -> Result<Vec<Found>, HubError> {
-    let firing = firing(app, sight).await?;
+    let firing = app.hub.firing_by_device().await?;
     let scope = sight.scope();
     let found = app.hub.devices_now().into_iter().filter(|device| scope.holds(Some(&device.names.id)));
     let found = found.map(|device| Found {
@@ -73,16 +73,6 @@ pub(super) async fn all(app: &App, sight: &Sight) -> Result<Vec<Found>, HubError
         device,
     });
     Ok(found.collect())
-}
-
-/// How many alerts fire for each device.
-async fn firing(app: &App, sight: &Sight) -> Result<HashMap<DeviceId, usize>, HubError> {
-    let filter = AlertFilter { state: Some(AlertState::Firing), limit: 1000, ..AlertFilter::default() };
-    let mut firing = HashMap::new();
-    for (_, alert) in app.hub.alerts(filter, |device| sight.sees(device)).await? {
-        *firing.entry(alert.device.id).or_default() += 1;
-    }
-    Ok(firing)
 }
 
 /// How many devices stand how.

@@ -7,9 +7,11 @@
 //! | `timeline` | everything about it in one order |
 //! | `settings` | its name, what is known of it, its day files |
 
+mod bands;
 pub(crate) mod commands;
 mod events;
 mod facts;
+mod marks;
 pub(crate) mod overview;
 mod plots;
 pub(crate) mod settings;

@@ -5,22 +5,26 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 
+use super::bands::{self, Band};
 use super::events::{self, EventLine};
+use super::marks::Marks;
 use super::plots::{self, Plots, RANGES, Range, Wanted};
 use super::summary::{self, SummaryLine};
 use super::timeline::{self, MessageLine};
 use super::{Begun, DeviceState, Frame, Head, Moment, Page, Tab, render};
 use crate::core::{CommandFilter, DataFilter, HubError, MessageFilter, picture};
 use crate::dictionary::{Alarm, Bound, Chosen};
-use crate::model::{CommandRecord, Datum, Device, DeviceId, Direction, Priority};
+use crate::model::{Alert, CommandRecord, Datum, Device, DeviceId, Direction, Priority, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::page::controls::{self, ControlLine};
-use crate::web::page::values::{self, raw};
+use crate::web::page::values::{self, Shown, raw, telling};
 use crate::web::params::{Name, Params};
 
 /// Commands and messages that the page shows; their own pages show the rest.
 const SHOWN: u32 = 5;
+/// Values at the top of the page.
+const NOW_SHOWN: usize = 8;
 /// How far back values are looked for that are shown together, and how many are read for it.
 const RECENT_WITHIN: Duration = Duration::from_mins(2);
 const RECENT_READ_MAX: u32 = 1000;
@@ -31,6 +35,9 @@ struct OverviewPage {
     frame: Frame,
     head: Head,
     children: Vec<Device>,
+    alerts: Vec<AlertLine>,
+    now: Vec<Shown>,
+    bands: Vec<Band>,
     values: Vec<ValueLine>,
     ranges: [Range; RANGES.len()],
     plots: Plots,
@@ -45,6 +52,7 @@ struct ValueLine {
     sensor: String,
     label: Option<String>,
     value: String,
+    unit: Option<String>,
     /// As it was sent, when it is shown otherwise.
     raw: Option<String>,
     /// Those before it, the newest first.
@@ -53,6 +61,15 @@ struct ValueLine {
     alarms: Vec<Alarm>,
     received: Moment,
     created: Option<Moment>,
+}
+
+/// An alert that fires.
+struct AlertLine {
+    name: String,
+    sensor: Option<String>,
+    value: Option<f64>,
+    bound: Option<f64>,
+    since: Moment,
 }
 
 /// A command and where it stands.
@@ -77,10 +94,21 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
     let chosen = app.meanings(&device.names);
     values::sort(&chosen, &mut values);
     let events = events::lines(&app, &id, &chosen, &values).await?;
+    let range = Range::chosen(params.text("range"));
+    let now = app.hub.now();
+    let stretch = (now.minus(Duration::from_secs(range.span_s.into())), now);
+    let bands = bands::bands(&app, &id, &chosen, &values, stretch).await?;
+    let telling: Vec<Shown> = telling(&chosen, values.clone())
+        .iter()
+        .take(NOW_SHOWN)
+        .map(|datum| Shown::new(&chosen, datum))
+        .collect();
+    let marks = Marks::read(&app, &sight, device).await?;
     let wanted = Wanted {
         device: &id,
         chosen: &chosen,
-        range: Range::chosen(params.text("range")),
+        marks: &marks,
+        range,
         rhythm: head.presence.rhythm,
         all: params.text("plots") == Some("all"),
         sensors: values.iter().map(|datum| (datum.sensor.to_string(), datum.value.clone())).collect(),
@@ -95,6 +123,9 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
     render(&OverviewPage {
         frame,
         children: app.hub.children(&id).into_iter().filter(|child| sight.sees(&child.names.id)).collect(),
+        alerts: marks.firing().map(|alert| alert_line(alert, now)).collect(),
+        now: telling,
+        bands,
         values: lines,
         ranges: RANGES,
         plots,
@@ -135,6 +166,7 @@ fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
         sensor: datum.sensor.into(),
         label: None,
         value: raw.clone(),
+        unit: None,
         raw: None,
         before: Vec::new(),
         outside: None,
@@ -143,11 +175,11 @@ fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
         created,
     };
     if let Some(meaning) = meaning {
-        let unit = meaning.unit.map(|unit| format!(" {unit}")).unwrap_or_default();
         line.label = Some(meaning.label);
         if !meaning.shown.is_empty() {
-            line.value = format!("{}{unit}", meaning.shown);
+            line.unit = meaning.unit;
             line.raw = Some(raw).filter(|raw| *raw != meaning.shown);
+            line.value = meaning.shown;
         }
         line.outside = meaning.outside.map(|bound| match bound {
             Bound::Below => "below its limit",
@@ -156,6 +188,16 @@ fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
         line.alarms = meaning.alarms;
     }
     line
+}
+
+fn alert_line(alert: &Alert, now: Timestamp) -> AlertLine {
+    AlertLine {
+        name: alert.rule_name.clone(),
+        sensor: alert.sensor.clone(),
+        value: alert.value,
+        bound: alert.bound,
+        since: Moment::since(alert.fired, now),
+    }
 }
 
 fn command_short(command: CommandRecord) -> CommandShort {

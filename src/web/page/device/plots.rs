@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::drawing::Stretch;
+use super::marks::{self, Marks};
 use crate::core::{Bucket, BucketFilter, HubError};
 use crate::dictionary::{Chosen, Class};
 use crate::model::{DeviceId, Timestamp, Value};
@@ -58,9 +59,13 @@ pub(super) struct Figure {
     pub(super) unit: Option<String>,
     pub(super) factor: f64,
     pub(super) offset: f64,
-    /// What is in order, as shown.
-    pub(super) low: Option<f64>,
-    pub(super) high: Option<f64>,
+    /// What is in order, as JSON for the script and in words.
+    pub(super) bounds: String,
+    pub(super) bounds_words: Option<String>,
+    /// When alerts fired, as JSON.
+    pub(super) fired: String,
+    /// Whether one fires now.
+    pub(super) fires: bool,
     /// The server's own drawing, as SVG.
     pub(super) drawing: String,
 }
@@ -69,6 +74,7 @@ pub(super) struct Figure {
 pub(super) struct Wanted<'a> {
     pub(super) device: &'a DeviceId,
     pub(super) chosen: &'a Chosen,
+    pub(super) marks: &'a Marks,
     pub(super) range: Range,
     pub(super) rhythm: Option<Duration>,
     /// Whether all sensors are shown, however many.
@@ -79,7 +85,7 @@ pub(super) struct Wanted<'a> {
 
 /// Draws what a device measured.
 pub(super) async fn draw(app: &App, wanted: Wanted<'_>) -> Result<Plots, HubError> {
-    let Wanted { device, chosen, range, rhythm, all, sensors } = wanted;
+    let Wanted { device, chosen, marks, range, rhythm, all, sensors } = wanted;
     let mut sensors: Vec<String> = sensors
         .into_iter()
         .filter(|(sensor, value)| is_drawn(chosen, sensor, value))
@@ -95,12 +101,23 @@ pub(super) async fn draw(app: &App, wanted: Wanted<'_>) -> Result<Plots, HubErro
     let stretch = Stretch { from, to, length_s: range.length_s, apart_s };
     let figures = sensors.into_iter().map(|sensor| {
         let (factor, offset) = chosen.scaling(&sensor);
-        let (low, high) = chosen.limits(&sensor);
+        let (bounds, fired) = (marks.bounds(chosen, &sensor), marks.fired(&sensor));
         let meaning = chosen.explain(&sensor, &Value::Integer(0));
         let (label, unit) = meaning.map_or((sensor.clone(), None), |meaning| (meaning.label, meaning.unit));
         let own = buckets.remove(&sensor).unwrap_or_default();
-        let drawing = drawing::svg(&stretch, &own, |number| number.mul_add(factor, offset));
-        Figure { sensor, label, unit, factor, offset, low, high, drawing }
+        let drawing = drawing::svg(&stretch, &own, &bounds, &fired, |number| number.mul_add(factor, offset));
+        Figure {
+            bounds: json(&bounds),
+            bounds_words: marks::words(&bounds),
+            fired: json(&fired),
+            fires: marks.fires(&sensor),
+            sensor,
+            label,
+            unit,
+            factor,
+            offset,
+            drawing,
+        }
     });
     let figures = figures.collect();
     Ok(Plots { range, pace_s: rhythm.map(|rhythm| rhythm.as_secs()), figures, more })
@@ -133,6 +150,11 @@ async fn read(
         found.entry(bucket.sensor.clone()).or_default().push(bucket);
     }
     Ok(found)
+}
+
+/// For an attribute: numbers, which always have a text.
+fn json(list: &impl serde::Serialize) -> String {
+    serde_json::to_string(list).unwrap_or_else(|_| "[]".to_owned())
 }
 
 fn three_times(rhythm: Duration) -> u32 {

@@ -15,8 +15,9 @@ use crate::web::page::bytes::Bytes;
 use crate::web::page::values::Shown;
 use crate::web::params::{Listed, Name, Params};
 
-/// Things that the page shows, values aside.
-const SHOWN: u32 = 60;
+/// Things that the page shows; of messages alone fewer, as each is long.
+const SHOWN: u32 = 250;
+const MESSAGES_SHOWN: u32 = 60;
 
 #[derive(Template)]
 #[template(path = "device/timeline.html")]
@@ -74,15 +75,16 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
     let device = &head.device.names;
     let chosen = app.meanings(device);
     let kind = params.text("kind").unwrap_or_default();
+    let limit = if kind == Kind::Message.as_str() { MESSAGES_SHOWN } else { SHOWN };
     let wanted = Wanted {
         device: device.id.clone(),
         kinds: timeline::kinds(&params)?,
         span: params.span()?,
         place: params.cursor()?.unwrap_or_default(),
-        limit: SHOWN,
+        limit,
     };
     let (told, resume) = timeline::read(&app.hub, &sight, &chosen, wanted).await?;
-    let listed = Listed::page(told, SHOWN, |(place, _)| place.clone(), |(_, happened)| happened);
+    let listed = Listed::page(told, limit, |(place, _)| place.clone(), |(_, happened)| happened);
     let (happened, next) = listed.or_resume(resume).into_parts();
     let path = |kind: &str| {
         let path = format!("/devices/{}/timeline", device.id);
@@ -113,11 +115,11 @@ fn entries(chosen: &Chosen, happened: Vec<Happened>) -> Vec<Entry> {
                 let shown = Shown::new(chosen, &datum);
                 match entries.last_mut().map(|entry| &mut entry.what) {
                     Some(What::Message(line)) if line.message.seq == datum.seq => {
-                        line.values.push(shown);
+                        add(&mut line.values, shown);
                         continue;
                     }
                     Some(What::Values(seq, values)) if *seq == datum.seq => {
-                        values.push(shown);
+                        add(values, shown);
                         continue;
                     }
                     _ => What::Values(datum.seq, vec![shown]),
@@ -130,6 +132,17 @@ fn entries(chosen: &Chosen, happened: Vec<Happened>) -> Vec<Entry> {
         entries.push(Entry { at: Moment::at(at), what });
     }
     entries
+}
+
+/// Adds a value to those of its message: a sensor's values stand together.
+fn add(values: &mut Vec<Shown>, shown: Shown) {
+    match values.last_mut() {
+        Some(last) if last.sensor == shown.sensor => {
+            last.value = format!("{}, {}", last.value, shown.value);
+            last.wrong |= shown.wrong;
+        }
+        Some(_) | None => values.push(shown),
+    }
 }
 
 /// A message with its bytes.
