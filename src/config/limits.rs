@@ -91,7 +91,7 @@ impl Default for Limits {
             registrations_max_per_hour: 10,
             hashes_max_count: 2,
             feed_max_count: 1024,
-            streams_max_count: 128,
+            streams_max_count: 256,
             shutdown_time_s: 20,
         }
     }

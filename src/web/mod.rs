@@ -61,9 +61,9 @@ pub struct WebSettings {
 }
 
 /// Streams of events that may be open at a time, unless an operator says otherwise.
-pub const STREAMS_MAX: usize = 128;
+pub const STREAMS_MAX: usize = 256;
 /// Those of one user: a browser opens one a page.
-const USER_STREAMS_MAX: usize = 16;
+const USER_STREAMS_MAX: usize = 64;
 
 /// Looks up what the metrics tell, in Prometheus' text form.
 pub type Metrics = Arc<dyn Fn() -> BoxFuture<'static, Result<String, HubError>> + Send + Sync>;

@@ -135,7 +135,8 @@ impl Watcher {
 const LAST_EVENT_ID: &str = "last-event-id";
 /// How long a browser waits before it comes back.
 const RETRY_MS: u32 = 2000;
-/// Silence after which a comment is sent, so that nobody between takes the connection for a dead one.
-const BEAT: Duration = Duration::from_secs(15);
+/// Silence after which a comment is sent: nobody between takes the connection for a dead one, and one whose watcher has
+/// left is found out by it, since a device plane that forgives half-closed connections does not look for that.
+const BEAT: Duration = Duration::from_secs(5);
 /// Before the store is asked again that had too much to do.
 const BUSY: Duration = Duration::from_millis(200);

@@ -2,6 +2,7 @@
 // the server have few to give.
 
 const wanted = [];
+const REFUSED_MS = 5000;
 let source, due;
 
 // Calls `hear(name, data)` for events of these names, of one device or of all, `say(true)` when the stream is there and
@@ -22,7 +23,11 @@ function open() {
   source = new EventSource(`/api/v1/stream?${query}`);
   const say = (is) => wanted.forEach((one) => one.say?.(is));
   source.addEventListener('open', () => say(true));
-  source.addEventListener('error', () => say(false));
+  source.addEventListener('error', ({ target }) => {
+    say(false);
+    // A browser comes back by itself after a break, but not after a refusal.
+    if (target === source && target.readyState === EventSource.CLOSED) due ??= setTimeout(open, REFUSED_MS);
+  });
   for (const name of ['reading', 'message', 'state', 'command', 'alert', 'resync']) {
     source.addEventListener(name, (event) => {
       const data = JSON.parse(event.data);
