@@ -146,7 +146,11 @@ test('pictures of every page', async () => {
       const { page } = await signedIn(its, '/', { colorScheme, viewport: { width, height } });
       for (const path of paths) {
         await page.goto(`${its.server.origin}${path}`);
-        if (await page.locator('section.plots canvas').count()) await page.locator('figure.plot[data-loaded]').first().waitFor();
+        // Plots are drawn when they are seen.
+        for (const figure of await page.locator('figure.plot:has(canvas)').all()) {
+          await figure.scrollIntoViewIfNeeded();
+          await figure.and(page.locator('[data-loaded]')).waitFor();
+        }
         const name = kind(path).replaceAll('/', '-').slice(1) || 'dashboard';
         await page.screenshot({ path: `${SHOTS}/${name}-${width}-${colorScheme}.png`, fullPage: path !== '/api/docs' });
       }
