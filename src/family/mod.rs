@@ -177,6 +177,12 @@ pub trait Family: Send + Sync + 'static {
         None
     }
 
+    /// A pretend device for people to look at: the same one each time, and each tick lets it say something. `None` when the
+    /// dialect has none.
+    fn demonstration(&self) -> Option<Box<dyn simulator::Simulator>> {
+        None
+    }
+
     /// What the silence of its devices means.
     fn silence(&self) -> &'static Silence {
         &Silence::USUAL

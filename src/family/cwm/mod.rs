@@ -219,12 +219,20 @@ impl Family for Cwm {
         Some(include_str!("dictionary.toml"))
     }
 
+    fn dictionaries(&self) -> Vec<String> {
+        vec![include_str!("simulator/oven.toml").to_owned()]
+    }
+
     fn templates(&self) -> Vec<Template> {
         self.settings.templates.clone()
     }
 
     fn simulator(&self, role: Role) -> Option<Box<dyn Simulator>> {
         Some(Box::new(simulator::Module::new(Arc::clone(&self.settings), role)))
+    }
+
+    fn demonstration(&self) -> Option<Box<dyn Simulator>> {
+        Some(Box::new(simulator::Module::with_oven(Arc::clone(&self.settings))))
     }
 }
 

@@ -1,4 +1,5 @@
-//! An analog gauge: its settings, and the value that its pointer shows at an angle (`accounts-dashboard.md §6`). Pure.
+//! An analog gauge: its settings, the value that its pointer shows at an angle, and the angle of a value
+//! (`accounts-dashboard.md §6`). Pure. `web/assets/gauge.mjs` has the same sums for browsers; a test holds the two together.
 
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -6,17 +7,17 @@ use serde_json::{Map, Value as Json};
 /// Where a gauge's scale begins, how far it goes, and what stands at its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Gauge {
+pub struct Gauge {
     /// The value at the beginning of the scale.
-    min_val: f64,
-    /// The value at its end.
-    max_val: f64,
-    /// Where the scale begins, in degrees clockwise from twelve o'clock.
-    start_angle: f64,
-    /// How far it goes, in degrees.
-    max_range: f64,
+    pub min_val: f64,
+    /// The value at its end; more than the one at its beginning.
+    pub max_val: f64,
+    /// Where the scale begins, in degrees clockwise from twelve o'clock; -360 to 360.
+    pub start_angle: f64,
+    /// How far it goes, in degrees; above 0, at most 360.
+    pub max_range: f64,
     /// Which way.
-    increase_clockwise: bool,
+    pub increase_clockwise: bool,
 }
 
 impl Default for Gauge {
@@ -31,7 +32,7 @@ impl Gauge {
     ///
     /// # Errors
     /// The member at fault, and what would be right.
-    pub(super) fn read(config: &Map<String, Json>) -> Result<Self, (&'static str, String)> {
+    pub fn read(config: &Map<String, Json>) -> Result<Self, (&'static str, String)> {
         for name in ["minVal", "maxVal", "startAngle", "maxRange"] {
             if config.get(name).is_some_and(|value| value.as_f64().is_none_or(|number| !number.is_finite())) {
                 return Err((name, format!("{name} is a finite number")));
@@ -55,14 +56,50 @@ impl Gauge {
 
     /// The value at a pointer's angle, in degrees clockwise from twelve o'clock. Beyond the scale it goes on; half way
     /// round the gap it jumps from above the end to below the beginning.
-    pub(super) fn value_at(&self, angle: f64) -> f64 {
-        let way = if self.increase_clockwise { 1.0 } else { -1.0 };
+    pub fn value_at(&self, angle: f64) -> f64 {
+        let way = self.way();
         // The window of one turn that has the scale in its middle.
         let least = if self.max_range >= 360.0 { 0.0 } else { self.max_range / 2.0 - 180.0 };
         let along = (way * (angle - self.start_angle) - least).rem_euclid(360.0) + least;
         self.min_val + (self.max_val - self.min_val) * along / self.max_range
     }
+
+    /// The pointer's angle at a value, in degrees clockwise from twelve o'clock. Beyond the scale the pointer stops a little
+    /// after its end (§6).
+    pub fn angle_at(&self, value: f64) -> f64 {
+        self.start_angle + self.way() * self.max_range * self.share(value).clamp(-BEYOND, 1.0 + BEYOND)
+    }
+
+    /// How far along the scale a value is: 0 at its beginning, 1 at its end.
+    pub fn share(&self, value: f64) -> f64 {
+        (value - self.min_val) / (self.max_val - self.min_val)
+    }
+
+    /// 1 when the scale goes clockwise, else -1.
+    pub const fn way(&self) -> f64 {
+        if self.increase_clockwise { 1.0 } else { -1.0 }
+    }
+
+    /// A read-out: to a thousandth of the scale (§6).
+    pub fn shown(&self, value: f64) -> String {
+        let step = (self.max_val - self.min_val) / 1000.0;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 9")]
+        let digits = (-step.log10()).ceil().clamp(0.0, 9.0) as usize;
+        // A half goes away from zero, as in browsers.
+        let scale = 10_f64.powi(i32::try_from(digits).unwrap_or_default());
+        let held = (value * scale).round() / scale;
+        let text = format!("{:.digits$}", if held.is_finite() { held } else { value });
+        // No sign where there is nothing.
+        if text.trim_start_matches('-').trim_matches(['0', '.']).is_empty() {
+            text.replace('-', "")
+        } else {
+            text
+        }
+    }
 }
+
+/// Of the scale: so far a pointer goes beyond its ends.
+const BEYOND: f64 = 0.03;
 
 #[cfg(test)]
 mod tests {
@@ -72,6 +109,26 @@ mod tests {
 
     fn gauge(config: &Json) -> Result<Gauge, (&'static str, String)> {
         Gauge::read(config.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_value_has_its_angle_and_its_read_out() {
+        let usual = Gauge::default();
+        for (value, angle, shown) in [
+            (0.0, -150.0, "0.0"),
+            (50.0, 0.0, "50.0"),
+            (100.0, 150.0, "100.0"),
+            (56.000_000_000_000_01, 18.0, "56.0"),
+        ] {
+            assert!((usual.angle_at(value) - angle).abs() < 1e-9, "{value}");
+            assert_eq!(usual.shown(value), shown);
+        }
+        assert!((usual.angle_at(1e9) - 159.0).abs() < 1e-9 && (usual.angle_at(-1e9) + 159.0).abs() < 1e-9);
+        let left = Gauge { start_angle: 150.0, increase_clockwise: false, ..usual };
+        assert!((left.angle_at(10.0) - 120.0).abs() < 1e-9);
+        let fine = Gauge { max_val: 0.5, ..usual };
+        assert_eq!([fine.shown(0.123_456), fine.shown(-0.000_01)], ["0.1235", "0.0000"]);
+        assert_eq!(Gauge { max_val: 5000.0, ..usual }.shown(1234.5678), "1235");
     }
 
     /// The checks of §6, counter-clockwise and full-circle dials, and pointers in the gap.

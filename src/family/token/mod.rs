@@ -15,6 +15,7 @@
 //! | `enroll` | a device made by a person, with its token |
 //! | `refuse` | what a sender hears whose upload is not taken |
 //! | `simulator` | a pretend device |
+//! | `sine` | a pretend device to look at |
 //! | `truths` | what holds whatever comes in, for property tests and the fuzzer |
 
 mod body;
@@ -28,6 +29,7 @@ mod pace;
 mod record;
 mod refuse;
 mod simulator;
+mod sine;
 mod time;
 #[cfg(any(test, fuzzing))]
 pub mod truths;
@@ -43,6 +45,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+pub use gauge::Gauge;
 pub use names::TokenSettings;
 
 use self::config::Config;
@@ -162,6 +165,10 @@ impl Family for TokenDevices {
 
     fn simulator(&self, role: Role) -> Option<Box<dyn Simulator>> {
         Some(Box::new(simulator::Thing::new(role)))
+    }
+
+    fn demonstration(&self) -> Option<Box<dyn Simulator>> {
+        Some(Box::new(sine::Sine::default()))
     }
 }
 

@@ -60,7 +60,10 @@ impl Module {
             return;
         };
         let reply = match self.files.take(&command.payload) {
-            Taken::Other => self.reply(&command.cmd, &command.payload),
+            Taken::Other => match &mut self.oven {
+                Some(oven) if from > 0 => Some(oven.obey(&command.cmd, &command.payload)),
+                Some(_) | None => self.reply(&command.cmd, &command.payload),
+            },
             // Its next question says that it was taken.
             Taken::Piece => None,
             Taken::Whole { name, content } => {

@@ -5,12 +5,16 @@
 //! | --- | --- |
 //! | `wire` | messages and requests, as text |
 //! | `answers` | what the server's answers mean |
+//! | `beats` | heartbeats: the module's own and its equipment's |
 //! | `commands` | what a command does to the module |
 //! | `files` | files that come in pieces |
+//! | `oven` | equipment that behaves like an oven, to look at |
 
 mod answers;
+mod beats;
 mod commands;
 mod files;
+mod oven;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -29,6 +33,7 @@ use crate::http::query;
 use crate::model::{Timestamp, Verdict, WireId};
 use commands::Port;
 use files::Files;
+use oven::Oven;
 use wire::{Form, Speech, Stamp};
 
 /// One pretend module.
@@ -53,6 +58,8 @@ pub(super) struct Module {
     minute: u32,
     beats: Vec<i64>,
     port: Port,
+    /// What stands behind it, when that is to behave like an oven.
+    oven: Option<Oven>,
     /// Texts of the commands taken last: a command may come twice, and is carried out once.
     done: VecDeque<Bytes>,
     fetches: VecDeque<Fetch>,
@@ -135,10 +142,18 @@ impl Module {
             fault: None,
             minute: 0,
             port: Port::default(),
+            oven: None,
             done: VecDeque::new(),
             fetches: VecDeque::new(),
             orders: 0,
         }
+    }
+
+    /// One with an oven behind it, for people to look at and to command. Its addresses are always the same.
+    pub(super) fn with_oven(settings: Arc<CwmSettings>) -> Self {
+        let own = Self::new(settings, Role { number: 1, behind: 0, seed: 1 });
+        let addresses = [oven::MODULE, oven::OVEN].map(str::to_owned).to_vec();
+        Self { beats: vec![0; addresses.len()], addresses, oven: Some(Oven::default()), ..own }
     }
 
     /// Queues a message of one of its devices.
@@ -178,32 +193,6 @@ impl Module {
             (_, 1) => format!("{}Z", now.civil_seconds()),
             (_, _) => now.civil_seconds(),
         }
-    }
-
-    fn heartbeat(&mut self, from: usize, now: Timestamp) {
-        let stamp = match self.fault {
-            Some(Fault::BadCrc) if self.chance.permille(SOME) => Stamp::Wrong,
-            Some(Fault::NoCrc) if self.chance.permille(SOME) => Stamp::Absent,
-            _ => Stamp::Sound,
-        };
-        let Some(beat) = self.beats.get_mut(from) else { return };
-        *beat += 1;
-        let beat = *beat;
-        let payload =
-            if from == 0 { self.port.heartbeat(beat, &mut self.chance) } else { self.kitchen(beat) };
-        let id = self.own_id();
-        let message = self.say(from, id, now, &payload, stamp);
-        message.beat = (stamp != Stamp::Wrong).then_some(beat);
-    }
-
-    /// A fryer's minute: eight values in about 400 bytes with the header.
-    fn kitchen(&mut self, beat: i64) -> String {
-        let mut near = |centre: u32, spread: u32| centre + self.chance.below(spread);
-        let (left, right, oil) = (near(1480, 40), near(1480, 40), near(3500, 200));
-        let (door, fault) = (near(0, 2), if near(0, 500) == 0 { 4 } else { 0 });
-        format!(
-            r#"{{"_hbt":{{"beat":{beat},"set_temp":[1500,1500],"act_temp":[{left},{right}],"oil_temp":{oil},"recipe":[null,"Hearty Vegetable"],"door":{door},"fault":{fault}}}}}"#
-        )
     }
 
     fn push(&mut self, now: Timestamp) -> Option<Call> {
@@ -380,6 +369,9 @@ impl Simulator for Module {
     }
 
     fn tick(&mut self, now: Timestamp) {
+        if let Some(oven) = &mut self.oven {
+            oven.live(now);
+        }
         if self.minute.is_multiple_of(OWN_HEARTBEAT_MINUTES) {
             self.heartbeat(0, now);
         }
