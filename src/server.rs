@@ -5,6 +5,7 @@
 //! tasks, 4. drain the writer and close the store; all within `limits.shutdown_time_s`.
 
 mod clients;
+mod demo;
 mod doors;
 mod error;
 mod first;
@@ -52,6 +53,7 @@ use crate::net::{self, BoundListener, Door};
 use crate::pki::ClientTrust;
 use crate::store::{self, Store, StoreError, Target};
 use crate::web::{self, WebSettings};
+use demo::Demos;
 use doors::Doors;
 use listeners::Listeners;
 use shelf::Bookcase;
@@ -107,7 +109,7 @@ async fn compose(
     control: BoundListener,
     store: Store,
 ) -> Result<Running, ServerError> {
-    let (stop, listening) = (CancellationToken::new(), TaskTracker::new());
+    let (stop, listening, chores) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
     let listeners = Listeners::bind(config, handed, clock.clone(), stop.clone(), listening.clone())?;
     let hosts = hosts::names(&config.hosts);
     let doors = Doors::open(config, &hosts, &clock, listeners.kinds()).await?;
@@ -117,12 +119,17 @@ async fn compose(
     let limits = Arc::new(ArcSwap::from_pointee(shares::net(&config.limits)));
     let bookcase = Bookcase::open(config, &families);
     let post = Post::new(hub.clone(), shares::alert(config));
+    let tasks = (stop.clone(), chores.clone());
+    let demos = Demos::new(config, &hosts, hub.clone(), families.clone(), listeners.clone(), tasks);
     let web = WebSettings {
+        demos: Some(Arc::new(demos)),
         post: Some(post.clone()),
         dictionaries: bookcase.shelf.clone(),
         metrics: Some(metrics::source(hub.clone(), clock.clone(), certificate_files(config))),
         listeners: Some(Arc::new(listeners.clone())),
         device_url: listeners.addr(ListenerKind::Https).map(|addr| hosts::url(&hosts, addr.port())),
+        hosts: hosts.clone(),
+        root_certificate: config.tls.certificate.is_none().then(|| root_path(&config.certs_dir)),
         streams_max: Some(config.limits.streams_max_count),
         stop: stop.clone(),
         ..WebSettings::default()
@@ -145,7 +152,7 @@ async fn compose(
         post,
         stop,
         listening,
-        chores: TaskTracker::new(),
+        chores,
     };
     running.start_chores(families);
     let (told, failures) = handshakes::channel(clock);

@@ -6,6 +6,7 @@ mod api;
 mod auth;
 mod code;
 mod deed;
+mod demo;
 mod describe;
 mod error;
 mod leftover;
@@ -15,6 +16,7 @@ mod params;
 mod routes;
 mod shape;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -26,6 +28,7 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use self::api::stream::{StreamLimits, Streams};
 pub use self::code::Code;
+pub use self::demo::{DemoKind, DemoNote, DemoState, DemoTurned, DemoWish, Demos, PERIOD as DEMO_PERIOD};
 use self::error::WebError;
 pub use self::listeners::{ListenerNote, ListenerTurned, Listeners};
 pub use self::routes::Permit;
@@ -50,10 +53,16 @@ pub struct WebSettings {
     pub metrics: Option<Metrics>,
     /// The listeners, to look at, to open and to close.
     pub listeners: Option<Arc<dyn Listeners>>,
+    /// The demos, to start and to stop.
+    pub demos: Option<Arc<dyn Demos>>,
     /// What delivers messages about alerts.
     pub post: Option<Post>,
     /// The URL at which devices reach the server, where its caller did not say another: `https://homeport.example:8443`.
     pub device_url: Option<String>,
+    /// The names in the certificate.
+    pub hosts: Vec<String>,
+    /// The root certificate that devices trust, where the server is its own authority.
+    pub root_certificate: Option<PathBuf>,
     /// How many streams of events may be open at a time; `None` is [`STREAMS_MAX`].
     pub streams_max: Option<usize>,
     /// The wish that what never ends by itself ends.
@@ -76,8 +85,11 @@ pub(crate) struct App {
     families: Arc<[Arc<dyn Family>]>,
     metrics: Option<Metrics>,
     listeners: Option<Arc<dyn Listeners>>,
+    demos: Option<Arc<dyn Demos>>,
     pub(crate) post: Option<Post>,
     device_url: Option<Arc<str>>,
+    pub(crate) hosts: Arc<[String]>,
+    pub(crate) root_certificate: Option<Arc<std::path::Path>>,
     /// What the API describes itself as.
     description: bytes::Bytes,
     trusted_origins: Arc<[String]>,
@@ -130,8 +142,11 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
         dictionaries: settings.dictionaries,
         metrics: settings.metrics,
         listeners: settings.listeners,
+        demos: settings.demos,
         post: settings.post,
         device_url: settings.device_url.map(Arc::from),
+        hosts: settings.hosts.into(),
+        root_certificate: settings.root_certificate.map(Arc::from),
         trusted_origins: settings.trusted_origins.clone().into(),
         streams: Streams::new(StreamLimits {
             all_max: settings.streams_max.unwrap_or(STREAMS_MAX),

@@ -1,6 +1,7 @@
 //! The one table of routes: method, path, and the least role that may call it.
 
 mod house;
+mod making;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -14,10 +15,10 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::api::{
-    access, account, alerts, audit, backup, calibration, calls, captures, commands, data, days, devices,
-    dictionaries, export, files, groups, handshakes, health, ledger, listeners, mail, messages, metrics,
-    people, picture, recording, registration, rule_preview, rules, schedules, secrets, sign_in, stream,
-    templates, timeline, tokens, transfers, tswarm, webhooks,
+    access, account, alerts, audit, backup, calibration, calls, captures, commands, data, days, demo,
+    devices, dictionaries, export, files, groups, handshakes, health, ledger, listeners, mail, messages,
+    metrics, people, picture, recording, registration, rule_preview, rules, schedules, secrets, sign_in,
+    stream, templates, timeline, tokens, transfers, tswarm, webhooks,
 };
 use super::auth::Proof;
 use super::deed::Deed;
@@ -64,10 +65,20 @@ pub(crate) struct Described {
 
 /// Every route there is.
 pub(crate) fn table() -> Vec<Row> {
-    [operations(), equipment(), sets(), watching(), nodes(), administration(), pages(), house::pages()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        operations(),
+        equipment(),
+        sets(),
+        watching(),
+        nodes(),
+        administration(),
+        pages(),
+        house::pages(),
+        making::pages(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The least roles, by the names the rows use.
@@ -250,6 +261,10 @@ fn administration() -> Vec<Row> {
         api("GET", "/api/v1/recording", viewer, routes!(recording::list)).house(),
         api("POST", "/api/v1/recording/{family}/pause", operator, routes!(recording::pause)).house(),
         api("POST", "/api/v1/recording/{family}/resume", operator, routes!(recording::resume)).house(),
+        api("GET", "/api/v1/demo", viewer, routes!(demo::list)).house(),
+        api("POST", "/api/v1/demo/{kind}/start", operator, routes!(demo::start)).house(),
+        api("POST", "/api/v1/demo/{kind}/pause", operator, routes!(demo::pause)).house(),
+        api("POST", "/api/v1/demo/{kind}/stop", operator, routes!(demo::stop)).house(),
         api("GET", "/api/v1/handshakes", viewer, routes!(handshakes::list)).house(),
         api("GET", "/api/v1/backup", admin, routes!(backup::download)).house(),
         api("GET", "/api/v1/ledger/check", admin, routes!(ledger::check)).house(),
@@ -277,7 +292,6 @@ fn pages() -> Vec<Row> {
         page("GET", "/devices/{id}/settings", viewer, get(page::device::settings::show)),
         page("POST", "/devices/{id}/adopt", operator, post(page::actions::adopt)),
         page("POST", "/devices/{id}/block", operator, post(page::actions::block)),
-        page("POST", "/devices/{id}/rename", operator, post(page::actions::rename)),
         page("POST", "/devices/{id}/commands", operator, post(page::actions::queue)),
         page("POST", "/commands/{id}/cancel", operator, post(page::actions::cancel)),
         page("POST", "/devices/{id}/transfers", operator, post(page::transfers::send)).house(),

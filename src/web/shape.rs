@@ -78,6 +78,11 @@ impl DeviceShape {
         }
     }
 
+    /// Its names alone.
+    pub(crate) fn into_names(self) -> DeviceRef {
+        self.names
+    }
+
     /// The same with what its dialect knows of it.
     pub(crate) fn with_facts(self, facts: Facts) -> Self {
         Self { facts, ..self }

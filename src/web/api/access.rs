@@ -100,12 +100,24 @@ pub(crate) async fn share(
     let Path((id, user)) = path.map_err(|_| WebError::NotFound("page"))?;
     let device = device_for(&app, &caller, &id, Level::Own)?;
     let level = grant.level.ok_or_else(|| WebError::field("level", "level is viewer or editor"))?;
-    let user = app.hub.find_user(&user).await?;
+    share_with(&app, &caller, &device, &user, level).await?;
+    Ok(Json(shape(&app, &caller, &device)))
+}
+
+/// Shares a device of the caller's own with a user.
+pub(crate) async fn share_with(
+    app: &App,
+    caller: &Caller,
+    device: &Device,
+    user: &str,
+    level: Share,
+) -> Result<(), WebError> {
+    let user = app.hub.find_user(user).await?;
     if app.hub.owner(&device.names.id).is_some_and(|owner| owner.id == user.id) {
         return Err(WebError::field("user", "the device is this user's own"));
     }
     app.hub.share_device(&device.names.id, &user, Some(level), &caller.by()).await?;
-    Ok(Json(shape(&app, &caller, &device)))
+    Ok(())
 }
 
 /// Ends a share. Whoever a device is shared with may do so too.
@@ -140,12 +152,27 @@ pub(crate) async fn give(
     let to = match give.to {
         Whose::Unsaid => return Err(WebError::field("to", "to is missing: a user, or null for the house")),
         Whose::House => None,
-        Whose::User(text) => Some(app.hub.find_user(&text).await?),
+        Whose::User(text) => Some(text),
+    };
+    give_to(&app, &caller, &device, to.as_deref()).await?;
+    Ok(Json(shape(&app, &caller, &device)))
+}
+
+/// Gives a device of the caller's own to another user, or to the house.
+pub(crate) async fn give_to(
+    app: &App,
+    caller: &Caller,
+    device: &Device,
+    to: Option<&str>,
+) -> Result<(), WebError> {
+    let to = match to {
+        Some(text) => Some(app.hub.find_user(text).await?),
+        None => None,
     };
     app.hub.give_device(&device.names.id, to.as_ref(), &caller.by()).await?;
     tracing::info!(device = %device.names.address, by = %caller.by(), to = to.as_ref().map_or("the house", |to| &to.name),
         "the device has another owner");
-    Ok(Json(shape(&app, &caller, &device)))
+    Ok(())
 }
 
 fn shape(app: &App, caller: &Caller, device: &Device) -> AccessShape {

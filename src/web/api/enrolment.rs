@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::core::Caller;
 use crate::family::Enrolment;
 use crate::http::{ListenerKind, Peer};
-use crate::model::FamilyName;
+use crate::model::{DeviceRef, FamilyName};
 use crate::web::App;
 use crate::web::error::WebError;
 use crate::web::shape::DeviceShape;
@@ -35,7 +35,19 @@ pub(crate) struct Told {
     qr_svg: Option<String>,
 }
 
+impl Made {
+    /// The device, its token, and the picture of that.
+    pub(crate) fn into_parts(self) -> (DeviceRef, String, Option<String>) {
+        (self.device.into_names(), self.token.token, self.token.qr_svg)
+    }
+}
+
 impl Told {
+    /// The token, and the picture of it.
+    pub(crate) fn into_parts(self) -> (String, Option<String>) {
+        (self.token, self.qr_svg)
+    }
+
     /// A token for a device that is to call the server at `base`.
     pub(crate) fn new(token: &SecretString, base: Option<&str>) -> Self {
         let token = token.expose_secret().to_owned();

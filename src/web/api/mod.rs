@@ -12,6 +12,7 @@ pub(crate) mod captures;
 pub(crate) mod commands;
 pub(crate) mod data;
 pub(crate) mod days;
+pub(crate) mod demo;
 pub(crate) mod devices;
 pub(crate) mod dictionaries;
 pub(crate) mod enrolment;

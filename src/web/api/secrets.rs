@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::device_for;
 use super::enrolment::{Base, Told};
-use crate::core::{DeviceKey, DeviceToken, Level, Material};
+use crate::core::{Caller, DeviceKey, DeviceToken, Level, Material};
 use crate::model::{Device, Fingerprint, KeySpelling, Timestamp};
 use crate::web::App;
 use crate::web::auth::By;
@@ -159,17 +159,30 @@ pub(crate) async fn revoke(
     Body(which): Body<Option<Which>>,
 ) -> Result<Response, WebError> {
     let device = device_for(&app, &caller, &id, Level::Own)?;
+    let token = which.and_then(|which| which.token);
+    match end(&app, &caller, &device, token.as_deref()).await? {
+        Some(revoked) => Ok(Json(Ended { device: id, revoked }).into_response()),
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+/// Ends a token of a device, or all that it has; of a device without tokens its certificates, which it gives.
+pub(crate) async fn end(
+    app: &App,
+    caller: &Caller,
+    device: &Device,
+    token: Option<&str>,
+) -> Result<Option<Vec<Fingerprint>>, WebError> {
     let by = caller.by();
-    if !has_tokens(&app, &device) {
+    if !has_tokens(app, device) {
         let revoked = app.hub.revoke(&device.names.id, &by).await?;
         tracing::info!(device = %device.names.address, %by, count = revoked.len(), "certificates revoked");
-        return Ok(Json(Ended { device: id, revoked }).into_response());
+        return Ok(Some(revoked));
     }
-    let token = which.and_then(|which| which.token);
-    let count = app.hub.revoke_device_tokens(&device.names.id, token.as_deref(), &by).await?;
+    let count = app.hub.revoke_device_tokens(&device.names.id, token, &by).await?;
     if count == 0 && token.is_some() {
         return Err(WebError::NotFound("token"));
     }
     tracing::info!(device = %device.names.address, %by, count, "tokens revoked");
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(None)
 }

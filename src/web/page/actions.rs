@@ -24,12 +24,6 @@ pub(crate) struct Make {
     name: String,
 }
 
-/// A new name.
-#[derive(Deserialize)]
-pub(crate) struct Rename {
-    name: String,
-}
-
 /// A command.
 #[derive(Deserialize)]
 pub(crate) struct Say {
@@ -55,17 +49,6 @@ pub(crate) async fn block(State(app): State<App>, Name(id): Name, By(caller): By
     let device = api::device_for(&app, &caller, &id, Level::Own)?;
     let device = app.hub.block(&device.names.id).await?;
     Ok(to_device(&device.names.id))
-}
-
-pub(crate) async fn rename(
-    State(app): State<App>,
-    Name(id): Name,
-    By(caller): By,
-    Sent(rename): Sent<Rename>,
-) -> Page {
-    let device = api::device_for(&app, &caller, &id, Level::Edit)?;
-    let device = app.hub.rename(&device.names.id, &rename.name).await?;
-    Ok(Redirect::to(&format!("/devices/{}/settings", device.names.id)).into_response())
 }
 
 pub(crate) async fn queue(

@@ -24,6 +24,12 @@ pub(crate) async fn serve(Name(name): Name, headers: HeaderMap) -> Response {
         "plot.mjs" => (SCRIPT, include_str!("../assets/plot.mjs")),
         "draw.mjs" => (SCRIPT, include_str!("../assets/draw.mjs")),
         "scale.mjs" => (SCRIPT, include_str!("../assets/scale.mjs")),
+        "gauge.mjs" => (SCRIPT, include_str!("../assets/gauge.mjs")),
+        "dial.mjs" => (SCRIPT, include_str!("../assets/dial.mjs")),
+        "editor.mjs" => (SCRIPT, include_str!("../assets/editor.mjs")),
+        "rename.mjs" => (SCRIPT, include_str!("../assets/rename.mjs")),
+        "secret.mjs" => (SCRIPT, include_str!("../assets/secret.mjs")),
+        "demo.mjs" => (SCRIPT, include_str!("../assets/demo.mjs")),
         "icon.svg" => ("image/svg+xml", include_str!("../assets/icon.svg")),
         _ => return WebError::NotFound("asset").into_response(),
     };

@@ -162,7 +162,7 @@ const WAYS: [(&str, &[Way]); 4] = [
         "Make",
         &[
             Way { commands: true, ..way(Place::Add, "Add Device", "/add") },
-            Way { commands: true, ..way(Place::Demo, "Demo", "/demo") },
+            Way { house: true, commands: true, ..way(Place::Demo, "Demo", "/demo") },
         ],
     ),
     (

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod actions;
+pub(crate) mod add;
 pub(crate) mod alerts;
 pub(crate) mod api;
 pub(crate) mod assets;
@@ -11,8 +12,12 @@ mod controls;
 mod credentials;
 pub(crate) mod dashboard;
 pub(crate) mod deliveries;
+pub(crate) mod demo;
 pub(crate) mod device;
+pub(crate) mod dial;
+pub(crate) mod download;
 mod frame;
+mod gauge;
 pub(crate) mod login;
 mod moment;
 pub(crate) mod newcomers;

@@ -5,7 +5,7 @@
 //! | `overview` | how it is: values, plots, controls, what came last |
 //! | `commands` | commands with every transition, files sent to it, forms for both |
 //! | `timeline` | everything about it in one order |
-//! | `settings` | its name, what is known of it, its day files |
+//! | `settings` | its name, configuration, tokens, people, its end; what is known of it, its day files |
 
 mod bands;
 pub(crate) mod commands;
@@ -19,7 +19,7 @@ mod summary;
 pub(crate) mod timeline;
 
 use super::moment::Moment;
-use super::{Frame, Page, Place, brief, render};
+use super::{Frame, Page, Place, brief, render, render_with};
 use crate::core::{Caller, Level, Presence, Sight};
 use crate::family::Facts;
 use crate::model::{Device, DeviceState};

@@ -14,10 +14,11 @@ use super::timeline::{self, MessageLine};
 use super::{Begun, DeviceState, Frame, Head, Moment, Page, Tab, render};
 use crate::core::{CommandFilter, DataFilter, HubError, MessageFilter, picture};
 use crate::dictionary::{Alarm, Bound, Chosen};
-use crate::model::{Alert, CommandRecord, Datum, Device, DeviceId, Direction, Priority, Timestamp};
+use crate::model::{Alert, CommandRecord, Datum, Device, DeviceId, Direction, Priority, Timestamp, number};
 use crate::web::App;
 use crate::web::auth::By;
 use crate::web::page::controls::{self, ControlLine};
+use crate::web::page::dial::Dial;
 use crate::web::page::values::{self, Shown, raw, telling};
 use crate::web::params::{Name, Params};
 
@@ -37,6 +38,8 @@ struct OverviewPage {
     children: Vec<Device>,
     alerts: Vec<AlertLine>,
     now: Vec<Shown>,
+    /// Of a gauge.
+    dial: Option<Dial>,
     bands: Vec<Band>,
     values: Vec<ValueLine>,
     ranges: [Range; RANGES.len()],
@@ -80,7 +83,7 @@ struct CommandShort {
 }
 
 pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By, params: Params) -> Page {
-    let Begun { frame, head, sight, facts: _ } = Begun::with(&app, &caller, &id, Tab::Overview).await?;
+    let Begun { frame, head, sight, facts } = Begun::with(&app, &caller, &id, Tab::Overview).await?;
     let device = &head.device;
     let id = device.names.id.clone();
     let mut values = picture(app.hub.latest(&id).await?);
@@ -114,6 +117,10 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
         sensors: values.iter().map(|datum| (datum.sensor.to_string(), datum.value.clone())).collect(),
     };
     let plots = plots::draw(&app, wanted).await?;
+    let pointed = values.iter().find(|datum| datum.sensor.as_str() == "data");
+    let pointed = pointed.and_then(|datum| number(&datum.value));
+    let (low, high) = chosen.limits("data");
+    let dial = Dial::of(&facts).map(|dial| dial.showing(pointed).bounded(low, high));
     let mut lines = Vec::with_capacity(values.len());
     for datum in values {
         let before = before(&app, &id, &chosen, &datum).await?;
@@ -125,6 +132,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
         children: app.hub.children(&id).into_iter().filter(|child| sight.sees(&child.names.id)).collect(),
         alerts: marks.firing().map(|alert| alert_line(alert, now)).collect(),
         now: telling,
+        dial,
         bands,
         values: lines,
         ranges: RANGES,

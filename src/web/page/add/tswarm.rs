@@ -1,0 +1,86 @@
+//! Tswarm nodes: a login is made, and the node's `config.json` shown with it, once.
+
+use askama::Template;
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::reach::Reach;
+use super::{Kind, Ways};
+use crate::core::Caller;
+use crate::family::{Added, NewNode};
+use crate::web::App;
+use crate::web::api::tswarm;
+use crate::web::auth::By;
+use crate::web::deed::Noting;
+use crate::web::page::{Frame, Page, Place, Sent, render, render_with};
+use crate::web::params::Body;
+
+#[derive(Template)]
+#[template(path = "add/tswarm.html")]
+struct TswarmPage {
+    frame: Frame,
+    ways: Ways,
+    reach: Reach,
+    node: String,
+    renew: bool,
+    wrong: Option<(String, String)>,
+    added: Option<Told>,
+}
+
+/// What was made, told once.
+struct Told {
+    added: Added,
+    /// `config.json`
+    config: String,
+}
+
+/// The form.
+#[derive(Deserialize)]
+pub(crate) struct Make {
+    node: String,
+    #[serde(default)]
+    renew: String,
+}
+
+pub(crate) async fn show(State(app): State<App>, By(caller): By, reach: Reach) -> Page {
+    render(&page(&app, &caller, reach).await)
+}
+
+pub(crate) async fn make(
+    State(app): State<App>,
+    By(caller): By,
+    reach: Reach,
+    noting: Noting,
+    Sent(make): Sent<Make>,
+) -> Page {
+    noting.target(make.node.trim());
+    let wish = NewNode {
+        node: Some(make.node.trim().to_owned()),
+        renew: !make.renew.is_empty(),
+        base: reach.http(),
+        ..NewNode::default()
+    };
+    let mut page = page(&app, &caller, reach).await;
+    match tswarm::add(State(app), By(caller), Body(wish)).await {
+        Ok((_, Json(added))) => {
+            let config = serde_json::to_string_pretty(&added.config).unwrap_or_default();
+            page.added = Some(Told { added, config });
+            render(&page)
+        }
+        Err(error) => {
+            let shown = error.shown();
+            page.wrong = Some((shown.field.unwrap_or_default(), shown.message));
+            (page.node, page.renew) = (make.node, !make.renew.is_empty());
+            let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
+            render_with(status, &page)
+        }
+    }
+}
+
+async fn page(app: &App, caller: &Caller, reach: Reach) -> TswarmPage {
+    let frame = Frame::of(app, caller, Place::Add, Kind::Tswarm.name()).await;
+    let ways = Ways::of(&frame, Some(Kind::Tswarm));
+    TswarmPage { frame, ways, reach, node: String::new(), renew: false, wrong: None, added: None }
+}

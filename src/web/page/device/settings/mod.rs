@@ -1,0 +1,200 @@
+//! What a device is called and set to, who has to do with it, what it proves itself with, and its end.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `change` | what the forms do |
+//! | `secret` | tokens: a new one, told once, and the end of old ones |
+
+pub(crate) mod change;
+pub(crate) mod secret;
+
+use askama::Template;
+use axum::extract::State;
+use serde_json::Value as Json;
+
+use super::facts::{self, FactLine};
+use super::{Begun, DeviceState, Frame, Head, Moment, Page, Tab, render, render_with};
+use crate::core::{Access, Caller, CertificateNote, DeviceToken, Level};
+use crate::family::{Day, Facts};
+use crate::web::App;
+use crate::web::api::secrets;
+use crate::web::auth::By;
+use crate::web::error::WebError;
+use crate::web::page::dial::Dial;
+use crate::web::page::gauge::GaugeFields;
+use crate::web::params::{Name, Params};
+
+/// Days whose files the page leads to; the API lists all.
+const DAYS_SHOWN: usize = 31;
+
+#[derive(Template)]
+#[template(path = "device/settings.html")]
+struct SettingsPage {
+    frame: Frame,
+    head: Head,
+    done: Option<&'static str>,
+    /// Whether that is no change.
+    unchanged: bool,
+    wrong: Option<Wrong>,
+    created: Moment,
+    /// The name as typed, when it was not taken.
+    name: String,
+    config: Option<Config>,
+    tags: String,
+    groups: Vec<GroupLine>,
+    access: Access,
+    tokens: Option<Vec<TokenLine>>,
+    /// Whether it may have a key or a certificate of ours.
+    keyed: bool,
+    certificate: Option<CertificateNote>,
+    facts: Vec<FactLine>,
+    /// The newest days of which there is a file.
+    days: Vec<Day>,
+    days_more: usize,
+}
+
+/// A form that was not taken.
+struct Wrong {
+    form: &'static str,
+    field: String,
+    message: String,
+}
+
+/// Type and configuration of a device with a token.
+struct Config {
+    kind: String,
+    kinds: &'static [&'static str],
+    /// As JSON for people; `None` where nothing was said.
+    json: Option<String>,
+    /// The gauge's own fields with a dial, where it is one.
+    gauge: Option<(GaugeFields, Dial)>,
+}
+
+struct GroupLine {
+    id: String,
+    name: String,
+    /// Whether the device is in it.
+    within: bool,
+}
+
+struct TokenLine {
+    id: String,
+    created: Moment,
+    by: String,
+    used: Option<Moment>,
+    from: Option<String>,
+    ends: Option<Moment>,
+}
+
+pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By, params: Params) -> Page {
+    let mut page = page(&app, &caller, &id).await?;
+    let done = params.text("done").and_then(|word| DONE.iter().find(|(known, _)| *known == word));
+    page.done = done.map(|(_, sentence)| *sentence);
+    page.unchanged = params.text("done") == Some("unchanged");
+    render(&page)
+}
+
+/// The page with the form that was not taken.
+async fn refuse(app: &App, caller: &Caller, id: &str, form: &'static str, error: &WebError) -> Page {
+    let mut page = page(app, caller, id).await?;
+    let shown = error.shown();
+    page.wrong = Some(Wrong { form, field: shown.field.unwrap_or_default(), message: shown.message });
+    render_with(shown.status, &page)
+}
+
+async fn page(app: &App, caller: &Caller, id: &str) -> Result<SettingsPage, WebError> {
+    let Begun { frame, head, sight, mut facts } = Begun::with(app, caller, id, Tab::Settings).await?;
+    let device = &head.device;
+    let family = app.family(&device.names.family);
+    let mut days = match family.and_then(|family| family.days()) {
+        Some(days) => days.list(&app.hub, device).await?,
+        None => Vec::new(),
+    };
+    let days_more = days.len().saturating_sub(DAYS_SHOWN);
+    days.truncate(DAYS_SHOWN);
+    let id = &device.names.id;
+    let tokens = secrets::tokens(app, device);
+    let config = tokens.is_some().then(|| config(&facts));
+    if config.is_some() {
+        // They have a part of their own on the page.
+        facts.retain(|name, _| name != "type" && name != "config");
+    }
+    let groups = sight.groups().into_iter().filter(|group| sight.group_level(&group.id) >= Level::Own);
+    let groups = groups.map(|group| GroupLine {
+        within: group.devices.contains(id),
+        id: group.id.to_string(),
+        name: group.name,
+    });
+    Ok(SettingsPage {
+        done: None,
+        unchanged: false,
+        wrong: None,
+        created: Moment::at(device.created),
+        name: device.names.name.clone(),
+        config,
+        tags: app.hub.tags(id).join(", "),
+        groups: groups.collect(),
+        access: app.hub.access(id),
+        keyed: tokens.is_none() && (app.hub.key_of(id).is_some() || app.hub.material(id).await?.is_some()),
+        tokens: tokens.map(|tokens| tokens.into_iter().map(token_line).collect()),
+        certificate: app.hub.certificate(id).await?,
+        facts: facts::lines(&facts),
+        days,
+        days_more,
+        frame,
+        head,
+    })
+}
+
+fn config(facts: &Facts) -> Config {
+    let kind = facts.get("type").and_then(Json::as_str).unwrap_or_default().to_owned();
+    let said = facts.get("config").and_then(Json::as_object).cloned();
+    let gauge = (kind == "gauge").then(|| {
+        let fields = GaugeFields::of(&said.clone().unwrap_or_default());
+        let dial = fields.dial();
+        (fields, dial)
+    });
+    let json = said.and_then(|said| serde_json::to_string_pretty(&said).ok());
+    Config { kind, kinds: &KINDS, json, gauge }
+}
+
+fn token_line(token: DeviceToken) -> TokenLine {
+    TokenLine {
+        id: token.id,
+        created: Moment::at(token.created),
+        by: token.by.trim_start_matches("user:").to_owned(),
+        used: token.last_used.map(Moment::ago),
+        from: token.last_peer.map(|peer| peer.to_string()),
+        ends: token.ends.map(Moment::at),
+    }
+}
+
+impl SettingsPage {
+    /// What is wrong with a form; empty when nothing is.
+    fn fault(&self, form: &str) -> &str {
+        self.wrong.as_ref().filter(|wrong| wrong.form == form).map_or("", |wrong| &wrong.message)
+    }
+
+    /// The field at fault in the gauge's form.
+    fn wrong_field(&self) -> &str {
+        self.wrong.as_ref().filter(|wrong| wrong.form == "config").map_or("", |wrong| &wrong.field)
+    }
+}
+
+/// The types of `accounts-dashboard.md §2`.
+const KINDS: [&str; 8] = ["generic", "gauge", "number", "switch", "state", "text", "counter", "location"];
+
+/// What was done, by the word in the query.
+const DONE: [(&str, &str); 11] = [
+    ("renamed", "It has its new name."),
+    ("unchanged", "It has this name already."),
+    ("configured", "Its configuration is changed."),
+    ("tagged", "Its tags are changed."),
+    ("grouped", "Its groups are changed."),
+    ("shared", "It is shared."),
+    ("unshared", "It is shared with this user no longer."),
+    ("given", "It has another owner."),
+    ("revoked", "Revoked: whoever shows that is turned away from now on."),
+    ("blocked", "It is blocked."),
+    ("adopted", "It is let in."),
+];
