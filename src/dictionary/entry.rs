@@ -145,6 +145,14 @@ impl Entry {
         }
     }
 
+    /// The words for its values.
+    pub(super) fn words(&self) -> Vec<&str> {
+        match &self.kind {
+            Kind::Enumeration(words) => words.iter().map(|(_, word)| word.as_str()).collect(),
+            Kind::Number(_) | Kind::Bitmask { .. } | Kind::Boolean | Kind::Text => Vec::new(),
+        }
+    }
+
     /// How its numbers are shown, if it has any.
     pub(super) const fn scaling(&self) -> Option<Scaling> {
         match self.kind {

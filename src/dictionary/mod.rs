@@ -101,6 +101,11 @@ impl Chosen {
         self.entry(sensor).and_then(Entry::scaling).map_or((None, None), |scale| (scale.min, scale.max))
     }
 
+    /// The words that stand for a sensor's values, in the order of the values; none for other kinds of sensors.
+    pub fn words(&self, sensor: &str) -> Vec<&str> {
+        self.entry(sensor).map(Entry::words).unwrap_or_default()
+    }
+
     /// Where a sensor stands among those of its device, as the dictionaries have them: the closest dictionary first, in it
     /// the order of the file, then the places of an array. Sensors that none knows come last.
     pub fn order(&self, sensor: &str) -> (usize, usize, usize) {

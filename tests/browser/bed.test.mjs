@@ -41,6 +41,8 @@ test('a push over plain HTTP is on the page of its bed, with units', async () =>
     event: /Last event.*vital signs available/s,
   };
   for (const [name, words] of Object.entries(expected)) assert.match(await line(name), words);
+  await page.getByRole('img', { name: 'Presence', exact: true }).waitFor();
+  assert.match(await page.locator('.bands').innerText(), /bed occupied\s+\d+ s/);
   await page.getByRole('heading', { name: 'Summaries' }).waitFor();
   await page.getByRole('link', { name: 'Settings', exact: true }).click();
   await page.getByRole('heading', { name: 'Facts' }).waitFor();

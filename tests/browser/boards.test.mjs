@@ -189,6 +189,6 @@ test('recording is paused and resumed, the listener closed and opened', async ()
   await page.getByText('ws is open at').waitFor();
   const again = await board(its.server.ws);
   again.says('5,91,33.25');
-  await shows(page, '/', /Devices/);
+  await shows(page, '/', /Dashboard/);
   again.leave();
 });

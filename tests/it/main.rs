@@ -18,6 +18,7 @@ mod cli_life;
 mod cli_operator;
 mod cli_sca11h;
 mod cwm;
+mod dashboard;
 mod device_paths;
 mod dictionary;
 mod harness;

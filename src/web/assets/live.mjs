@@ -11,7 +11,8 @@ const parts = [...document.querySelectorAll('[data-fresh][id]')];
 const status = document.querySelector('[data-live]');
 const least = Math.max(...parts.map((part) => Number(part.dataset.least ?? LEAST))) * 1000;
 const anyway = Math.max(...parts.map((part) => Number(part.dataset.anyway ?? ANYWAY))) * 1000;
-let rows, timer, last = Date.now(), here = location.href;
+const strangers = new Set();
+let begun = false, rows, timer, last = Date.now(), here = location.href;
 
 // The places of each device on the page, by its id.
 function find() {
@@ -32,7 +33,7 @@ function hear({ device, sensor, value, shown, outside, alarms, time_received }) 
       time.dateTime = time_received;
       tell(time);
     }
-    for (const old of row.querySelectorAll('[data-sensor]')) {
+    for (const old of row.querySelectorAll('span[data-sensor]')) {
       if (old.dataset.sensor === sensor) write(old, shown || (value === null ? '–' : String(value)), Boolean(outside) || alarms?.length > 0, time_received, value);
     }
   }
@@ -90,16 +91,30 @@ function soon() {
   timer ??= setTimeout(refresh, Math.max(SOON, last + least - Date.now()));
 }
 
+// Whether what a device said may change the page: it stands there, or was never heard of.
+function concerns(id) {
+  if (rows.has(id)) return true;
+  const isNew = !strangers.has(id);
+  strangers.add(id);
+  return isNew;
+}
+
 find();
 const of = parts.map((part) => part.dataset.of);
 listen({
   events: ['reading', ...parts.flatMap((part) => part.dataset.fresh.split(',').filter(Boolean))],
   device: of.every((id) => id === of[0]) ? of[0] : undefined,
   hear: (name, data) => {
-    if (name === 'reading') hear(data);
-    if (name !== 'reading' || parts.some((part) => part.dataset.fresh.includes('reading')) || !rows.has(data.device.id)) soon();
+    const id = data.device?.id ?? data.id;
+    if (name === 'reading' && rows.has(id)) hear(data);
+    else if (['state', 'alert', 'resync'].includes(name) || concerns(id)) soon();
   },
-  say: (is) => status && (status.textContent = is ? 'Live' : 'Waiting for the server'),
+  say: (is) => {
+    if (status) status.textContent = is ? 'Live' : 'Waiting for the server';
+    // What came between the page and its stream was not told.
+    if (is && !begun) soon();
+    begun ||= is;
+  },
 });
 // The plots show another stretch of time: what is beside them follows.
 document.addEventListener('range', ({ detail }) => {

@@ -32,6 +32,13 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// Whether it is more than a number: it needs more room, and smaller letters.
+    pub(super) fn is_words(&self) -> bool {
+        self.value.parse::<f64>().is_err() && self.value.chars().count() > WORD_CHARS
+    }
+}
+
 /// A value as it was sent; a gap is a dash.
 pub(super) fn raw(value: &Value) -> String {
     match value {
@@ -67,11 +74,23 @@ fn rank(chosen: &Chosen, datum: &Datum) -> u8 {
     let known = chosen.explain(&datum.sensor, &datum.value);
     match &datum.value {
         _ if known.as_ref().is_some_and(|meaning| meaning.unit.is_some()) => 0,
-        _ if known.is_some() && !chosen.is_amount(&datum.sensor) => 0,
+        _ if known.as_ref().is_some_and(|meaning| is_word(&meaning.shown, datum))
+            && !chosen.is_amount(&datum.sensor) =>
+        {
+            0
+        }
         Value::Integer(_) | Value::Real(_) | Value::Gap(_) => 1,
         Value::Bool(_) | Value::Text(_) => 2,
     }
 }
+
+/// Whether a value is shown by a word that stands for it, not as it was sent.
+fn is_word(shown: &str, datum: &Datum) -> bool {
+    !shown.is_empty() && shown != raw(&datum.value)
+}
+
+/// A longer text is no single word.
+const WORD_CHARS: usize = 10;
 
 /// A name in pieces of text and numbers.
 fn natural(name: &str) -> Vec<(String, u64)> {

@@ -70,6 +70,8 @@ impl Asked {
             Some(_) => usize::try_from(params.limit()?).unwrap_or(usize::MAX),
             None => view.usual(),
         };
+        // So many cards would be no overview.
+        let view = if limit > RICH_MAX { View::List } else { view };
         Ok(Self {
             q: text("q"),
             state,
@@ -153,7 +155,7 @@ impl Asked {
     /// The address of the same devices in the other view.
     pub(super) fn as_cards(&self, cards: bool) -> String {
         let view = if cards { View::Cards } else { View::List };
-        let limit = if self.limit == self.view.usual() { view.usual() } else { self.limit };
+        let limit = if self.limit == self.view.usual() || cards { view.usual() } else { self.limit };
         Self { view, limit, page: 1, ..self.clone() }.address()
     }
 
@@ -240,7 +242,7 @@ pub(super) const SORTS: [(&str, &str); 5] = [
     ("new", "Newest"),
 ];
 
-/// More devices on a page are shown with fewer words, and without drawings.
+/// More devices on a page are a list: with fewer words, and without drawings.
 const RICH_MAX: usize = 120;
 
 /// The colour of a count of devices that stand so.

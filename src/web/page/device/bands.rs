@@ -43,7 +43,7 @@ pub(super) async fn bands(
             continue;
         }
         if let Some(turns) = turns(app, device, chosen, newest, from).await? {
-            bands.extend(draw(meaning.label, &turns, from, to));
+            bands.extend(draw(meaning.label, &chosen.words(&newest.sensor), &turns, from, to));
         }
     }
     Ok(bands)
@@ -87,7 +87,7 @@ async fn turns(
 }
 
 /// A band of words, the oldest first; `None` where there is nothing to show or too much.
-fn draw(label: String, turns: &[Turn], from: Timestamp, to: Timestamp) -> Option<Band> {
+fn draw(label: String, known: &[&str], turns: &[Turn], from: Timestamp, to: Timestamp) -> Option<Band> {
     let mut lasted: BTreeMap<&str, i64> = BTreeMap::new();
     let ends = turns.iter().skip(1).map(|(at, _)| *at).chain([to]);
     let stretches: Vec<(i64, i64, &str)> = turns
@@ -102,7 +102,10 @@ fn draw(label: String, turns: &[Turn], from: Timestamp, to: Timestamp) -> Option
     if lasted.is_empty() || lasted.len() > WORDS_MAX {
         return None;
     }
-    let colour = |word: &str| lasted.keys().position(|known| *known == word).unwrap_or(0) + 1;
+    // A word that its dictionary knows has the same colour always.
+    let words: Vec<&str> =
+        known.iter().copied().chain(lasted.keys().copied().filter(|word| !known.contains(word))).collect();
+    let colour = |word: &str| words.iter().position(|known| *known == word).unwrap_or(0) % WORDS_MAX + 1;
     let mut drawing = format!(
         "<svg class=\"band\" viewBox=\"0 0 {WIDTH} 28\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\""
     );
@@ -161,20 +164,20 @@ mod tests {
     fn a_band_tells_how_long_each_word_was_true() {
         let (from, to) = (Timestamp::from_micros(0), Timestamp::from_micros(36_000_000_000));
         let turns = [turn(-100, "empty"), turn(3600, "<in>"), turn(32_400, "empty")];
-        let band = draw("Bed".to_owned(), &turns, from, to).unwrap();
+        let band = draw("Bed".to_owned(), &["empty"], &turns, from, to).unwrap();
         let words: Vec<(&str, &str)> =
             band.words.iter().map(|(word, lasted, _)| (word.as_str(), lasted.as_str())).collect();
         assert_eq!(words, [("<in>", "8 h 0 min"), ("empty", "2 h 0 min")]);
-        assert!(band.drawing.contains("class=\"word-1\" x=\"100.0\" width=\"800.0\""), "{}", band.drawing);
+        assert!(band.drawing.contains("class=\"word-2\" x=\"100.0\" width=\"800.0\""), "{}", band.drawing);
         assert!(band.drawing.contains("<title>&#60;in&#62;</title>"), "{}", band.drawing);
     }
 
     #[test]
     fn nothing_and_too_many_words_are_no_band() {
         let (from, to) = (Timestamp::from_micros(0), Timestamp::from_micros(60_000_000));
-        assert!(draw("x".to_owned(), &[], from, to).is_none());
+        assert!(draw("x".to_owned(), &[], &[], from, to).is_none());
         let many: Vec<Turn> = (0..6).map(|number| turn(number, &number.to_string())).collect();
-        assert!(draw("x".to_owned(), &many, from, to).is_none());
+        assert!(draw("x".to_owned(), &[], &many, from, to).is_none());
     }
 
     #[test]

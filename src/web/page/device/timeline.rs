@@ -53,6 +53,17 @@ enum What {
     Alert(AlertLine),
 }
 
+impl What {
+    /// The values that it has of a message.
+    fn values_of(&mut self, of: Seq) -> Option<&mut Vec<Shown>> {
+        match self {
+            Self::Message(line) => Some(&mut line.values).filter(|_| line.message.seq == of),
+            Self::Values(seq, values) => Some(values).filter(|_| *seq == of),
+            Self::Event(_) | Self::Command(_) | Self::Alert(_) => None,
+        }
+    }
+}
+
 /// A message as a line.
 pub(super) struct MessageLine {
     pub(super) message: MessageRecord,
@@ -113,17 +124,14 @@ fn entries(chosen: &Chosen, happened: Vec<Happened>) -> Vec<Entry> {
             Told::Message(message) => What::Message(Box::new(message_line(message))),
             Told::Value(datum) => {
                 let shown = Shown::new(chosen, &datum);
-                match entries.last_mut().map(|entry| &mut entry.what) {
-                    Some(What::Message(line)) if line.message.seq == datum.seq => {
-                        add(&mut line.values, shown);
-                        continue;
-                    }
-                    Some(What::Values(seq, values)) if *seq == datum.seq => {
-                        add(values, shown);
-                        continue;
-                    }
-                    _ => What::Values(datum.seq, vec![shown]),
+                // An event among its message's values stands between them.
+                let of =
+                    entries.iter_mut().rev().take(NEAR).find_map(|entry| entry.what.values_of(datum.seq));
+                if let Some(values) = of {
+                    add(values, shown);
+                    continue;
                 }
+                What::Values(datum.seq, vec![shown])
             }
             Told::Event(datum) => What::Event(Shown::new(chosen, &datum)),
             Told::Command(change) => What::Command(change),
@@ -165,6 +173,9 @@ fn alert_line(change: AlertChange) -> AlertLine {
     };
     AlertLine { change, word, tag }
 }
+
+/// Entries among which the message of a value is looked for.
+const NEAR: usize = 8;
 
 /// What can be shown alone.
 const KINDS: [(&str, &str); 6] = [
