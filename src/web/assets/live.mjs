@@ -3,6 +3,7 @@
 //   data-of     the id of the device whose events count; all count without it
 //   data-least  seconds between two times, data-anyway seconds after which it is asked again whatever happens
 
+import { ofDial, point } from './gauge.mjs';
 import { tell, tellAll } from './shell.mjs';
 import { listen } from './stream.mjs';
 
@@ -33,6 +34,8 @@ function hear({ device, sensor, value, shown, outside, alarms, time_received }) 
       time.dateTime = time_received;
       tell(time);
     }
+    const dial = sensor === 'data' && typeof value === 'number' && row.matches('.device') && row.querySelector('svg.dial');
+    if (dial) point(dial, ofDial(dial), value);
     for (const old of row.querySelectorAll('span[data-sensor]')) {
       if (old.dataset.sensor === sensor) write(old, shown || (value === null ? '–' : String(value)), Boolean(outside) || alarms?.length > 0, time_received, value);
     }

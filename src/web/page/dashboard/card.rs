@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::standing::{Found, Standing};
 use crate::core::{BucketFilter, HubError, Sight, picture};
 use crate::dictionary::Chosen;
-use crate::model::{Datum, DeviceId, Value};
+use crate::model::{Datum, Device, DeviceId, Value, number};
 use crate::web::App;
+use crate::web::error::WebError;
+use crate::web::page::dial::Dial;
 use crate::web::page::moment::Moment;
 use crate::web::page::spark;
 use crate::web::page::values::{Shown, telling};
@@ -27,6 +29,8 @@ pub(super) struct Card {
     pub(super) values: Vec<Shown>,
     /// Values that are not shown.
     pub(super) more: usize,
+    /// Of a gauge, in place of the drawing.
+    pub(super) dial: Option<Dial>,
     /// What its first number was in the last hour, drawn.
     pub(super) spark: Option<String>,
 }
@@ -64,7 +68,7 @@ pub(super) async fn cards(
     sight: &Sight,
     found: Vec<Found>,
     rich: bool,
-) -> Result<Vec<Card>, HubError> {
+) -> Result<Vec<Card>, WebError> {
     let ids = found.iter().map(|found| found.device.names.id.clone()).collect();
     let mut latest: HashMap<DeviceId, Vec<Datum>> = app.hub.latest_each(ids).await?;
     let now = app.hub.now();
@@ -73,7 +77,12 @@ pub(super) async fn cards(
         let chosen = app.meanings(&device.names);
         let values = telling(&chosen, picture(latest.remove(&device.names.id).unwrap_or_default()));
         let most = if rich { VALUES_SHOWN } else { 1 };
-        let spark = if rich { spark_of(app, &device.names.id, &chosen, &values).await? } else { None };
+        let dial = if rich { dial_of(app, &device, &chosen, &values).await? } else { None };
+        let spark = if rich && dial.is_none() {
+            spark_of(app, &device.names.id, &chosen, &values).await?
+        } else {
+            None
+        };
         let parent = device.parent.as_ref().filter(|id| rich && sight.sees(id));
         let names = device.names;
         cards.push(Card {
@@ -87,10 +96,29 @@ pub(super) async fn cards(
             seen: device.last_seen.map(|seen| Moment::since(seen, now)),
             more: values.len().saturating_sub(most),
             values: values.iter().take(most).map(|datum| Shown::new(&chosen, datum)).collect(),
+            dial,
             spark,
         });
     }
     Ok(cards)
+}
+
+/// The dial of a device that a person called a gauge.
+async fn dial_of(
+    app: &App,
+    device: &Device,
+    chosen: &Chosen,
+    values: &[Datum],
+) -> Result<Option<Dial>, WebError> {
+    // Only devices that people make have a type.
+    if !app.family(&device.names.family).is_some_and(|family| family.has_tokens()) {
+        return Ok(None);
+    }
+    let pointed = values.iter().find(|datum| datum.sensor.as_str() == "data");
+    let pointed = pointed.and_then(|datum| number(&datum.value));
+    let (low, high) = chosen.limits("data");
+    let dial = Dial::of(&app.facts(device).await?);
+    Ok(dial.map(|dial| dial.showing(pointed).bounded(low, high)))
 }
 
 /// The last hour of the first number among those shown.
