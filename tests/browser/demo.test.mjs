@@ -1,10 +1,13 @@
 // The demo: a simulated oven is started, its plot grows without a reload, a command is queued and answered; the sine starts, changes its
 // pace, pauses without a jump, and stops.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { house, signedIn } from './person.mjs';
 
 const its = house();
+
+// A page that stays open holds a stream.
+afterEach(() => Promise.all(its.browser.contexts().map((context) => context.close())));
 const part = (page, kind) => page.locator(`section#${kind}`);
 const points = (page, kind, sensor) => part(page, kind).locator(`.curve[data-sensor="${sensor}"]`).getAttribute('data-points').then((text) => (text ? text.split(',').map(Number) : []));
 const grown = (page, kind, sensor, count) => page.waitForFunction(([kind, sensor, count]) => {

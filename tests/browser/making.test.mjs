@@ -4,10 +4,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { house, signedIn } from './person.mjs';
 
 const its = house();
+
+// A page that stays open holds a stream.
+afterEach(() => Promise.all(its.browser.contexts().map((context) => context.close())));
 
 // A call of the API, as the signed-in person.
 const call = (page, method, path, body) => page.evaluate(async ([method, path, body]) => {
