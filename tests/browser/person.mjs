@@ -27,8 +27,8 @@ export async function signedIn({ server, browser }, path, options = {}) {
   page.on('pageerror', (error) => wrong.push(error.message));
   page.on('console', (line) => line.type() === 'error' && wrong.push(line.text()));
   await page.goto(`${server.origin}${path}`);
-  await page.locator('input[type=password]').fill(server.password());
-  await page.locator('[name=name]').fill('admin');
+  await page.locator('form[action="/login"] input[type=password]').fill(server.password());
+  await page.locator('form[action="/login"] [name=name]').fill('admin');
   await Promise.all([page.waitForURL((url) => !url.pathname.includes('login')), page.getByRole('button', { name: 'Sign in' }).click()]);
   return { page, wrong };
 }
