@@ -126,6 +126,7 @@ async fn compose(
         post: Some(post.clone()),
         dictionaries: bookcase.shelf.clone(),
         metrics: Some(metrics::source(hub.clone(), clock.clone(), certificate_files(config))),
+        certificates: Some(metrics::certificates(clock.clone(), certificate_files(config))),
         listeners: Some(Arc::new(listeners.clone())),
         device_url: listeners.addr(ListenerKind::Https).map(|addr| hosts::url(&hosts, addr.port())),
         hosts: hosts.clone(),

@@ -9,7 +9,7 @@ use metrics_process::Collector;
 use crate::core::{Hub, HubError};
 use crate::model::Clock;
 use crate::pki;
-use crate::web::Metrics;
+use crate::web::{CertificateDays, Certificates, Metrics};
 
 /// The process's recorder. Made before anything counts: a counter made earlier would count for nobody.
 pub(super) fn recorder() -> Option<&'static PrometheusHandle> {
@@ -65,6 +65,35 @@ pub(super) fn source(hub: Hub, clock: Clock, certificates: Vec<(&'static str, Pa
             }
             Ok(recorder().map(PrometheusHandle::render).unwrap_or_default())
         })
+    })
+}
+
+/// The certificates as pages tell of them. Blocks.
+pub(super) fn certificates(clock: Clock, files: Vec<(&'static str, PathBuf)>) -> Certificates {
+    Arc::new(move || {
+        let there = files.iter().filter(|(_, file)| file.exists());
+        there
+            .map(|(name, file)| match pki::describe_file(file, clock.now().seconds()) {
+                Ok(facts) => CertificateDays {
+                    name,
+                    subject: facts.subject,
+                    names: facts.names,
+                    fingerprint: facts.fingerprint,
+                    not_after: facts.not_after,
+                    days_left: facts.days_left,
+                    fault: None,
+                },
+                Err(error) => CertificateDays {
+                    name,
+                    subject: String::new(),
+                    names: Vec::new(),
+                    fingerprint: String::new(),
+                    not_after: String::new(),
+                    days_left: 0,
+                    fault: Some(error.to_string()),
+                },
+            })
+            .collect()
     })
 }
 

@@ -179,6 +179,7 @@ const NAMED: &[(&str, &str)] = &[
     ("/pullform", "command.create"),
     ("/send", "command.create"),
     ("/users/{id}", "user.edit"),
+    ("/published/{name}/remove", "file.remove"),
     ("/rules/new", "rule.create"),
     ("/rules/{id}", "rule.edit"),
     ("/receivers/mail", "mail.put"),

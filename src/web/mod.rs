@@ -51,6 +51,8 @@ pub struct WebSettings {
     pub dictionaries: Shelf,
     /// What answers `/metrics`; `None` serves none.
     pub metrics: Option<Metrics>,
+    /// The server's certificates.
+    pub certificates: Option<Certificates>,
     /// The listeners, to look at, to open and to close.
     pub listeners: Option<Arc<dyn Listeners>>,
     /// The demos, to start and to stop.
@@ -74,6 +76,28 @@ pub const STREAMS_MAX: usize = 256;
 /// Those of one user: a browser opens one a page.
 const USER_STREAMS_MAX: usize = 64;
 
+/// Looks up how long the server's certificates are good. May block.
+pub type Certificates = Arc<dyn Fn() -> Vec<CertificateDays> + Send + Sync>;
+
+/// One of the server's certificates.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct CertificateDays {
+    /// Its name among them: `root`, `rsa`, `ecdsa`, or `server` for one of the owner's.
+    pub name: &'static str,
+    /// Whose it is.
+    pub subject: String,
+    /// Names and addresses it is good for.
+    pub names: Vec<String>,
+    /// SHA-256, `AB:CD:…`.
+    pub fingerprint: String,
+    /// The end of its life.
+    pub not_after: String,
+    /// Whole days left; negative when it is over.
+    pub days_left: i64,
+    /// Why it cannot be read, if so.
+    pub fault: Option<String>,
+}
+
 /// Looks up what the metrics tell, in Prometheus' text form.
 pub type Metrics = Arc<dyn Fn() -> BoxFuture<'static, Result<String, HubError>> + Send + Sync>;
 
@@ -84,6 +108,7 @@ pub(crate) struct App {
     pub(crate) dictionaries: Shelf,
     families: Arc<[Arc<dyn Family>]>,
     metrics: Option<Metrics>,
+    pub(crate) certificates: Option<Certificates>,
     listeners: Option<Arc<dyn Listeners>>,
     demos: Option<Arc<dyn Demos>>,
     pub(crate) post: Option<Post>,
@@ -141,6 +166,7 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
         families: families.into(),
         dictionaries: settings.dictionaries,
         metrics: settings.metrics,
+        certificates: settings.certificates,
         listeners: settings.listeners,
         demos: settings.demos,
         post: settings.post,

@@ -103,6 +103,7 @@ fn operations() -> Vec<Row> {
         api("GET", "/health/live", open, get(health::live)),
         api("GET", "/health/ready", open, get(health::ready)),
         local("GET", "/metrics", viewer, get(metrics::show)),
+        api("GET", "/api/v1/server", viewer, routes!(health::server)).house(),
         api("GET", "/api/v1/openapi.json", open, routes!(describe::show)),
         api("POST", "/api/v1/auth/register", open, routes!(registration::register)),
         api("POST", "/api/v1/auth/login", open, routes!(sign_in::login)),

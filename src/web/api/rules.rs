@@ -30,6 +30,9 @@ pub(crate) struct RuleEdit {
     pub(crate) family: Option<String>,
     /// `true`: it is for all devices.
     pub(crate) all: Option<bool>,
+    /// Of `tag`, `family` and `all`: `true` is the caller's own devices, `false` the house's; of a new one the house's for
+    /// whoever sees the house.
+    pub(crate) mine: Option<bool>,
     /// A sensor's name, or one with `*` for any run of characters; `null` is every sensor, or the device as a whole.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
@@ -296,6 +299,13 @@ impl RuleEdit {
     async fn over(self, app: &App, caller: &Caller, mut rule: Rule) -> Result<Rule, WebError> {
         if let Some(target) = self.target(app, caller)? {
             rule.target = target;
+        }
+        if let Some(mine) = self.mine {
+            let sight = app.hub.sight(caller);
+            if !mine && !sight.house() {
+                return Err(WebError::House);
+            }
+            rule.owner = mine.then(|| sight.user().clone());
         }
         if let Some(channels) = &self.channels {
             check_channels(app, caller, channels).await?;

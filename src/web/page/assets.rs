@@ -21,6 +21,7 @@ pub(crate) async fn serve(Name(name): Name, headers: HeaderMap) -> Response {
         "choose.mjs" => (SCRIPT, include_str!("../assets/choose.mjs")),
         "stream.mjs" => (SCRIPT, include_str!("../assets/stream.mjs")),
         "live.mjs" => (SCRIPT, include_str!("../assets/live.mjs")),
+        "upload.mjs" => (SCRIPT, include_str!("../assets/upload.mjs")),
         "plot.mjs" => (SCRIPT, include_str!("../assets/plot.mjs")),
         "draw.mjs" => (SCRIPT, include_str!("../assets/draw.mjs")),
         "scale.mjs" => (SCRIPT, include_str!("../assets/scale.mjs")),

@@ -48,7 +48,7 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     let (firing, _) = app.hub.firing_alerts(|id| sight.sees(id), COUNTED_MAX).await?;
     let now = app.hub.now();
     let line = |rule: Rule| RuleLine {
-        whom: whom(&app, &rule.target),
+        whom: whom(&app, &rule),
         what: what(&rule),
         told: rule.channels.iter().map(|channel| told(channel, &hooks)).collect(),
         firing: firing.iter().filter(|alert| alert.rule == rule.id).count(),
@@ -97,7 +97,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
     let rule = rules::known(&app, &caller, &id, Level::View).await?;
     let typed = Typed::new(params.into_pairs());
     let changing = typed.has("whom");
-    let fields = if changing { typed.clone() } else { form::fields_of(&rule) };
+    let fields = if changing { typed.clone() } else { form::fields_of(&rule, &caller.user.id) };
     let mut page = FormPage::of(&app, &caller, Some(&rule), fields).await?;
     if changing {
         let edit = typed.fields_rule().map(form::without_kind);
@@ -186,12 +186,13 @@ fn done(word: &str) -> Option<&'static str> {
 }
 
 /// The devices a rule is for, in words.
-fn whom(app: &App, target: &Target) -> String {
-    match target {
+fn whom(app: &App, rule: &Rule) -> String {
+    let all = if rule.owner.is_some() { "all devices of one owner" } else { "all devices of the house" };
+    match &rule.target {
         Target::Device(id) => app.hub.device(id).map_or_else(|| id.to_string(), |device| device.names.name),
         Target::Tag(tag) => format!("devices tagged {tag}"),
         Target::Family(family) => format!("all {family} devices"),
-        Target::All => "all devices".to_owned(),
+        Target::All => all.to_owned(),
     }
 }
 

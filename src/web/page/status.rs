@@ -3,8 +3,11 @@
 use askama::Template;
 use axum::extract::State;
 
+use super::moment::Moment;
+use super::published::bytes;
 use super::{Frame, Page, Place, brief, render, render_with};
-use crate::core::{Caller, Recording, Sight};
+use crate::core::{Caller, HandshakeNote, Recording, Sight};
+use crate::web::api::health::{self, ServerStatus};
 use crate::web::api::{listeners, recording};
 use crate::web::auth::By;
 use crate::web::error::WebError;
@@ -19,6 +22,17 @@ struct StatusPage {
     done: Option<String>,
     listeners: Vec<ListenerLine>,
     recordings: Vec<RecordingLine>,
+    server: ServerStatus,
+    store: String,
+    handshakes: Vec<HandshakeLine>,
+    /// What should be looked after, the worst first.
+    cares: Vec<String>,
+}
+
+/// Handshakes of one client that failed for one reason.
+struct HandshakeLine {
+    note: HandshakeNote,
+    last: Moment,
 }
 
 struct ListenerLine {
@@ -32,7 +46,7 @@ struct RecordingLine {
 }
 
 pub(crate) async fn show(State(app): State<App>, By(caller): By) -> Page {
-    render(&page(&app, &caller).await)
+    render(&page(&app, &caller).await?)
 }
 
 pub(crate) async fn open(State(app): State<App>, Name(name): Name, By(caller): By) -> Page {
@@ -89,7 +103,7 @@ pub(super) fn notes(app: &App, sight: &Sight) -> Vec<String> {
 }
 
 async fn answer(app: &App, caller: &Caller, said: Result<String, WebError>) -> Page {
-    let mut page = page(app, caller).await;
+    let mut page = page(app, caller).await?;
     match said {
         Ok(said) => {
             page.done = Some(said);
@@ -103,20 +117,48 @@ async fn answer(app: &App, caller: &Caller, said: Result<String, WebError>) -> P
     }
 }
 
-async fn page(app: &App, caller: &Caller) -> StatusPage {
+async fn page(app: &App, caller: &Caller) -> Result<StatusPage, WebError> {
     let listener = |note: ListenerNote| ListenerLine { turned: turned(note.since, note.by.as_deref()), note };
     let recording = |recording: Recording| RecordingLine {
         turned: turned(recording.since, recording.by.as_deref()),
         recording,
     };
-    StatusPage {
+    let server = health::status(app).await?;
+    let handshakes = app.hub.handshakes(None, HANDSHAKES_MAX).await?.into_iter();
+    Ok(StatusPage {
+        cares: cares(&server),
+        store: bytes(u64::try_from(server.store_bytes).unwrap_or_default()),
+        server,
+        handshakes: handshakes
+            .map(|(_, note)| HandshakeLine { last: Moment::ago(note.last), note })
+            .collect(),
         frame: Frame::of(app, caller, Place::Health, "Health").await,
         error: None,
         done: None,
         listeners: listeners::all(app).into_iter().map(listener).collect(),
         recordings: app.hub.recordings().into_iter().map(recording).collect(),
-    }
+    })
 }
+
+/// What should be looked after.
+fn cares(server: &ServerStatus) -> Vec<String> {
+    let unready = server.reason.map(|reason| format!("Devices' messages cannot be taken: {reason}."));
+    let certificates = server.certificates.iter().filter_map(|one| match (&one.fault, one.days_left) {
+        (Some(fault), _) => Some(format!("The certificate {} cannot be read: {fault}", one.name)),
+        (None, ..0) => Some(format!("The certificate {} is over: run homeport certs renew.", one.name)),
+        (None, 0..DAYS_FEW) => Some(format!(
+            "The certificate {} ends in {} days: run homeport certs renew.",
+            one.name, one.days_left
+        )),
+        (None, _) => None,
+    });
+    unready.into_iter().chain(certificates).collect()
+}
+
+/// Handshakes that are shown, the newest.
+const HANDSHAKES_MAX: u32 = 50;
+/// Days that are few for a certificate: the server renews its own before.
+const DAYS_FEW: i64 = 14;
 
 fn turned(since: Option<crate::model::Timestamp>, by: Option<&str>) -> String {
     match (since, by) {

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::{Choice, Frame, Place, Typed, Wrong, spans};
 use crate::core::{Caller, Level, Sight};
-use crate::model::{Check, Device, DeviceState, Rule, Target, Value};
+use crate::model::{Check, Device, DeviceState, Rule, Target, UserId, Value};
 use crate::web::App;
 use crate::web::api::rule_preview::PreviewShape;
 use crate::web::api::rules::RuleEdit;
@@ -31,9 +31,8 @@ pub(super) struct FormPage {
     more: bool,
     families: Vec<Choice>,
     tags: Vec<Choice>,
-    all: bool,
-    /// What the devices are called that a rule for all is for.
-    all_name: &'static str,
+    /// The house's, and one's own.
+    alls: Vec<Choice>,
     /// Sensors to choose from.
     sensors: Vec<(String, String)>,
     holds: Vec<Choice>,
@@ -131,8 +130,7 @@ impl FormPage {
                 |device, name| device.names.family.as_str() == name,
             ),
             tags: tags(app, &whom, &devices),
-            all: whom == "all",
-            all_name: if house { "All devices of the house" } else { "All my devices" },
+            alls: alls(app, &sight, &whom, &devices),
             devices: choices,
             sensors,
             holds: spans("at once", &HOLDS_S, chosen_span("hold_s")),
@@ -187,7 +185,14 @@ impl Fields for Typed {
                 Some(("device", id)) => edit.device = Some(id.to_owned()),
                 Some(("family", name)) => edit.family = Some(name.to_owned()),
                 Some(("tag", name)) => edit.tag = Some(name.to_owned()),
-                _ => edit.all = Some(true),
+                Some(_) => return Err(WebError::field("whom", "choose what the rule is for")),
+                None => {
+                    edit.all = Some(true);
+                    // `theirs` leaves whose it is.
+                    edit.mine = [("mine", true), ("all", false)]
+                        .into_iter()
+                        .find_map(|(word, mine)| (text == word).then_some(mine));
+                }
             },
         }
         let hooks = self.all("hook").map(|id| format!("webhook:{id}"));
@@ -222,7 +227,7 @@ pub(super) fn without_kind(edit: RuleEdit) -> RuleEdit {
 }
 
 /// A rule as its form says it.
-pub(super) fn fields_of(rule: &Rule) -> Typed {
+pub(super) fn fields_of(rule: &Rule, user: &UserId) -> Typed {
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut put = |name: &str, text: String| pairs.push((name.to_owned(), text));
     put("name", rule.name.clone());
@@ -233,7 +238,12 @@ pub(super) fn fields_of(rule: &Rule) -> Typed {
             Target::Device(id) => format!("device:{id}"),
             Target::Tag(tag) => format!("tag:{tag}"),
             Target::Family(family) => format!("family:{family}"),
-            Target::All => "all".to_owned(),
+            Target::All => match &rule.owner {
+                None => "all",
+                Some(owner) if owner == user => "mine",
+                Some(_) => "theirs",
+            }
+            .to_owned(),
         },
     );
     put("sensor", rule.sensor.clone().unwrap_or_default());
@@ -314,6 +324,25 @@ fn named(
         (count > 0 || chosen).then(|| Choice::new(value, text, chosen))
     };
     names.filter_map(one).collect()
+}
+
+/// All of the house's devices, and all of one's own.
+fn alls(app: &App, sight: &Sight, whom: &str, devices: &[Device]) -> Vec<Choice> {
+    let owner = |device: &Device| app.hub.owner(&device.names.id);
+    let count = |mine: bool| {
+        let fits = |device: &&Device| match owner(device) {
+            Some(owner) => mine && owner.id == *sight.user(),
+            None => !mine,
+        };
+        devices.iter().filter(fits).count()
+    };
+    let house = Choice::new("all", format!("All devices of the house ({})", count(false)), whom == "all");
+    let mine = Choice::new("mine", format!("All devices of mine ({})", count(true)), whom == "mine");
+    // Whoever does not see the house has a rule for all that is for the own.
+    let theirs = Choice::new("theirs", "All devices of the rule's owner", true);
+    let mut all = if sight.house() { vec![house, mine] } else { vec![mine] };
+    all.extend((whom == "theirs").then_some(theirs));
+    all
 }
 
 fn tags(app: &App, whom: &str, devices: &[Device]) -> Vec<Choice> {
