@@ -1,12 +1,12 @@
-// The bell: how many alerts fire, told by the stream, asked again now and then for what other servers found.
+// The bell: how many alerts fire, told by the page's stream, asked again now and then for what other servers found.
+import { listen } from './stream.mjs';
 
 const bells = document.querySelectorAll('.bell');
-const AGAIN_MS = 10_000;
-let source;
+const AGAIN_MS = 5000;
 let timer;
 let shown = Number(document.querySelector('[data-firing]')?.textContent ?? 0);
 
-// Writes the count wherever a page shows it.
+// Writes the count wherever the page shows it.
 function show(firing) {
   for (const bell of bells) bell.classList.toggle('bad', firing > 0);
   for (const place of document.querySelectorAll('[data-firing]')) place.textContent = firing;
@@ -17,35 +17,22 @@ function show(firing) {
 async function ask() {
   clearTimeout(timer);
   try {
-    const answer = await fetch('/api/v1/alerts/count', { headers: { accept: 'application/json' } });
-    if (answer.ok) show((await answer.json()).firing);
+    const answer = document.hidden ? undefined : await fetch('/api/v1/alerts/count', { headers: { accept: 'application/json' } });
+    if (answer?.ok) show((await answer.json()).firing);
   } catch {
     // The server is away: the count stays, and is asked for again.
   }
-  if (!document.hidden) timer = setTimeout(ask, AGAIN_MS);
-}
-
-// A page that nobody looks at holds no stream.
-function follow() {
-  if (document.hidden) {
-    clearTimeout(timer);
-    source?.close();
-    source = undefined;
-  } else if (!source) {
-    source = new EventSource('/api/v1/stream?event=alert');
-    source.addEventListener('alert', () => {
-      document.dispatchEvent(new CustomEvent('alerts'));
-      void ask();
-    });
-    source.addEventListener('resync', () => void ask());
-    timer = setTimeout(ask, AGAIN_MS);
-  }
+  timer = setTimeout(ask, AGAIN_MS);
 }
 
 if (bells.length > 0) {
-  document.addEventListener('visibilitychange', () => {
-    follow();
-    if (!document.hidden) void ask();
+  timer = setTimeout(ask, AGAIN_MS);
+  listen({
+    events: ['alert'],
+    along: true,
+    hear: (name) => {
+      if (name === 'alert') document.dispatchEvent(new CustomEvent('alerts'));
+      void ask();
+    },
   });
-  follow();
 }

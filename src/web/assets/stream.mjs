@@ -6,9 +6,9 @@ const REFUSED_MS = 5000;
 let source, due;
 
 // Calls `hear(name, data)` for events of these names, of one device or of all, `say(true)` when the stream is there and
-// `say(false)` when it is not.
-export function listen({ events, device, hear, say }) {
-  wanted.push({ events: new Set(events), device, hear, say });
+// `say(false)` when it is not. Who listens `along` hears what comes, and has no more asked for.
+export function listen({ events, device, hear, say, along = false }) {
+  wanted.push({ events: new Set(events), device, hear, say, along });
   due ??= setTimeout(open);
 }
 
@@ -18,7 +18,7 @@ function open() {
   source = undefined;
   if (document.hidden || wanted.length === 0) return;
   const query = new URLSearchParams({ event: [...new Set(wanted.flatMap(({ events }) => [...events]))].join(',') });
-  const devices = new Set(wanted.map(({ device }) => device));
+  const devices = new Set(wanted.filter(({ along }) => !along).map(({ device }) => device));
   if (devices.size === 1 && !devices.has(undefined)) query.set('device', [...devices][0]);
   source = new EventSource(`/api/v1/stream?${query}`);
   const say = (is) => wanted.forEach((one) => one.say?.(is));
@@ -39,6 +39,16 @@ function open() {
   }
 }
 
+// A browser that keeps a page to come back to would keep its stream, too.
+addEventListener('pagehide', () => {
+  source?.close();
+  source = undefined;
+});
+addEventListener('pageshow', (event) => {
+  if (!event.persisted) return;
+  wanted.forEach((one) => one.hear('resync', {}));
+  open();
+});
 document.addEventListener('visibilitychange', () => {
   // What was missed meanwhile is not told again: whoever listens asks anew.
   if (!document.hidden) wanted.forEach((one) => one.hear('resync', {}));

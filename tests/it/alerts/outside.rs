@@ -299,6 +299,90 @@ fn mail_that_is_not_taken_is_tried_again_or_given_up_and_never_sent_in_the_clear
 }
 
 #[test]
+fn a_mail_server_that_is_set_through_the_api_counts_at_once_and_tells_nobody_its_password() {
+    let mut program = Program::new();
+    program.done(&["certs", "init"]);
+    let certs = program.folder().join("certs");
+    let mailbox = Mailbox::open(Habit::Tls, Some(tls(&certs)));
+    let ca = std::fs::read_to_string(certs.join("root.pem")).unwrap();
+    let mut kitchen = Kitchen::open(program);
+    let none = kitchen.send("GET", "/api/v1/mail", &json!({}), 200);
+    assert_eq!((&none["source"], &none["password"]), (&Value::Null, &json!(false)));
+
+    let server = json!({"host": "localhost", "port": mailbox.addr.port(), "security": "tls",
+        "username": "oven", "password": "s3cret", "from": "oven@example.org", "ca": ca});
+    let set = kitchen.send("PUT", "/api/v1/mail", &server, 200);
+    assert_eq!((&set["source"], &set["password"], &set["ca"]), (&json!("store"), &json!(true), &json!(true)));
+    assert!(!set.to_string().contains("s3cret"), "{set}");
+    let tested = kitchen.send("POST", "/api/v1/mail/test", &json!({"to": "chef@example.org"}), 200);
+    assert_eq!(tested["state"], "delivered", "{tested}");
+    assert_eq!(mailbox.gets().proof.as_deref(), Some("AG92ZW4AczNjcmV0"));
+
+    // What is left out stays; the password goes to no other server.
+    kitchen.send("PUT", "/api/v1/mail", &json!({"from": "Oven watch <oven@example.org>"}), 200);
+    let refused = kitchen.send("PUT", "/api/v1/mail", &json!({"host": "elsewhere.example"}), 422);
+    assert_eq!(refused["error"]["field"], "password");
+    for (edit, field) in [
+        (json!({"host": "smtp.example.org:587", "password": "x"}), "host"),
+        (json!({"port": 0}), "port"),
+        (json!({"from": "nobody"}), "from"),
+        (json!({"ca": "no"}), "ca"),
+        (json!({"username": ""}), ""),
+    ] {
+        if field.is_empty() {
+            let open = kitchen.send("PUT", "/api/v1/mail", &edit, 200);
+            assert_eq!(open["password"], json!(false), "nobody signs in, so there is no password");
+            kitchen.send("PUT", "/api/v1/mail", &server, 200);
+        } else {
+            assert_eq!(kitchen.send("PUT", "/api/v1/mail", &edit, 422)["error"]["field"], field, "{edit}");
+        }
+    }
+
+    // It is there after a power cut, and alerts go by it; how many fire is counted.
+    kitchen.rule("act_temp.*", &json!("mail:chef@example.org"));
+    kitchen.power_cut();
+    kitchen.is("act_temp", 300);
+    assert!(mailbox.gets().text.contains("above 250: 300"));
+    kitchen.waits("/api/v1/alerts/count", |count| count["firing"] == 1);
+    kitchen.is("act_temp", 100);
+    assert!(mailbox.gets().text.contains("well again"));
+    kitchen.waits("/api/v1/alerts/count", |count| count["firing"] == 0);
+    kitchen.send("DELETE", "/api/v1/mail", &json!({}), 204);
+    kitchen.send("DELETE", "/api/v1/mail", &json!({}), 404);
+    let tested = kitchen.send("POST", "/api/v1/mail/test", &json!({"to": "chef@example.org"}), 200);
+    assert_eq!(tested["state"], "dead", "{tested}");
+}
+
+#[test]
+fn the_settings_mail_server_goes_before_one_of_the_api() {
+    let (kitchen, mailbox) = mail(Habit::Plain, "none");
+    let shown = kitchen.send("GET", "/api/v1/mail", &json!({}), 200);
+    assert_eq!((&shown["source"], &shown["port"]), (&json!("settings"), &json!(mailbox.addr.port())));
+    kitchen.send("PUT", "/api/v1/mail", &json!({"host": "elsewhere.example", "from": "a@example.org"}), 409);
+    kitchen.send("DELETE", "/api/v1/mail", &json!({}), 409);
+}
+
+#[test]
+fn a_rule_is_looked_at_before_it_is_made() {
+    let kitchen = Kitchen::open(Program::new());
+    let seen = |rule: Value| kitchen.send("POST", "/api/v1/rules/preview", &rule, 200);
+    let hot = seen(json!({"device": OVEN, "sensor": "act_temp.*", "high": 90}));
+    assert_eq!(
+        (&hot["devices"], &hot["sensors"], &hot["outside"]),
+        (&json!(1), &json!(1), &json!(1)),
+        "{hot}"
+    );
+    assert_eq!((&hot["items"][0]["sensor"], &hot["items"][0]["value"]), (&json!("act_temp.0"), &json!(100)));
+    assert_eq!(seen(json!({"family": "cwm", "sensor": "act_temp.0", "high": 100}))["outside"], 0);
+    assert_eq!(
+        seen(json!({"all": true, "mine": true, "kind": "offline"}))["devices"],
+        0,
+        "it is the house's"
+    );
+    assert_eq!(kitchen.send("GET", "/api/v1/rules", &json!({}), 200)["items"], json!([]), "none was made");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_its_field() {
     let kitchen = Kitchen::open(Program::new());
     for (path, body, status, field) in [
