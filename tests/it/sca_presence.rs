@@ -267,7 +267,7 @@ async fn the_page_shows_every_value_with_its_unit() {
         house.push(&IN_BED).await;
     }
     let id = house.device().names.id;
-    let page = house.get(&format!("/devices/{id}")).await;
+    let page = words_of(&house.get(&format!("/devices/{id}")).await);
     for words in [
         "Heart rate",
         "60 beats/min",
@@ -286,12 +286,24 @@ async fn the_page_shows_every_value_with_its_unit() {
         "969 ms",
         // The beats before it, back to the message before.
         "before: 1020, 1012, 991, 978, 969, 1020",
-        "2017-03-19 23:00:30 UTC</time> bed entered</li>",
+        "2017-03-19 23:00:30 UTC bed entered",
         // Summaries: empty seconds hold no amounts.
-        "mean 60.4, 60 to 61 <span class=\"dim\">of 20</span>",
+        "mean 60.4, 60 to 61 of 20",
     ] {
         assert!(page.contains(words), "{words} is not in\n{page}");
     }
+}
+
+/// What a page says, without its elements.
+fn words_of(page: &str) -> String {
+    let pieces = page.split('<').enumerate();
+    pieces
+        .map(
+            |(place, piece)| {
+                if place == 0 { piece } else { piece.split_once('>').map_or("", |(_, text)| text) }
+            },
+        )
+        .collect()
 }
 
 #[tokio::test]
