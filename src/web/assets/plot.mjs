@@ -167,11 +167,10 @@ class Figure {
     this.element.classList.toggle('failed', fault !== undefined);
   }
 
-  // Shows another sensor over the first; the same one again takes it away.
+  // Shows another sensor over the first, or the first alone.
   overlay(data) {
-    const place = this.all.findIndex((series, at) => at > 0 && series.sensor === data.sensor);
-    if (place > 0) this.all.splice(place, 1);
-    else this.all.push(new Series(data, this.pace));
+    this.all.splice(1);
+    if (data) this.all.push(new Series(data, this.pace));
     this.wants();
   }
 
@@ -263,13 +262,22 @@ class Figure {
   }
 }
 
-// The sheet's own colours, as they are now: light or dark.
+// The sheet's own colours, asked for again when they change: light or dark.
+const dark = matchMedia('(prefers-color-scheme: dark)');
+let known;
+dark.addEventListener('change', () => (known = undefined));
 function colours() {
-  const sheet = getComputedStyle(document.documentElement);
-  const probe = colours.probe ??= document.createElement('span');
-  if (!probe.isConnected) { probe.hidden = true; document.body.append(probe); }
-  const of = (name) => { probe.className = `colour-${name}`; return getComputedStyle(probe).color || sheet.color; };
-  return { text: of('text'), dim: of('dim'), line: of('line'), bound: of('warn'), alarm: of('bad'), select: of('select'), series: ['one', 'two', 'three', 'four'].map(of) };
+  if (known) return known;
+  const probe = document.createElement('span');
+  probe.hidden = true;
+  document.body.append(probe);
+  const of = (name) => {
+    probe.className = `colour-${name}`;
+    return getComputedStyle(probe).color;
+  };
+  known = { text: of('text'), dim: of('dim'), line: of('line'), bound: of('warn'), alarm: of('bad'), select: of('select'), series: ['one', 'two', 'three', 'four'].map(of) };
+  probe.remove();
+  return known;
 }
 
 // Hears of new values and draws them where the end of a plot is now.
@@ -308,9 +316,7 @@ function start(section) {
     select.addEventListener('change', () => {
       const figure = view.figures.find((one) => one.element.contains(select));
       const other = view.figures.find((one) => one.element.dataset.sensor === select.value);
-      figure.all.splice(1);
-      if (other) figure.overlay(other.element.dataset);
-      else figure.wants();
+      figure.overlay(other?.element.dataset);
     });
   }
   follow(view, device, (is) => { heard = is; view.changed(); });
@@ -319,7 +325,7 @@ function start(section) {
     view.to = Date.now();
     view.changed();
   }, 1000);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => view.changed());
+  dark.addEventListener('change', () => view.changed());
   section.classList.add('moving');
   view.changed();
 }
