@@ -8,7 +8,7 @@ use askama::filters::{Escaper as _, Html, HtmlSafe};
 use serde_json::Value as Json;
 
 use crate::family::Facts;
-use crate::family::token::Gauge;
+use crate::family::Gauge;
 
 /// A dial with what it shows. Templates write it as it is.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::dial::Dial;
 use crate::family::Facts;
-use crate::family::token::Gauge;
+use crate::family::Gauge;
 
 /// What stands in the fields, as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,6 +39,7 @@ pub(crate) struct Sharing {
 /// Which group, and whether the device is to be in it.
 #[derive(Deserialize)]
 pub(crate) struct Grouping {
+    #[serde(default)]
     group: String,
     #[serde(default)]
     leave: String,
