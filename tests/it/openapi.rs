@@ -130,7 +130,11 @@ async fn the_page_of_the_api_lists_every_call() {
     assert!(page.header("content-security-policy").contains("default-src 'none'"));
     let text = page.text();
     let scripts = text.matches("<script").count();
-    assert_eq!(scripts, text.matches("<script type=\"module\" src=\"/assets/").count(), "only our own, from here");
+    assert_eq!(
+        scripts,
+        text.matches("<script type=\"module\" src=\"/assets/").count(),
+        "only our own, from here"
+    );
     for (method, path) in calls(&document).into_keys() {
         assert!(text.contains(&format!("<code>{method} {path}</code>")), "{method} {path}");
     }

@@ -300,7 +300,7 @@ fn mail_that_is_not_taken_is_tried_again_or_given_up_and_never_sent_in_the_clear
 
 #[test]
 fn a_mail_server_that_is_set_through_the_api_counts_at_once_and_tells_nobody_its_password() {
-    let mut program = Program::new();
+    let program = Program::new();
     program.done(&["certs", "init"]);
     let certs = program.folder().join("certs");
     let mailbox = Mailbox::open(Habit::Tls, Some(tls(&certs)));

@@ -171,7 +171,17 @@ fn concrete(permit: &Permit, thing: &Thing) -> (String, bool) {
 
 /// What the caller must be allowed with the device.
 fn needed(permit: &Permit) -> Level {
-    let own = ["/adopt", "/block", "/rotate", "/revoke", "/transfer", "/shares/{user}"];
+    let own = [
+        "/adopt",
+        "/block",
+        "/rotate",
+        "/revoke",
+        "/transfer",
+        "/shares/{user}",
+        "/share",
+        "/unshare",
+        "/forget",
+    ];
     // Vera may end her own share.
     if permit.method == "DELETE" && permit.path.ends_with("/shares/{user}") {
         return Level::Own;
@@ -219,6 +229,7 @@ fn rank(permit: &Permit) -> usize {
     match permit.method {
         "GET" => 0,
         "DELETE" if permit.path.ends_with("/devices/{id}") => 4,
+        "POST" if permit.path.ends_with("/devices/{id}/forget") => 4,
         // Whoever leaves sees nothing any more.
         "DELETE" if permit.path.ends_with("/shares/{user}") => 5,
         "DELETE" => 3,

@@ -31,6 +31,7 @@ pub(crate) struct Rename {
 /// A share.
 #[derive(Deserialize)]
 pub(crate) struct Sharing {
+    #[serde(default)]
     user: String,
     #[serde(default)]
     level: String,
@@ -128,7 +129,7 @@ pub(crate) async fn group(
     By(caller): By,
     Sent(wish): Sent<Grouping>,
 ) -> Page {
-    let device = api::device_for(&app, &caller, &id, Level::View)?;
+    let device = api::device_for(&app, &caller, &id, Level::Edit)?;
     let group = GroupId::new(&wish.group);
     if app.hub.sight(&caller).group_level(&group) < Level::Own {
         return Err(WebError::NotFound("group").into());
