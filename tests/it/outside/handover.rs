@@ -227,7 +227,8 @@ fn nobody_is_turned_away_while_the_program_restarts_under_load() {
         .map(|device| device.join().expect("a device ends").expect("no connection is refused or reset"))
         .collect();
     let ended: usize = told.iter().map(|told| told.ended).sum();
-    assert!(ended <= 2 * 8, "a kept connection ends once a restart, not more: {ended}");
+    // Two devices, eight restarts. The connection made anew may still reach the program that goes, which serves it once more.
+    assert!(ended <= 2 * 8 * 2, "a kept connection ends when a restart ends it, not more often: {ended}");
 
     // Every message is there once, and nothing else.
     let mut stored: BTreeMap<String, usize> = BTreeMap::new();

@@ -161,9 +161,8 @@ mod tests {
         assert_eq!(
             oven.obey("wr", &json!({"set_temp": 60, "light": false})),
             format!(
-                r#"{{"act_temp":[{},{}],"light":0,"set_temp":60.0}}"#,
-                tenths(oven.cavity),
-                tenths(oven.core)
+                r#"{{"set_temp":60.0,"act_temp":{},"light":0}}"#,
+                json!([tenths(oven.cavity), tenths(oven.core)])
             )
         );
         after(&mut oven, at, 200);
