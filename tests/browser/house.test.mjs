@@ -133,7 +133,7 @@ test('a webhook is made with its secret shown once, tried out, and removed', asy
   assert.match(await page.locator('#secret').innerText(), /^whsec_/);
   await go(page, '/receivers');
   assert.equal(await page.locator('#secret').count(), 0);
-  await press(page, 'Send a test to Chat');
+  await press(page, 'Send test to Chat');
   await page.getByRole('alert').filter({ hasText: 'did not arrive' }).waitFor();
   page.once('dialog', (dialog) => dialog.accept());
   await press(page, 'Remove Chat');
