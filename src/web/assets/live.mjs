@@ -10,6 +10,7 @@ import { listen } from './stream.mjs';
 const SOON = 500, LEAST = 3, ANYWAY = 120;
 const parts = [...document.querySelectorAll('[data-fresh][id]')];
 const status = document.querySelector('[data-live]');
+const awaits = document.querySelector('[data-awaits]') !== null;
 const least = Math.max(...parts.map((part) => Number(part.dataset.least ?? LEAST))) * 1000;
 const anyway = Math.max(...parts.map((part) => Number(part.dataset.anyway ?? ANYWAY))) * 1000;
 const strangers = new Set();
@@ -65,6 +66,8 @@ async function refresh() {
     const answer = await fetch(here, { headers: { accept: 'text/html' } });
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    // The first values of a device make another page of it.
+    if (awaits && fresh.querySelector('section.plots')) return location.reload();
     parts.forEach((part) => swap(part, fresh.getElementById(part.id)));
     find();
     document.dispatchEvent(new CustomEvent('refreshed'));
@@ -109,7 +112,8 @@ listen({
   device: of.every((id) => id === of[0]) ? of[0] : undefined,
   hear: (name, data) => {
     const id = data.device?.id ?? data.id;
-    if (name === 'reading' && rows.has(id)) hear(data);
+    if (awaits) soon();
+    else if (name === 'reading' && rows.has(id)) hear(data);
     else if (['state', 'alert', 'resync'].includes(name) || concerns(id)) soon();
   },
   say: (is) => {
