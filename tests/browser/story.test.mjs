@@ -40,7 +40,7 @@ test('an oven is watched, commanded, and sends a letter', async () => {
   await page.getByLabel('Encryption').selectOption('none');
   await page.getByText('Another port').click();
   await page.getByLabel('Port', { exact: true }).fill(String(post.port));
-  await page.getByLabel('From').fill('oven@example.org');
+  await page.locator('[name=from]').fill('oven@example.org');
   await page.getByLabel('Send a test to', { exact: false }).first().fill('chef@example.org');
   await press('Set mail server');
   await post.letter(/This is a test/);
