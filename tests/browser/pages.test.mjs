@@ -37,7 +37,10 @@ async function furnish({ server, browser }) {
     await call('/webhooks', { name: 'pager', url: 'https://pager.example/hook' });
     await call('/devices', { name: 'Cold room' });
     await call(`/devices/${items.find((device) => !device.parent).id}/commands`, { cmd: 'rd', payload: { _ping: true } });
-    return oven.id;
+    // Pages of one kind that show other things: an oven that measures, one with a token, a gauge.
+    const gauge = await call('/devices', { name: 'Boiler', type: 'gauge', config: { minVal: 0, maxVal: 10 } });
+    const cold = (await call('/devices?q=Cold', undefined, 'GET')).items[0];
+    return [`/devices/${oven.id}`, `/devices/${cold.id}/settings`, `/devices/${gauge.device.id}`];
   });
   await page.context().close();
   return made;
@@ -46,13 +49,14 @@ async function furnish({ server, browser }) {
 const broken = [];
 
 // Every kind of page that links lead to, each with a path.
-async function found(page) {
+async function found(page, more) {
   const seen = new Map();
-  const open = ['/', '/login', '/register', '/pullform'];
+  const open = [...more, '/', '/login', '/register', '/pullform'];
   for (let path = open.shift(); path; path = open.shift()) {
-    if (seen.has(kind(path))) continue;
+    const name = more.includes(path) ? path : kind(path);
+    if (seen.has(name)) continue;
     const answer = await page.goto(`${its.server.origin}${path}`);
-    seen.set(kind(path), path);
+    seen.set(name, path);
     if (answer.status() !== 200) broken.push(`${path} answers ${answer.status()}`);
     const links = await page.locator('a[href^="/"]').evaluateAll((links) => links.map((link) => link.getAttribute('href').replace(/#.*/, '')));
     open.push(...links.filter(isPage));
@@ -62,9 +66,9 @@ async function found(page) {
 
 let paths;
 async function prepare(its) {
-  await furnish(its);
+  const more = await furnish(its);
   const { page } = await signedIn(its, '/');
-  paths = await found(page);
+  paths = await found(page, more);
   await page.context().close();
 }
 
@@ -152,7 +156,8 @@ test('pictures of every page', async () => {
           await figure.scrollIntoViewIfNeeded();
           await figure.and(page.locator('[data-loaded]')).waitFor();
         }
-        const name = kind(path).replaceAll('/', '-').slice(1) || 'dashboard';
+        const twin = paths.slice(0, paths.indexOf(path)).filter((other) => kind(other) === kind(path)).length;
+        const name = (kind(path).replaceAll('/', '-').slice(1) || 'dashboard') + (twin ? `-${twin + 1}` : '');
         await page.screenshot({ path: `${SHOTS}/${name}-${width}-${colorScheme}.png`, fullPage: path !== '/api/docs' });
       }
       await page.context().close();

@@ -126,6 +126,7 @@ class Figure {
     this.canvas = document.createElement('canvas');
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute('role', 'img');
+    this.canvas.setAttribute('aria-label', this.all[0].label);
     this.output = element.querySelector('output');
     element.querySelector('.drawing').replaceChildren(this.canvas);
     this.listen();
