@@ -88,7 +88,7 @@ pub(crate) async fn put(
 }
 
 /// Forgets the mail server that was set here: no mail is sent any more.
-#[utoipa::path(delete, path = "/api/v1/mail", responses((status = 204), refused::Conflict))]
+#[utoipa::path(delete, path = "/api/v1/mail", responses((status = 204), refused::Conflict, refused::NotFound))]
 pub(crate) async fn remove(State(app): State<App>) -> Result<StatusCode, WebError> {
     forget(&app).await?;
     Ok(StatusCode::NO_CONTENT)
