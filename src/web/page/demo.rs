@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::dial::Dial;
 use super::moment::Moment;
+use super::typed::Wrong;
 use super::{Frame, Page, Place, Sent, render, render_with};
 use crate::core::{Caller, CommandFilter, DataFilter};
 use crate::model::{CommandRecord, Device, DeviceId, Priority, number};
@@ -27,7 +28,7 @@ struct DemoPage {
     /// Where a watcher goes on from what the page shows.
     from: String,
     done: Option<&'static str>,
-    error: Option<String>,
+    wrong: Wrong,
     shows: Vec<Show>,
 }
 
@@ -118,7 +119,7 @@ async fn answer(app: &App, caller: &Caller, word: Result<&str, WebError>, kind: 
         Err(error) => {
             let mut page = page(app, caller).await?;
             let shown = error.shown();
-            page.error = Some(shown.message);
+            page.wrong = Wrong::of(&error);
             render_with(shown.status, &page)
         }
     }
@@ -132,7 +133,7 @@ async fn page(app: &App, caller: &Caller) -> Result<DemoPage, WebError> {
         shows.push(one(app, caller, note).await?);
     }
     let frame = Frame::of(app, caller, Place::Demo, "Demo").await;
-    Ok(DemoPage { frame, from, done: None, error: None, shows })
+    Ok(DemoPage { frame, from, done: None, wrong: Wrong::default(), shows })
 }
 
 async fn one(app: &App, caller: &Caller, note: DemoNote) -> Result<Show, WebError> {

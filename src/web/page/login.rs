@@ -24,7 +24,6 @@ struct LoginPage {
     frame: Frame,
     next: String,
     name: String,
-    error: Option<String>,
     /// Whether somebody came to make an account.
     making: bool,
     /// Whether accounts can be made.
@@ -111,9 +110,10 @@ pub(crate) async fn submit(
     let opened = match app.hub.login(&sent.name, &sent.password, &visitor).await {
         Ok(opened) => opened,
         Err(error @ (HubError::Unauthorized | HubError::TooMany { .. })) => {
-            let shown = WebError::Hub(error).shown();
+            let error = WebError::Hub(error);
+            let shown = error.shown();
             let fresh = LoginPage::of(&app, false).await;
-            let page = LoginPage { next, name: sent.name, error: Some(shown.message), ..fresh };
+            let page = LoginPage { next, name: sent.name, wrong: Wrong::of(&error), ..fresh };
             let mut response = render_with(shown.status, &page)?;
             retry_after(&mut response, shown.retry_after_s);
             response.extensions_mut().insert(shown.code);
@@ -141,7 +141,6 @@ impl LoginPage {
             frame: Frame::outside(if making { "Create account" } else { "Sign in" }),
             next: "/".to_owned(),
             name: String::new(),
-            error: None,
             making,
             registers: policy != RegistrationPolicy::Closed,
             invited: policy == RegistrationPolicy::Invite,

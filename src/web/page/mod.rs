@@ -82,19 +82,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
 #[template(path = "error.html")]
 struct Failed {
     frame: Frame,
-    status: u16,
-    message: String,
-}
-
-impl Failed {
-    fn new(frame: Frame, Wrong { status, message, .. }: Wrong) -> Self {
-        Self { frame, status, message }
-    }
+    fault: Fault,
 }
 
 /// What went wrong, on the answer that says so: who knows the asker puts the frame around it.
 #[derive(Clone)]
-struct Wrong {
+struct Fault {
     title: &'static str,
     status: u16,
     message: String,
@@ -104,24 +97,24 @@ struct Wrong {
 pub(crate) fn failed(error: &WebError) -> Response {
     let shown = error.shown();
     let title = shown.status.canonical_reason().unwrap_or("Error");
-    let wrong = Wrong { title, status: shown.status.as_u16(), message: shown.message };
-    let page = Failed::new(Frame::outside(title), wrong.clone());
+    let fault = Fault { title, status: shown.status.as_u16(), message: shown.message };
+    let page = Failed { frame: Frame::outside(title), fault: fault.clone() };
     let mut response = match page.render() {
         Ok(html) => (shown.status, Html(html)).into_response(),
         Err(_) => (shown.status, "the page could not be made").into_response(),
     };
     retry_after(&mut response, shown.retry_after_s);
     response.extensions_mut().insert(shown.code);
-    response.extensions_mut().insert(wrong);
+    response.extensions_mut().insert(fault);
     secure(&mut response);
     response
 }
 
 /// The same answer with the ways to other pages, if it is the page that says what went wrong.
 pub(crate) async fn framed(response: Response, app: &App, caller: &Caller) -> Response {
-    let Some(wrong) = response.extensions().get::<Wrong>().cloned() else { return response };
-    let frame = Frame::of(app, caller, Place::Elsewhere, wrong.title).await;
-    match Failed::new(frame, wrong).render() {
+    let Some(fault) = response.extensions().get::<Fault>().cloned() else { return response };
+    let frame = Frame::of(app, caller, Place::Elsewhere, fault.title).await;
+    match (Failed { frame, fault }).render() {
         Ok(html) => response.map(|_| html.into()),
         Err(_) => response,
     }

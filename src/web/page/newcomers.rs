@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Redirect};
 
 use super::bytes::Bytes;
 use super::moment::Moment;
+use super::typed::Wrong;
 use super::values::{Shown, telling};
 use super::{Frame, Page, Place, Sent, render, render_with};
 use crate::core::{Caller, HubError, Level, MessageFilter, Sight, picture};
@@ -23,7 +24,7 @@ use crate::web::params::Params;
 struct NewPage {
     frame: Frame,
     done: Option<String>,
-    error: Option<String>,
+    wrong: Wrong,
     lines: Vec<Newcomer>,
     /// Devices that wait behind those.
     more: usize,
@@ -94,7 +95,7 @@ pub(crate) async fn decide(
     let (decision, ids) = match decided(&fields) {
         Ok(decided) => decided,
         Err(error) => {
-            let page = NewPage { error: Some(error.to_string()), ..page(&app, &caller).await? };
+            let page = NewPage { wrong: Wrong::of(&error), ..page(&app, &caller).await? };
             return render_with(error.shown().status, &page);
         }
     };
@@ -136,7 +137,7 @@ async fn page(app: &App, caller: &Caller) -> Result<NewPage, WebError> {
     let more = held.len().saturating_sub(SHOWN);
     held.truncate(SHOWN);
     let frame = Frame::of(app, caller, Place::New, "New devices").await;
-    Ok(NewPage { frame, done: None, error: None, lines: lines(app, &sight, held).await?, more })
+    Ok(NewPage { frame, done: None, wrong: Wrong::default(), lines: lines(app, &sight, held).await?, more })
 }
 
 async fn lines(app: &App, sight: &Sight, held: Vec<Device>) -> Result<Vec<Newcomer>, HubError> {

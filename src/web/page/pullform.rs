@@ -5,6 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::typed::Wrong;
 use super::{Frame, Page, Place, Sent, render, render_with};
 use crate::core::Caller;
 use crate::http::query;
@@ -35,7 +36,7 @@ pub(crate) struct Fields {
 struct PullForm {
     frame: Frame,
     fields: Fields,
-    error: Option<String>,
+    wrong: Wrong,
     queued: Option<Queued>,
     templates: Vec<Start>,
 }
@@ -75,7 +76,7 @@ pub(crate) async fn submit(
         }
         Err(error) => {
             let shown = error.shown();
-            page.error = Some(shown.message);
+            page.wrong = Wrong::of(&error);
             // The form stays filled in, whatever was wrong with it.
             let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
             let mut response = render_with(status, &page)?;
@@ -113,5 +114,5 @@ async fn page(app: &App, frame: Frame, fields: Fields) -> Result<PullForm, WebEr
         ),
         template,
     });
-    Ok(PullForm { frame, fields, error: None, queued: None, templates: templates.collect() })
+    Ok(PullForm { frame, fields, wrong: Wrong::default(), queued: None, templates: templates.collect() })
 }

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::controls::{self, ControlLine};
 use super::moment::Moment;
+use super::typed::Wrong;
 use super::{Frame, Page, Place, Sent, brief, render, render_with, status};
 use crate::core::{Caller, CommandFilter, DeviceFilter, Sight};
 use crate::model::{CommandRecord, Device, DeviceId, DeviceState, FamilyName, Priority};
@@ -33,7 +34,7 @@ struct SendPage {
     /// More devices fit than are shown.
     more: bool,
     fields: Fields,
-    error: Option<String>,
+    wrong: Wrong,
     ask: Option<Ask>,
     told: Option<Results>,
     history: Vec<Past>,
@@ -140,7 +141,7 @@ impl SendPage {
     /// The form stays filled in, whatever was wrong with it.
     fn refuse(mut self, error: &WebError) -> Page {
         let shown = error.shown();
-        self.error = Some(shown.message);
+        self.wrong = Wrong::of(error);
         let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
         render_with(status, &self)
     }
@@ -265,7 +266,7 @@ async fn page(app: &App, caller: &Caller, fields: Fields, q: String) -> Result<S
         lines: devices.into_iter().map(line).collect(),
         more,
         fields,
-        error: None,
+        wrong: Wrong::default(),
         ask: None,
         told: None,
     })

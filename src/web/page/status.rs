@@ -5,6 +5,7 @@ use axum::extract::State;
 
 use super::moment::Moment;
 use super::published::bytes;
+use super::typed::Wrong;
 use super::{Frame, Page, Place, brief, render, render_with};
 use crate::core::{Caller, HandshakeNote, Recording, Sight};
 use crate::web::api::health::{self, ServerStatus};
@@ -18,7 +19,7 @@ use crate::web::{App, ListenerNote};
 #[template(path = "status.html")]
 struct StatusPage {
     frame: Frame,
-    error: Option<String>,
+    wrong: Wrong,
     done: Option<String>,
     listeners: Vec<ListenerLine>,
     recordings: Vec<RecordingLine>,
@@ -111,7 +112,7 @@ async fn answer(app: &App, caller: &Caller, said: Result<String, WebError>) -> P
         }
         Err(error) => {
             let shown = error.shown();
-            page.error = Some(shown.message);
+            page.wrong = Wrong::of(&error);
             render_with(shown.status, &page)
         }
     }
@@ -133,7 +134,7 @@ async fn page(app: &App, caller: &Caller) -> Result<StatusPage, WebError> {
             .map(|(_, note)| HandshakeLine { last: Moment::ago(note.last), note })
             .collect(),
         frame: Frame::of(app, caller, Place::Health, "Health").await,
-        error: None,
+        wrong: Wrong::default(),
         done: None,
         listeners: listeners::all(app).into_iter().map(listener).collect(),
         recordings: app.hub.recordings().into_iter().map(recording).collect(),

@@ -72,6 +72,11 @@ impl Wrong {
         Self(Some((shown.field.filter(|field| !field.is_empty()), shown.message)))
     }
 
+    /// The field that it is about.
+    pub(super) fn field(&self) -> Option<&str> {
+        self.0.as_ref().and_then(|(field, _)| field.as_deref())
+    }
+
     /// The sentence.
     pub(super) fn said(&self) -> Option<&str> {
         self.0.as_ref().map(|(_, message)| message.as_str())
@@ -79,8 +84,7 @@ impl Wrong {
 
     /// The sentence, if it is about this field.
     pub(super) fn at(&self, name: &str) -> Option<&str> {
-        let found = self.0.as_ref().filter(|(field, _)| field.as_deref() == Some(name));
-        found.map(|(_, message)| message.as_str())
+        self.said().filter(|_| self.field() == Some(name))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::web::api::devices;
 use crate::web::auth::By;
 use crate::web::deed::Noting;
 use crate::web::error::WebError;
+use crate::web::page::typed::Wrong;
 use crate::web::page::{Frame, Page, Place, Sent, render, render_with};
 use crate::web::params::Name;
 
@@ -33,8 +34,7 @@ struct Steps {
     /// What an address looks like.
     example: &'static str,
     called: &'static str,
-    /// The field at fault, and the sentence.
-    wrong: Option<(String, String)>,
+    wrong: Wrong,
 }
 
 /// The form that lets one in beforehand.
@@ -75,7 +75,7 @@ pub(crate) async fn make(
         Err(error) => {
             let shown = error.shown();
             let mut page = page(&app, &caller, kind, reach).await;
-            page.wrong = Some((shown.field.unwrap_or_default(), shown.message));
+            page.wrong = Wrong::of(&error);
             (page.address, page.name) = (typed.address, typed.name);
             let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
             render_with(status, &page)
@@ -104,7 +104,7 @@ async fn page(app: &App, caller: &Caller, kind: Kind, reach: Reach) -> Steps {
         name: String::new(),
         example,
         called: title,
-        wrong: None,
+        wrong: Wrong::default(),
     }
 }
 

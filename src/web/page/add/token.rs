@@ -19,6 +19,7 @@ use crate::web::deed::Noting;
 use crate::web::error::WebError;
 use crate::web::page::dial::Dial;
 use crate::web::page::gauge::GaugeFields;
+use crate::web::page::typed::Wrong;
 use crate::web::page::{Frame, Page, Place, Sent, render, render_with};
 
 #[derive(Template)]
@@ -31,15 +32,7 @@ struct Form {
     kinds: &'static [(&'static str, &'static str)],
     /// The gauge's own fields with a dial, where it is one.
     gauge: Option<(GaugeFields, Dial)>,
-    /// The field at fault, and the sentence.
-    wrong: Option<(String, String)>,
-}
-
-impl Form {
-    /// The name of the field at fault; empty when there is none.
-    fn wrong_field(&self) -> &str {
-        self.wrong.as_ref().map_or("", |(field, _)| field)
-    }
+    wrong: Wrong,
 }
 
 /// What was made.
@@ -115,7 +108,7 @@ async fn make(
         Err(error) => {
             let shown = error.shown();
             let mut page = form(app, caller, kind, pairs).await;
-            page.wrong = Some((shown.field.unwrap_or_default(), shown.message));
+            page.wrong = Wrong::of(&error);
             let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
             render_with(status, &page)
         }
@@ -150,7 +143,7 @@ async fn form(app: &App, caller: &Caller, kind: Kind, pairs: &[(String, String)]
         kind: text(pairs, "type").to_owned(),
         kinds: KINDS,
         gauge,
-        wrong: None,
+        wrong: Wrong::default(),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::web::App;
 use crate::web::api::tswarm;
 use crate::web::auth::By;
 use crate::web::deed::Noting;
+use crate::web::page::typed::Wrong;
 use crate::web::page::{Frame, Page, Place, Sent, render, render_with};
 use crate::web::params::Body;
 
@@ -25,7 +26,7 @@ struct TswarmPage {
     reach: Reach,
     node: String,
     renew: bool,
-    wrong: Option<(String, String)>,
+    wrong: Wrong,
     added: Option<Told>,
 }
 
@@ -71,7 +72,7 @@ pub(crate) async fn make(
         }
         Err(error) => {
             let shown = error.shown();
-            page.wrong = Some((shown.field.unwrap_or_default(), shown.message));
+            page.wrong = Wrong::of(&error);
             (page.node, page.renew) = (make.node, !make.renew.is_empty());
             let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
             render_with(status, &page)
@@ -82,5 +83,5 @@ pub(crate) async fn make(
 async fn page(app: &App, caller: &Caller, reach: Reach) -> TswarmPage {
     let frame = Frame::of(app, caller, Place::Add, Kind::Tswarm.name()).await;
     let ways = Ways::of(&frame, Some(Kind::Tswarm));
-    TswarmPage { frame, ways, reach, node: String::new(), renew: false, wrong: None, added: None }
+    TswarmPage { frame, ways, reach, node: String::new(), renew: false, wrong: Wrong::default(), added: None }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use self::fields::{Field, Kind};
 use self::form::{Act, Form, Meant};
 use super::send::{self, Past, Results};
+use super::typed::Wrong;
 use super::{Frame, Page, Place, Sent, render, render_with};
 use crate::core::{Caller, DeviceFilter};
 use crate::model::{DeviceState, FamilyName};
@@ -36,7 +37,7 @@ struct CommandsPage {
     tags: Vec<String>,
     /// Id and name.
     groups: Vec<(String, String)>,
-    fault: Option<Fault>,
+    wrong: Wrong,
     plan: Option<Plan>,
     told: Option<Results>,
     history: Vec<Past>,
@@ -45,12 +46,6 @@ struct CommandsPage {
 struct Start {
     name: String,
     chosen: bool,
-}
-
-/// What is wrong with the form, and where.
-struct Fault {
-    field: String,
-    message: String,
 }
 
 /// Who would get it.
@@ -94,7 +89,7 @@ pub(crate) async fn submit(
         Ok(()) => render(&page),
         Err(error) => {
             let shown = error.shown();
-            page.fault = Some(Fault { field: shown.field.unwrap_or_default(), message: shown.message });
+            page.wrong = Wrong::of(&error);
             let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
             render_with(status, &page)
         }
@@ -185,7 +180,7 @@ impl Desk {
             groups: groups.collect(),
             fields,
             form,
-            fault: None,
+            wrong: Wrong::default(),
             plan: None,
             told: None,
             history: send::history(app, &sight, None).await?,
@@ -195,11 +190,6 @@ impl Desk {
 }
 
 impl CommandsPage {
-    /// What is wrong with a field, if it is that one.
-    fn wrong(&self, field: &str) -> Option<&str> {
-        self.fault.as_ref().filter(|fault| fault.field == field).map(|fault| fault.message.as_str())
-    }
-
     /// The fields to name devices in: those that were named, and one more.
     fn names(&self) -> Vec<&str> {
         self.form.to.iter().map(String::as_str).chain([""]).collect()

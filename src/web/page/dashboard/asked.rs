@@ -9,6 +9,7 @@ use crate::http::query;
 use crate::model::DeviceState;
 use crate::web::App;
 use crate::web::error::WebError;
+use crate::web::page::typed::Choice;
 use crate::web::params::Params;
 
 /// How devices are shown.
@@ -33,14 +34,6 @@ pub(super) struct Asked {
     /// Counted from one.
     page: usize,
     pages: usize,
-}
-
-/// Something that can be chosen.
-#[derive(Clone, Debug)]
-pub(super) struct Choice {
-    pub(super) value: String,
-    pub(super) name: String,
-    pub(super) chosen: bool,
 }
 
 /// What can be chosen, beside what is always there.
@@ -207,12 +200,11 @@ pub(super) fn choices(app: &App, sight: &Sight, all: &[Found], asked: &Asked) ->
     let families: BTreeSet<&str> = all.iter().map(|found| found.device.names.family.as_str()).collect();
     let tags: BTreeSet<String> =
         all.iter().flat_map(|found| app.hub.tags(&found.device.names.id).to_vec()).collect();
-    let choice = |value: String, name: String, chosen: bool| Choice { value, name, chosen };
-    let family = |name: &str| choice(name.to_owned(), name.to_owned(), name == asked.family);
-    let tag = |tag: String| choice(tag.clone(), tag.clone(), asked.tags.contains(&tag));
+    let family = |name: &str| Choice::new(name, name, name == asked.family);
+    let tag = |tag: String| Choice::new(&*tag, &*tag, asked.tags.contains(&tag));
     let group = |id: String, name: String| {
         let chosen = asked.group == id || asked.group == name;
-        choice(id, name, chosen)
+        Choice::new(id, name, chosen)
     };
     let groups = sight.groups().into_iter();
     Choices {

@@ -13,9 +13,10 @@ mod standing;
 use askama::Template;
 use axum::extract::State;
 
-use self::asked::{Asked, Choice, View};
+use self::asked::{Asked, View};
 use self::card::Card;
 use self::standing::{Counts, Found};
+use super::typed::Choice;
 use super::{Frame, Page, Place, render, status};
 use crate::web::App;
 use crate::web::auth::By;

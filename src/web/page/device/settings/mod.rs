@@ -22,6 +22,7 @@ use crate::web::auth::By;
 use crate::web::error::WebError;
 use crate::web::page::dial::Dial;
 use crate::web::page::gauge::GaugeFields;
+use crate::web::page::typed::Wrong;
 use crate::web::params::{Name, Params};
 
 /// Days whose files the page leads to; the API lists all.
@@ -35,7 +36,9 @@ struct SettingsPage {
     done: Option<&'static str>,
     /// Whether that is no change.
     unchanged: bool,
-    wrong: Option<Wrong>,
+    wrong: Wrong,
+    /// The form that it is about.
+    at: &'static str,
     created: Moment,
     /// The name as typed, when it was not taken.
     name: String,
@@ -51,13 +54,6 @@ struct SettingsPage {
     /// The newest days of which there is a file.
     days: Vec<Day>,
     days_more: usize,
-}
-
-/// A form that was not taken.
-struct Wrong {
-    form: &'static str,
-    field: String,
-    message: String,
 }
 
 /// Type and configuration of a device with a token.
@@ -95,11 +91,10 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
 }
 
 /// The page with the form that was not taken.
-async fn refuse(app: &App, caller: &Caller, id: &str, form: &'static str, error: &WebError) -> Page {
+async fn refuse(app: &App, caller: &Caller, id: &str, at: &'static str, error: &WebError) -> Page {
     let mut page = page(app, caller, id).await?;
-    let shown = error.shown();
-    page.wrong = Some(Wrong { form, field: shown.field.unwrap_or_default(), message: shown.message });
-    render_with(shown.status, &page)
+    (page.wrong, page.at) = (Wrong::of(error), at);
+    render_with(error.shown().status, &page)
 }
 
 async fn page(app: &App, caller: &Caller, id: &str) -> Result<SettingsPage, WebError> {
@@ -128,7 +123,8 @@ async fn page(app: &App, caller: &Caller, id: &str) -> Result<SettingsPage, WebE
     Ok(SettingsPage {
         done: None,
         unchanged: false,
-        wrong: None,
+        wrong: Wrong::default(),
+        at: "",
         created: Moment::at(device.created),
         name: device.names.name.clone(),
         config,
@@ -172,12 +168,12 @@ fn token_line(token: DeviceToken) -> TokenLine {
 impl SettingsPage {
     /// What is wrong with a form; empty when nothing is.
     fn fault(&self, form: &str) -> &str {
-        self.wrong.as_ref().filter(|wrong| wrong.form == form).map_or("", |wrong| &wrong.message)
+        self.wrong.said().filter(|_| self.at == form).unwrap_or_default()
     }
 
     /// The field at fault in the gauge's form.
     fn wrong_field(&self) -> &str {
-        self.wrong.as_ref().filter(|wrong| wrong.form == "config").map_or("", |wrong| &wrong.field)
+        self.wrong.field().filter(|_| self.at == "config").unwrap_or_default()
     }
 }
 
