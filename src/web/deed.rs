@@ -102,7 +102,7 @@ impl Deed {
     /// How it ended, to be written down; `None` of one of the many tries of nobody.
     pub(crate) fn end(mut self, refused: Option<&WebError>, response: &Response) -> Option<AuditEntry> {
         let said = response.extensions().get::<Code>().copied();
-        let code = refused.map(|error| error.shown().code).or(said);
+        let code = said.or_else(|| refused.map(|error| error.shown().code));
         let status = response.status();
         let failed = refused.is_some() || status.is_client_error() || status.is_server_error();
         let mut entry = self.entry.take()?;

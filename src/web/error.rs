@@ -78,6 +78,16 @@ pub(crate) struct Shown {
     pub(crate) retry_after_s: Option<u64>,
 }
 
+impl Shown {
+    /// Tells the asker when to come back, and the audit log why.
+    pub(crate) fn mark(&self, response: &mut Response) {
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(self.code);
+    }
+}
+
 fn refused_level(need: Level) -> &'static str {
     match need {
         Level::Nothing | Level::View => "this device is not shared with you",
@@ -184,18 +194,10 @@ impl WebError {
             object.insert("field".to_owned(), json!(field));
         }
         let mut response = (shown.status, Json(json!({"error": error}))).into_response();
-        retry_after(&mut response, shown.retry_after_s);
-        response.extensions_mut().insert(shown.code);
+        shown.mark(&mut response);
         if shown.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
-    }
-}
-
-/// Tells the asker when to come back.
-pub(crate) fn retry_after(response: &mut Response, seconds: Option<u64>) {
-    if let Some(seconds) = seconds {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
 }

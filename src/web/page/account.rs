@@ -3,12 +3,11 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::StatusCode;
 use secrecy::ExposeSecret as _;
 
 use super::credentials::{self, SessionLine, TokenLine};
 use super::typed::{Choice, Typed, Wrong, spans};
-use super::{Frame, Page, Place, Sent, render, render_with};
+use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::Caller;
 use crate::model::{Device, DeviceId, Role, Sees};
 use crate::web::App;
@@ -111,10 +110,8 @@ pub(crate) async fn revoke_token(State(app): State<App>, Name(id): Name, By(call
 }
 
 async fn refuse(app: &App, caller: &Caller, typed: Typed, error: &WebError) -> Page {
-    let mut page = page(app, caller, typed).await?;
-    page.wrong = Wrong::of(error);
-    let status = error.shown().status;
-    render_with(if status.is_success() { StatusCode::BAD_REQUEST } else { status }, &page)
+    let page = page(app, caller, typed).await?;
+    refused(error, |wrong| AccountPage { wrong, ..page })
 }
 
 async fn page(app: &App, caller: &Caller, typed: Typed) -> Result<AccountPage, WebError> {

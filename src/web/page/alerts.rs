@@ -92,7 +92,7 @@ pub(crate) async fn show(State(app): State<App>, By(caller): By, params: Params)
     let device = match params.text("device").map(|text| app.hub.find_seen(&sight, text)).transpose() {
         Ok(device) => device,
         Err(error) => {
-            wrong = Wrong::of(&error.into());
+            wrong = Wrong::of(&WebError::from(error).shown());
             None
         }
     };

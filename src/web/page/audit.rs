@@ -11,6 +11,7 @@ use crate::http::query::escape;
 use crate::model::{AuditEntry, DeviceId};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::error::WebError;
 use crate::web::params::{Listed, Params};
 
 #[derive(Template)]
@@ -51,7 +52,7 @@ pub(crate) async fn show(State(app): State<App>, By(caller): By, params: Params)
         Some(Ok(device)) => Some(device.names.id),
         Some(Err(crate::core::HubError::NotFound(_))) => params.text("device").map(DeviceId::new),
         Some(Err(error)) => {
-            wrong = Wrong::of(&error.into());
+            wrong = Wrong::of(&WebError::from(error).shown());
             None
         }
     };

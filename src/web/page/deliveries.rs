@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Redirect};
 
 use super::moment::Moment;
 use super::typed::{Choice, Wrong};
-use super::{Frame, Page, Place, render, render_with};
+use super::{Frame, Page, Place, refused, render};
 use crate::core::{Delivery, DeliveryState, Webhook};
 use crate::web::App;
 use crate::web::api::webhooks;
@@ -63,10 +63,8 @@ pub(crate) async fn retry(State(app): State<App>, Name(id): Name, By(caller): By
     match app.hub.delivery_again(&id).await {
         Ok(_) => Ok(Redirect::to("/deliveries?done=again").into_response()),
         Err(error) => {
-            let error = WebError::from(error);
-            let mut page = page(&app, &caller, &params).await?;
-            page.wrong = Wrong::of(&error);
-            render_with(error.shown().status, &page)
+            let page = page(&app, &caller, &params).await?;
+            refused(&error.into(), |wrong| DeliveriesPage { wrong, ..page })
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::dial::Dial;
 use super::moment::Moment;
 use super::typed::Wrong;
-use super::{Frame, Page, Place, Sent, render, render_with};
+use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::{Caller, CommandFilter, DataFilter};
 use crate::model::{CommandRecord, Device, DeviceId, Priority, number};
 use crate::web::App;
@@ -117,10 +117,8 @@ async fn answer(app: &App, caller: &Caller, word: Result<&str, WebError>, kind: 
             Ok(Redirect::to(&format!("/demo?done={word}#{kind}")).into_response())
         }
         Err(error) => {
-            let mut page = page(app, caller).await?;
-            let shown = error.shown();
-            page.wrong = Wrong::of(&error);
-            render_with(shown.status, &page)
+            let page = page(app, caller).await?;
+            refused(&error, |wrong| DemoPage { wrong, ..page })
         }
     }
 }

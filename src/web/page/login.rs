@@ -8,13 +8,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::typed::{Typed, Wrong};
-use super::{Frame, Page, Sent, render, render_with, secure};
+use super::{Frame, Page, Sent, refused, render, secure};
 use crate::core::{HubError, Newcomer, Opened, RegistrationPolicy};
 use crate::http::query;
 use crate::web::App;
 use crate::web::auth::{self, COOKIE, From};
 use crate::web::deed::Noting;
-use crate::web::error::{WebError, retry_after};
+use crate::web::error::WebError;
 use crate::web::params::Params;
 
 #[derive(Template)]
@@ -84,17 +84,9 @@ pub(crate) async fn register(
     match made.await {
         Ok(opened) => Ok(enter(&app, &opened, "/")),
         Err(error) => {
-            let shown = error.shown();
-            let page = LoginPage {
-                username,
-                invite: typed.text("invite").to_owned(),
-                wrong: Wrong::of(&error),
-                ..LoginPage::of(&app, true).await
-            };
-            let mut response = render_with(shown.status, &page)?;
-            retry_after(&mut response, shown.retry_after_s);
-            response.extensions_mut().insert(shown.code);
-            Ok(response)
+            let invite = typed.text("invite").to_owned();
+            let page = LoginPage::of(&app, true).await;
+            refused(&error, |wrong| LoginPage { username, invite, wrong, ..page })
         }
     }
 }
@@ -110,14 +102,8 @@ pub(crate) async fn submit(
     let opened = match app.hub.login(&sent.name, &sent.password, &visitor).await {
         Ok(opened) => opened,
         Err(error @ (HubError::Unauthorized | HubError::TooMany { .. })) => {
-            let error = WebError::Hub(error);
-            let shown = error.shown();
-            let fresh = LoginPage::of(&app, false).await;
-            let page = LoginPage { next, name: sent.name, wrong: Wrong::of(&error), ..fresh };
-            let mut response = render_with(shown.status, &page)?;
-            retry_after(&mut response, shown.retry_after_s);
-            response.extensions_mut().insert(shown.code);
-            return Ok(response);
+            let page = LoginPage::of(&app, false).await;
+            return refused(&error.into(), |wrong| LoginPage { next, name: sent.name, wrong, ..page });
         }
         Err(error) => return Err(error.into()),
     };

@@ -25,6 +25,7 @@ pub(crate) mod newcomers;
 pub(crate) mod published;
 pub(crate) mod pullform;
 pub(crate) mod receivers;
+mod refusal;
 pub(crate) mod rules;
 pub(crate) mod send;
 mod spark;
@@ -37,11 +38,12 @@ mod values;
 use askama::Template;
 use axum::extract::{Form, FromRequest, Request};
 use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, header};
 use serde::de::DeserializeOwned;
 
 use self::frame::{Frame, Place};
-use super::error::{WebError, retry_after};
+use self::refusal::refused;
+use super::error::WebError;
 use crate::core::Caller;
 use crate::model::Timestamp;
 use crate::web::App;
@@ -97,14 +99,13 @@ struct Fault {
 pub(crate) fn failed(error: &WebError) -> Response {
     let shown = error.shown();
     let title = shown.status.canonical_reason().unwrap_or("Error");
-    let fault = Fault { title, status: shown.status.as_u16(), message: shown.message };
+    let fault = Fault { title, status: shown.status.as_u16(), message: shown.message.clone() };
     let page = Failed { frame: Frame::outside(title), fault: fault.clone() };
     let mut response = match page.render() {
         Ok(html) => (shown.status, Html(html)).into_response(),
         Err(_) => (shown.status, "the page could not be made").into_response(),
     };
-    retry_after(&mut response, shown.retry_after_s);
-    response.extensions_mut().insert(shown.code);
+    shown.mark(&mut response);
     response.extensions_mut().insert(fault);
     secure(&mut response);
     response
@@ -123,11 +124,6 @@ pub(crate) async fn framed(response: Response, app: &App, caller: &Caller) -> Re
 /// Renders a page.
 pub(crate) fn render(page: &impl Template) -> Page {
     Ok(Html(page.render()?).into_response())
-}
-
-/// Renders a page with a status that says that the form was not taken.
-pub(crate) fn render_with(status: StatusCode, page: &impl Template) -> Page {
-    Ok((status, Html(page.render()?)).into_response())
 }
 
 /// Adds what browsers should know about our pages. Never on device routes.

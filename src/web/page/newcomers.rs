@@ -10,7 +10,7 @@ use super::bytes::Bytes;
 use super::moment::Moment;
 use super::typed::Wrong;
 use super::values::{Shown, telling};
-use super::{Frame, Page, Place, Sent, render, render_with};
+use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::{Caller, HubError, Level, MessageFilter, Sight, picture};
 use crate::model::{Datum, Device, DeviceId, DeviceState, MessageRecord};
 use crate::web::App;
@@ -95,8 +95,8 @@ pub(crate) async fn decide(
     let (decision, ids) = match decided(&fields) {
         Ok(decided) => decided,
         Err(error) => {
-            let page = NewPage { wrong: Wrong::of(&error), ..page(&app, &caller).await? };
-            return render_with(error.shown().status, &page);
+            let page = page(&app, &caller).await?;
+            return refused(&error, |wrong| NewPage { wrong, ..page });
         }
     };
     let mut devices = Vec::with_capacity(ids.len());

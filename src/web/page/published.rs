@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Redirect};
 
 use super::moment::Moment;
 use super::typed::Wrong;
-use super::{Frame, Page, Place, render, render_with};
+use super::{Frame, Page, Place, refused, render};
 use crate::core::{Caller, Published};
 use crate::model::{Timestamp, Transfer};
 use crate::web::App;
@@ -57,10 +57,8 @@ pub(crate) async fn remove(State(app): State<App>, Name(name): Name, By(caller):
     match app.hub.withdraw_file(&name).await {
         Ok(()) => Ok(Redirect::to("/published?done=removed").into_response()),
         Err(error) => {
-            let error = WebError::from(error);
-            let mut page = page(&app, &caller, &params).await?;
-            page.wrong = Wrong::of(&error);
-            render_with(error.shown().status, &page)
+            let page = page(&app, &caller, &params).await?;
+            refused(&error.into(), |wrong| PublishedPage { wrong, ..page })
         }
     }
 }

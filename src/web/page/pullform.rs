@@ -2,11 +2,10 @@
 
 use askama::Template;
 use axum::extract::State;
-use http::StatusCode;
 use serde::Deserialize;
 
 use super::typed::Wrong;
-use super::{Frame, Page, Place, Sent, render, render_with};
+use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::Caller;
 use crate::http::query;
 use crate::model::{CommandRecord, FamilyName};
@@ -74,15 +73,7 @@ pub(crate) async fn submit(
             page.queued = Some(queued);
             render(&page)
         }
-        Err(error) => {
-            let shown = error.shown();
-            page.wrong = Wrong::of(&error);
-            // The form stays filled in, whatever was wrong with it.
-            let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
-            let mut response = render_with(status, &page)?;
-            response.extensions_mut().insert(shown.code);
-            Ok(response)
-        }
+        Err(error) => refused(&error, |wrong| PullForm { wrong, ..page }),
     }
 }
 

@@ -3,13 +3,12 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::StatusCode;
 
 use super::alerts::person;
 use super::deliveries::DeliveryLine;
 use super::moment::Moment;
 use super::typed::{Choice, Typed, Wrong};
-use super::{Frame, Page, Place, Sent, render, render_with};
+use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::{Caller, MailSecurity, Webhook};
 use crate::web::App;
 use crate::web::api::mail::{self, MailEdit, MailShape};
@@ -176,11 +175,8 @@ async fn tried(
 }
 
 async fn refuse(app: &App, caller: &Caller, typed: Typed, at: &str, error: &WebError) -> Page {
-    let mut page = page(app, caller, typed).await?;
-    page.wrong = Wrong::of(error);
-    at.clone_into(&mut page.at);
-    let status = error.shown().status;
-    render_with(if status.is_success() { StatusCode::BAD_REQUEST } else { status }, &page)
+    let page = page(app, caller, typed).await?;
+    refused(error, |wrong| ReceiversPage { wrong, at: at.to_owned(), ..page })
 }
 
 fn to(query: &str) -> Response {

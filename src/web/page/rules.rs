@@ -5,12 +5,11 @@ mod form;
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::StatusCode;
 
 use self::form::{Fields as _, FormPage};
 use super::moment::Moment;
 use super::typed::{Choice, Typed, Wrong, span, spans};
-use super::{Frame, Page, Place, Sent, render, render_with};
+use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::{Caller, Level, Webhook};
 use crate::model::{Check, Rule, Target};
 use crate::web::App;
@@ -88,7 +87,10 @@ pub(crate) async fn create(
     };
     match made.await {
         Ok(rule) => Ok(to_list(&rule.id, "made")),
-        Err(error) => refuse(FormPage::of(&app, &caller, None, typed).await?, &error),
+        Err(error) => {
+            let page = FormPage::of(&app, &caller, None, typed).await?;
+            refused(&error, |wrong| page.with(wrong))
+        }
     }
 }
 
@@ -107,7 +109,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
         };
         match after.and_then(checked) {
             Ok(rule) => page.preview = Some(form::told(rule_preview::preview(&app, &caller, &rule).await?)),
-            Err(error) => page.wrong = Wrong::of(&error),
+            Err(error) => page.wrong = Wrong::of(&error.shown()),
         }
     } else {
         page.preview = Some(form::told(rule_preview::preview(&app, &caller, &rule).await?));
@@ -130,7 +132,10 @@ pub(crate) async fn edit(
     };
     match changed.await {
         Ok(rule) => Ok(to_list(&rule.id, "changed")),
-        Err(error) => refuse(FormPage::of(&app, &caller, Some(&before), typed).await?, &error),
+        Err(error) => {
+            let page = FormPage::of(&app, &caller, Some(&before), typed).await?;
+            refused(&error, |wrong| page.with(wrong))
+        }
     }
 }
 
@@ -152,7 +157,7 @@ async fn look(
     };
     match rule {
         Ok(rule) => page.preview = Some(form::told(rule_preview::preview(app, caller, &rule).await?)),
-        Err(error) => page.wrong = Wrong::of(&error),
+        Err(error) => page.wrong = Wrong::of(&error.shown()),
     }
     Ok(())
 }
@@ -163,13 +168,6 @@ fn checked(rule: Rule) -> Result<Rule, WebError> {
         Ok(()) => Ok(rule),
         Err(wrong) => Err(WebError::field(wrong.field, wrong.message)),
     }
-}
-
-fn refuse(mut page: FormPage, error: &WebError) -> Page {
-    page.wrong = Wrong::of(error);
-    let status = error.shown().status;
-    let status = if status.is_success() { StatusCode::BAD_REQUEST } else { status };
-    render_with(status, &page)
 }
 
 fn to_list(id: &str, done: &str) -> Response {

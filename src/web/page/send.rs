@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
-use http::StatusCode;
 
 use super::controls::{self, ControlLine};
 use super::moment::Moment;
 use super::typed::Wrong;
-use super::{Frame, Page, Place, Sent, brief, render, render_with, status};
+use super::{Frame, Page, Place, Sent, brief, refused, render, status};
 use crate::core::{Caller, CommandFilter, DeviceFilter, Sight};
 use crate::model::{CommandRecord, Device, DeviceId, DeviceState, FamilyName, Priority};
 use crate::web::App;
@@ -131,19 +130,9 @@ pub(crate) async fn submit(
                     history(&app, &app.hub.sight(&caller), Some(&FamilyName::new(&page.family))).await?;
                 render(&page)
             }
-            Err(error) => page.refuse(&error),
+            Err(error) => refused(&error, |wrong| SendPage { wrong, ..page }),
         },
-        Err(error) => page.refuse(&error),
-    }
-}
-
-impl SendPage {
-    /// The form stays filled in, whatever was wrong with it.
-    fn refuse(mut self, error: &WebError) -> Page {
-        let shown = error.shown();
-        self.wrong = Wrong::of(error);
-        let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
-        render_with(status, &self)
+        Err(error) => refused(&error, |wrong| SendPage { wrong, ..page }),
     }
 }
 

@@ -6,7 +6,7 @@ use axum::extract::State;
 use super::moment::Moment;
 use super::published::bytes;
 use super::typed::Wrong;
-use super::{Frame, Page, Place, brief, render, render_with};
+use super::{Frame, Page, Place, brief, refused, render};
 use crate::core::{Caller, HandshakeNote, Recording, Sight};
 use crate::web::api::health::{self, ServerStatus};
 use crate::web::api::{listeners, recording};
@@ -110,11 +110,7 @@ async fn answer(app: &App, caller: &Caller, said: Result<String, WebError>) -> P
             page.done = Some(said);
             render(&page)
         }
-        Err(error) => {
-            let shown = error.shown();
-            page.wrong = Wrong::of(&error);
-            render_with(shown.status, &page)
-        }
+        Err(error) => refused(&error, |wrong| StatusPage { wrong, ..page }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a form says, field by field, and what is wrong with it: for pages that show the form again as it was filled in.
 
-use crate::web::error::WebError;
+use crate::web::error::{Shown, WebError};
 
 /// The fields of a form, or of a query.
 #[derive(Clone, Debug, Default)]
@@ -67,9 +67,9 @@ pub(super) struct Wrong(Option<(Option<String>, String)>);
 
 impl Wrong {
     /// What an error says of a form.
-    pub(super) fn of(error: &WebError) -> Self {
-        let shown = error.shown();
-        Self(Some((shown.field.filter(|field| !field.is_empty()), shown.message)))
+    pub(super) fn of(shown: &Shown) -> Self {
+        let field = shown.field.clone().filter(|field| !field.is_empty());
+        Self(Some((field, shown.message.clone())))
     }
 
     /// The field that it is about.

@@ -3,13 +3,12 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::StatusCode;
 use secrecy::ExposeSecret as _;
 
 use super::credentials::{self, SessionLine, TokenLine};
 use super::moment::Moment;
 use super::typed::{Choice, Typed, Wrong, spans};
-use super::{Frame, Page, Place, Sent, render, render_with};
+use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::{Caller, Invite, InviteOrder, RegistrationPolicy};
 use crate::model::{Role, Sees, User};
 use crate::web::App;
@@ -250,22 +249,15 @@ async fn after(app: &App, caller: &Caller, id: &str, outcome: Result<(), WebErro
     match outcome {
         Ok(()) => Ok(to(&format!("/users/{}?done={done}", crate::http::query::escape(id)))),
         Err(error) => {
-            let mut page = one(app, caller, id).await?;
-            page.wrong = Wrong::of(&error);
-            render_with(status(&error), &page)
+            let page = one(app, caller, id).await?;
+            refused(&error, |wrong| UserPage { wrong, ..page })
         }
     }
 }
 
 async fn refuse(app: &App, caller: &Caller, at: &'static str, typed: Typed, error: &WebError) -> Page {
-    let mut page = page(app, caller, at, typed).await?;
-    page.wrong = Wrong::of(error);
-    render_with(status(error), &page)
-}
-
-fn status(error: &WebError) -> StatusCode {
-    let status = error.shown().status;
-    if status.is_success() { StatusCode::BAD_REQUEST } else { status }
+    let page = page(app, caller, at, typed).await?;
+    refused(error, |wrong| UsersPage { wrong, ..page })
 }
 
 fn to(path: &str) -> Response {

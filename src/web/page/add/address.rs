@@ -4,7 +4,6 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
-use http::StatusCode;
 use serde::Deserialize;
 
 use super::reach::Reach;
@@ -17,7 +16,7 @@ use crate::web::auth::By;
 use crate::web::deed::Noting;
 use crate::web::error::WebError;
 use crate::web::page::typed::Wrong;
-use crate::web::page::{Frame, Page, Place, Sent, render, render_with};
+use crate::web::page::{Frame, Page, Place, Sent, refused, render};
 use crate::web::params::Name;
 
 #[derive(Template)]
@@ -73,12 +72,9 @@ pub(crate) async fn make(
             Ok(Redirect::to(&format!("/devices/{}", device.names.id)).into_response())
         }
         Err(error) => {
-            let shown = error.shown();
-            let mut page = page(&app, &caller, kind, reach).await;
-            page.wrong = Wrong::of(&error);
-            (page.address, page.name) = (typed.address, typed.name);
-            let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
-            render_with(status, &page)
+            let page = page(&app, &caller, kind, reach).await;
+            let (address, name) = (typed.address, typed.name);
+            refused(&error, |wrong| Steps { address, name, wrong, ..page })
         }
     }
 }

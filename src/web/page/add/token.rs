@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::State;
-use http::StatusCode;
 use serde_json::{Value as Json, json};
 
 use super::reach::Reach;
@@ -20,7 +19,7 @@ use crate::web::error::WebError;
 use crate::web::page::dial::Dial;
 use crate::web::page::gauge::GaugeFields;
 use crate::web::page::typed::Wrong;
-use crate::web::page::{Frame, Page, Place, Sent, render, render_with};
+use crate::web::page::{Frame, Page, Place, Sent, refused, render};
 
 #[derive(Template)]
 #[template(path = "add/token.html")]
@@ -106,11 +105,8 @@ async fn make(
             render(&Made { frame, device, token, qr_svg, snippets, root, gauge })
         }
         Err(error) => {
-            let shown = error.shown();
-            let mut page = form(app, caller, kind, pairs).await;
-            page.wrong = Wrong::of(&error);
-            let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
-            render_with(status, &page)
+            let page = form(app, caller, kind, pairs).await;
+            refused(&error, |wrong| Form { wrong, ..page })
         }
     }
 }

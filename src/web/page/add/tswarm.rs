@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 use serde::Deserialize;
 
 use super::reach::Reach;
@@ -15,7 +14,7 @@ use crate::web::api::tswarm;
 use crate::web::auth::By;
 use crate::web::deed::Noting;
 use crate::web::page::typed::Wrong;
-use crate::web::page::{Frame, Page, Place, Sent, render, render_with};
+use crate::web::page::{Frame, Page, Place, Sent, refused, render};
 use crate::web::params::Body;
 
 #[derive(Template)]
@@ -71,11 +70,8 @@ pub(crate) async fn make(
             render(&page)
         }
         Err(error) => {
-            let shown = error.shown();
-            page.wrong = Wrong::of(&error);
             (page.node, page.renew) = (make.node, !make.renew.is_empty());
-            let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
-            render_with(status, &page)
+            refused(&error, |wrong| TswarmPage { wrong, ..page })
         }
     }
 }

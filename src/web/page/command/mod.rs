@@ -6,14 +6,13 @@ mod form;
 
 use askama::Template;
 use axum::extract::State;
-use http::StatusCode;
 use serde_json::Value;
 
 use self::fields::{Field, Kind};
 use self::form::{Act, Form, Meant};
 use super::send::{self, Past, Results};
 use super::typed::Wrong;
-use super::{Frame, Page, Place, Sent, render, render_with};
+use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::{Caller, DeviceFilter};
 use crate::model::{DeviceState, FamilyName};
 use crate::web::App;
@@ -87,12 +86,7 @@ pub(crate) async fn submit(
     let Desk { mut page, example } = Desk::of(&app, &caller, form, Some(())).await?;
     match carry_out(&app, &caller, &mut page, example.as_ref(), pairs).await {
         Ok(()) => render(&page),
-        Err(error) => {
-            let shown = error.shown();
-            page.wrong = Wrong::of(&error);
-            let status = if shown.status.is_success() { StatusCode::BAD_REQUEST } else { shown.status };
-            render_with(status, &page)
-        }
+        Err(error) => refused(&error, |wrong| CommandsPage { wrong, ..page }),
     }
 }
 

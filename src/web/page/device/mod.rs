@@ -19,7 +19,7 @@ mod summary;
 pub(crate) mod timeline;
 
 use super::moment::Moment;
-use super::{Frame, Page, Place, brief, render, render_with};
+use super::{Frame, Page, Place, brief, refused, render};
 use crate::core::{Caller, Level, Presence, Sight};
 use crate::family::Facts;
 use crate::model::{Device, DeviceState};

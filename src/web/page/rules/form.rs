@@ -150,6 +150,11 @@ impl FormPage {
             typed,
         })
     }
+
+    /// The same, with what is wrong with it.
+    pub(super) fn with(self, wrong: Wrong) -> Self {
+        Self { wrong, ..self }
+    }
 }
 
 impl Fields for Typed {

@@ -13,7 +13,7 @@ use axum::extract::State;
 use serde_json::Value as Json;
 
 use super::facts::{self, FactLine};
-use super::{Begun, DeviceState, Frame, Head, Moment, Page, Tab, render, render_with};
+use super::{Begun, DeviceState, Frame, Head, Moment, Page, Tab, refused, render};
 use crate::core::{Access, Caller, CertificateNote, DeviceToken, Level};
 use crate::family::{Day, Facts};
 use crate::web::App;
@@ -92,9 +92,8 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
 
 /// The page with the form that was not taken.
 async fn refuse(app: &App, caller: &Caller, id: &str, at: &'static str, error: &WebError) -> Page {
-    let mut page = page(app, caller, id).await?;
-    (page.wrong, page.at) = (Wrong::of(error), at);
-    render_with(error.shown().status, &page)
+    let page = page(app, caller, id).await?;
+    refused(error, |wrong| SettingsPage { wrong, at, ..page })
 }
 
 async fn page(app: &App, caller: &Caller, id: &str) -> Result<SettingsPage, WebError> {
