@@ -1,7 +1,7 @@
 //! Who did what, as the API keeps it.
 
 use axum::body::Body;
-use homeport::model::Role;
+use homeport::model::{Role, Verdict};
 use http::{Request, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -78,6 +78,63 @@ async fn sign_ins_are_noted_without_their_secrets_and_strangers_fill_nothing() {
     assert_eq!(told, [row("bad_credentials"), row("ok"), row("bad_credentials")]);
     let text = serde_json::to_string(&rows).unwrap();
     assert!(!text.contains("wrong") && !text.contains("horse"), "{text}");
+}
+
+#[tokio::test]
+async fn a_form_that_is_not_taken_is_noted_with_the_code_of_its_refusal() {
+    let desk = Desk::new().await;
+    let admin = desk.token(Role::Admin).await;
+    let id = desk.hear(b"{}", Verdict::Ok, Vec::new()).await;
+    let settings = format!("/devices/{id}/share");
+    for (path, form, code) in [
+        ("/add/cwm", "address=", "invalid_field"),
+        ("/add/gauge", "name=Boiler&minVal=x", "invalid_field"),
+        ("/commands", "family=cwm", "invalid_field"),
+        ("/send", "family=mcu", "invalid_field"),
+        ("/pullform", "_dst=", "invalid_field"),
+        ("/new", "do=adopt", "invalid_field"),
+        (&settings, "user=nobody&level=viewer", "not_found"),
+        ("/rules/new", "kind=bounds", "invalid_field"),
+        ("/receivers/webhooks", "name=x&url=ftp", "invalid_field"),
+        ("/deliveries/none/retry", "", "not_found"),
+        ("/published/none/remove", "", "not_found"),
+        ("/users", "name=admin&role=viewer&sees=own&password=12345678", "name_taken"),
+        ("/account/tokens", "name=x&role=viewer&scope=some", "invalid_field"),
+        ("/demo/none/start", "", "not_found"),
+    ] {
+        let got = desk.ask(form_of(&admin, path, form)).await;
+        let is_form = !got.text().contains("To the dashboard");
+        assert!(got.status.is_client_error() && is_form, "{path}: {}", got.text());
+        let row = &log(&desk, "?limit=1").await[0];
+        assert_eq!(row["result"], code, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_comes_too_often_says_when_to_come_back() {
+    let desk = Desk::new().await;
+    let admin = desk.token(Role::Admin).await;
+    let mut tries = 0;
+    let refused = loop {
+        let got = desk.ask(form_of("none", "/login", "name=admin&password=wrong+again")).await;
+        tries += 1;
+        if got.status != StatusCode::UNAUTHORIZED || tries == 100 {
+            break got;
+        }
+    };
+    let change = "old_password=wrong&password=a+new+password&password_confirmation=a+new+password";
+    let changing = desk.ask(form_of(&admin, "/account/password", change)).await;
+    for got in [refused, changing] {
+        assert_eq!(got.status, StatusCode::TOO_MANY_REQUESTS, "{}", got.text());
+        assert!(got.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
+        assert!(got.text().contains("<form"), "the form is there to be sent again");
+    }
+}
+
+fn form_of(token: &str, path: &str, form: &str) -> Request<Body> {
+    let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+    let request = request.header("authorization", format!("Bearer {token}"));
+    request.body(Body::from(form.to_owned())).unwrap()
 }
 
 #[tokio::test]
