@@ -39,11 +39,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
-    /// All of them, as they came.
-    pub(crate) fn pairs(&self) -> &[(String, String)] {
-        &self.0
-    }
-
     /// A parameter's text; an empty one counts as absent.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.given(name).filter(|value| !value.is_empty())

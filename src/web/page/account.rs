@@ -46,9 +46,8 @@ pub(crate) async fn password(
     State(app): State<App>,
     By(caller): By,
     From(visitor): From,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    let typed = Typed::new(pairs);
     let secret =
         |name: &str| Some(typed.raw(name)).filter(|text| !text.is_empty()).map(|text| text.to_owned().into());
     let new = NewPassword {
@@ -73,12 +72,7 @@ pub(crate) async fn end_sessions(State(app): State<App>, By(caller): By) -> Page
     Ok(Redirect::to("/login").into_response())
 }
 
-pub(crate) async fn make_token(
-    State(app): State<App>,
-    By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
-) -> Page {
-    let typed = Typed::new(pairs);
+pub(crate) async fn make_token(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
     let made = async {
         let some = typed.text("scope") == "some";
         let devices: Vec<_> = typed.all("device").filter(|_| some).map(DeviceId::new).collect();

@@ -1,5 +1,6 @@
 //! Controls for commands whose value has a known kind: a button for on and for off, a number within its bounds.
 
+use super::typed::Typed;
 use crate::family::{Control, ControlKind};
 use crate::web::error::WebError;
 
@@ -35,28 +36,24 @@ pub(super) fn lines(controls: Vec<Control>) -> Vec<ControlLine> {
 /// number `= PLACE`, its number being in the field `value:PLACE`.
 pub(super) fn pressed<'l>(
     lines: &'l [ControlLine],
-    set: &str,
-    values: &[(String, String)],
+    typed: &Typed,
 ) -> Result<(&'l ControlLine, String), WebError> {
     let nothing = || WebError::field("set", "press one of the buttons beside the commands");
-    let (value, place) = set.split_once(' ').ok_or_else(nothing)?;
+    let (value, place) = typed.text("set").split_once(' ').ok_or_else(nothing)?;
     let line = place.parse().ok().and_then(|place: usize| lines.get(place)).ok_or_else(nothing)?;
     match (value, line.switch) {
         ("0" | "1", true) => Ok((line, value.to_owned())),
         ("=", false) => {
-            let field = format!("{VALUE}{place}");
-            let typed = values.iter().find(|(name, _)| *name == field).map(|(_, typed)| typed.trim());
-            let typed = typed.filter(|typed| !typed.is_empty());
-            let typed =
-                typed.ok_or_else(|| WebError::field("value", format!("{} takes a number", line.name)))?;
-            Ok((line, typed.to_owned()))
+            let number = typed.some(&format!("{VALUE}{place}"));
+            let missing = || WebError::field("value", format!("{} takes a number", line.name));
+            Ok((line, number.ok_or_else(missing)?))
         }
         _ => Err(nothing()),
     }
 }
 
 /// What the names of fields with numbers begin with.
-pub(super) const VALUE: &str = "value:";
+const VALUE: &str = "value:";
 
 #[cfg(test)]
 mod tests {
@@ -74,15 +71,19 @@ mod tests {
         let lines =
             lines(vec![control("LED", ControlKind::Switch, &["a", "b"]), control("Valve", number, &["b"])]);
         assert_eq!((lines[0].profiles.as_str(), lines[1].profiles.as_str()), ("", "b"));
-        let values = [("value:1".to_owned(), " 2.50 ".to_owned())];
+        let typed = |set: &str, number: &str| {
+            let pairs = [("set", set), ("value:1", number)];
+            Typed::new(pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).into())
+        };
         let press = |set: &str| {
-            pressed(&lines, set, &values).ok().map(|(line, payload)| (line.name.clone(), payload))
+            let pressed = pressed(&lines, &typed(set, " 2.50 "));
+            pressed.ok().map(|(line, payload)| (line.name.clone(), payload))
         };
         assert_eq!(press("1 0"), Some(("LED".to_owned(), "1".to_owned())));
         assert_eq!(press("= 1"), Some(("Valve".to_owned(), "2.50".to_owned())));
         for wrong in ["", "1", "2 0", "= 0", "1 1", "1 9", "1 x"] {
             assert_eq!(press(wrong), None, "{wrong}");
         }
-        assert!(pressed(&lines, "= 1", &[]).is_err(), "no number");
+        assert!(pressed(&lines, &typed("= 1", "")).is_err(), "no number");
     }
 }

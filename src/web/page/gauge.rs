@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::dial::Dial;
+use super::typed::Typed;
 use crate::family::Facts;
 use crate::family::Gauge;
 
@@ -43,17 +44,14 @@ impl GaugeFields {
     }
 
     /// Those of a form that was sent.
-    pub(super) fn read(pairs: &[(String, String)]) -> Self {
-        let text = |name: &str| {
-            let found = pairs.iter().find(|(known, _)| known == name);
-            found.map(|(_, text)| text.trim().to_owned()).unwrap_or_default()
-        };
+    pub(super) fn read(typed: &Typed) -> Self {
+        let text = |name: &str| typed.text(name).to_owned();
         Self {
             min: text("minVal"),
             max: text("maxVal"),
             start: text("startAngle"),
             range: text("maxRange"),
-            clockwise: !text("increaseClockwise").is_empty(),
+            clockwise: !typed.text("increaseClockwise").is_empty(),
             unit: text("unit"),
         }
     }

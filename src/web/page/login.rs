@@ -62,9 +62,8 @@ pub(crate) async fn register(
     State(app): State<App>,
     From(visitor): From,
     noting: Noting,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    let typed = Typed::new(pairs);
     let username = typed.text("username").to_owned();
     noting.who(&username);
     let password: SecretString = typed.raw("password").to_owned().into();

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Redirect};
 
 use super::bytes::Bytes;
 use super::moment::Moment;
-use super::typed::Wrong;
+use super::typed::{Typed, Wrong};
 use super::values::{Shown, telling};
 use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::{Caller, HubError, Level, MessageFilter, Sight, picture};
@@ -87,12 +87,8 @@ pub(crate) async fn show(State(app): State<App>, By(caller): By, params: Params)
 }
 
 /// Decides about one device (`one=adopt ID`), or about those that are chosen (`do=adopt`, `device=ID` for each).
-pub(crate) async fn decide(
-    State(app): State<App>,
-    By(caller): By,
-    Sent(fields): Sent<Vec<(String, String)>>,
-) -> Page {
-    let (decision, ids) = match decided(&fields) {
+pub(crate) async fn decide(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
+    let (decision, ids) = match decided(&typed) {
         Ok(decided) => decided,
         Err(error) => {
             let page = page(&app, &caller).await?;
@@ -114,15 +110,13 @@ pub(crate) async fn decide(
 }
 
 /// What was decided, and about which devices.
-fn decided(fields: &[(String, String)]) -> Result<(Decision, Vec<&str>), WebError> {
-    let text = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str());
+fn decided(typed: &Typed) -> Result<(Decision, Vec<&str>), WebError> {
     let unknown = || WebError::field("do", "press Adopt or Block");
-    if let Some((word, id)) = text("one").and_then(|one| one.split_once(' ')) {
+    if let Some((word, id)) = typed.text("one").split_once(' ') {
         return Ok((Decision::parse(word).ok_or_else(unknown)?, vec![id]));
     }
-    let decision = text("do").and_then(Decision::parse).ok_or_else(unknown)?;
-    let chosen: Vec<&str> =
-        fields.iter().filter(|(name, _)| name == "device").map(|(_, id)| id.as_str()).collect();
+    let decision = Decision::parse(typed.text("do")).ok_or_else(unknown)?;
+    let chosen: Vec<&str> = typed.all("device").collect();
     if chosen.is_empty() {
         return Err(WebError::field("device", "choose the devices first: none has a tick"));
     }
@@ -182,8 +176,9 @@ mod tests {
 
     #[test]
     fn one_button_or_many_ticks_decide() {
-        let fields = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-            pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        let fields = |pairs: &[(&str, &str)]| {
+            let pair = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+            Typed::new(pairs.iter().map(pair).collect())
         };
         let one = fields(&[("device", "b"), ("one", "block a")]);
         assert_eq!(decided(&one).unwrap(), (Decision::Block, vec!["a"]), "ticks do not count then");

@@ -75,12 +75,7 @@ pub(crate) async fn show(State(app): State<App>, By(caller): By, params: Params)
     render(&page)
 }
 
-pub(crate) async fn set_mail(
-    State(app): State<App>,
-    By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
-) -> Page {
-    let typed = Typed::new(pairs);
+pub(crate) async fn set_mail(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
     let set = async {
         let edit = mail_edit(&typed)?;
         mail::set(&app, edit, caller.by()).await
@@ -94,12 +89,7 @@ pub(crate) async fn set_mail(
     }
 }
 
-pub(crate) async fn test_mail(
-    State(app): State<App>,
-    By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
-) -> Page {
-    let typed = Typed::new(pairs);
+pub(crate) async fn test_mail(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
     let outcome = mail::try_out(&app, typed.text("to")).await;
     tried(&app, &caller, typed, "mail", outcome).await
 }
@@ -111,12 +101,7 @@ pub(crate) async fn remove_mail(State(app): State<App>, By(caller): By) -> Page 
     }
 }
 
-pub(crate) async fn make_hook(
-    State(app): State<App>,
-    By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
-) -> Page {
-    let typed = Typed::new(pairs);
+pub(crate) async fn make_hook(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
     match webhooks::make(&app, &caller, hook_edit(&typed, true)).await {
         Ok(hook) => told(&app, &caller, hook).await,
         Err(error) => refuse(&app, &caller, typed, "new", &error).await,
@@ -127,9 +112,8 @@ pub(crate) async fn edit_hook(
     State(app): State<App>,
     Name(id): Name,
     By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    let typed = Typed::new(pairs);
     match webhooks::change(&app, &id, hook_edit(&typed, typed.has("enabled"))).await {
         Ok(_) => Ok(to("done=hook#webhooks")),
         Err(error) => refuse(&app, &caller, typed, &id, &error).await,

@@ -75,12 +75,7 @@ pub(crate) async fn fresh(State(app): State<App>, By(caller): By, params: Params
     render(&page)
 }
 
-pub(crate) async fn create(
-    State(app): State<App>,
-    By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
-) -> Page {
-    let typed = Typed::new(pairs);
+pub(crate) async fn create(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
     let made = async {
         let rule = rules::draft(&app, &caller, typed.fields_rule()?).await?;
         Ok::<_, WebError>(app.hub.rule_keep(rule).await?)
@@ -121,9 +116,8 @@ pub(crate) async fn edit(
     State(app): State<App>,
     Name(id): Name,
     By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    let typed = Typed::new(pairs);
     let before = rules::known(&app, &caller, &id, Level::Edit).await?;
     let changed = async {
         let edit = form::without_kind(typed.fields_rule()?);

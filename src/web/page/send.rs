@@ -7,7 +7,7 @@ use axum::extract::State;
 
 use super::controls::{self, ControlLine};
 use super::moment::Moment;
-use super::typed::Wrong;
+use super::typed::{Typed, Wrong};
 use super::{Frame, Page, Place, Sent, brief, refused, render, status};
 use crate::core::{Caller, CommandFilter, DeviceFilter, Sight};
 use crate::model::{CommandRecord, Device, DeviceId, DeviceState, FamilyName, Priority};
@@ -90,9 +90,6 @@ struct Fields {
     sure: bool,
     /// The device on whose page a button was pressed.
     of: String,
-    /// The button, and the numbers typed beside buttons.
-    set: String,
-    values: Vec<(String, String)>,
 }
 
 pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params) -> Page {
@@ -103,14 +100,9 @@ pub(crate) async fn form(State(app): State<App>, By(caller): By, params: Params)
     render(&page(&app, &caller, fields, q).await?)
 }
 
-pub(crate) async fn submit(
-    State(app): State<App>,
-    By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
-) -> Page {
-    let fields = Fields::read(&pairs);
-    let q = pairs.iter().find(|(name, _)| name == "q").map(|(_, q)| q.clone()).unwrap_or_default();
-    let mut page = page(&app, &caller, fields.clone(), q).await?;
+pub(crate) async fn submit(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
+    let fields = Fields::read(&typed);
+    let mut page = page(&app, &caller, fields.clone(), typed.raw("q").to_owned()).await?;
     // The controls of a device's page are those of that device alone.
     let of = app
         .hub
@@ -118,9 +110,9 @@ pub(crate) async fn submit(
         .filter(|device| device.names.family.as_str() == page.family);
     let of = of.and_then(|device| Some(app.family(&device.names.family)?.controls(Some(&device))));
     let pressable = of.map_or_else(|| page.controls.clone(), controls::lines);
-    match fields.order(&pressable, &page.family, caller.by()) {
+    match fields.order(&typed, &pressable, &page.family, caller.by()) {
         Ok((order, true)) if !fields.sure => {
-            page.ask = Some(Ask { what: what(&order), whom: fields.whom(), pairs });
+            page.ask = Some(Ask { what: what(&order), whom: fields.whom(), pairs: typed.into_pairs() });
             render(&page)
         }
         Ok((order, _)) => match calls::carry_out(&app, &app.hub.sight(&caller), &order).await {
@@ -137,31 +129,30 @@ pub(crate) async fn submit(
 }
 
 impl Fields {
-    fn read(pairs: &[(String, String)]) -> Self {
-        let text = |wanted: &str| {
-            let found = pairs.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, text)| text.trim().to_owned()).unwrap_or_default()
-        };
-        let profile = text("whom").strip_prefix("profile:").map(str::to_owned);
-        let to = pairs.iter().filter(|(name, text)| name == "to" && !text.is_empty());
-        let values = pairs.iter().filter(|(name, _)| name.starts_with(controls::VALUE));
+    fn read(typed: &Typed) -> Self {
+        let text = |name: &str| typed.text(name).to_owned();
+        let profile = typed.text("whom").strip_prefix("profile:").map(str::to_owned);
         Self {
             family: text("family"),
-            all: profile.is_some() || text("whom") == "all",
+            all: profile.is_some() || typed.text("whom") == "all",
             profile,
-            to: to.map(|(_, text)| text.clone()).collect(),
-            wait: text("wait") == "yes",
+            to: typed.all("to").map(str::to_owned).collect(),
+            wait: typed.text("wait") == "yes",
             expires_in_s: text("expires_in_s"),
-            sure: text("sure") == "yes",
+            sure: typed.text("sure") == "yes",
             of: text("of"),
-            set: text("set"),
-            values: values.cloned().collect(),
         }
     }
 
     /// What is meant, and whether it is asked about first.
-    fn order(&self, lines: &[ControlLine], family: &str, by: String) -> Result<(Order, bool), WebError> {
-        let (control, payload) = controls::pressed(lines, &self.set, &self.values)?;
+    fn order(
+        &self,
+        typed: &Typed,
+        lines: &[ControlLine],
+        family: &str,
+        by: String,
+    ) -> Result<(Order, bool), WebError> {
+        let (control, payload) = controls::pressed(lines, typed)?;
         if !self.all && self.to.is_empty() {
             return Err(WebError::field("to", "choose devices, or all of them"));
         }

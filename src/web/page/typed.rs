@@ -1,10 +1,13 @@
 //! What a form says, field by field, and what is wrong with it: for pages that show the form again as it was filled in.
 
+use serde::Deserialize;
+
 use crate::web::error::{Shown, WebError};
 
 /// The fields of a form, or of a query.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Typed(Vec<(String, String)>);
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Typed(Vec<(String, String)>);
 
 impl Typed {
     pub(super) const fn new(pairs: Vec<(String, String)>) -> Self {
@@ -30,6 +33,16 @@ impl Typed {
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let of_name = self.0.iter().filter(move |(key, text)| key == name && !text.trim().is_empty());
         of_name.map(|(_, text)| text.trim())
+    }
+
+    /// Fields whose names begin so: what follows in the name, and what was typed.
+    pub(super) fn beginning(&self, start: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(move |(key, text)| Some((key.strip_prefix(start)?, text.as_str())))
+    }
+
+    /// The fields as they came, to be sent again.
+    pub(super) fn into_pairs(self) -> Vec<(String, String)> {
+        self.0
     }
 
     /// Whether a box is ticked or a button was pressed.

@@ -93,12 +93,7 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     render(&page)
 }
 
-pub(crate) async fn add(
-    State(app): State<App>,
-    By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
-) -> Page {
-    let typed = Typed::new(pairs);
+pub(crate) async fn add(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
     let made = async {
         let (role, sees) = role_and_sees(&typed)?;
         let chosen = typed.raw("password");
@@ -128,9 +123,8 @@ pub(crate) async fn edit(
     State(app): State<App>,
     Name(id): Name,
     By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    let typed = Typed::new(pairs);
     let changed = async {
         let (role, sees) = role_and_sees(&typed)?;
         let edit = people::Edit { role: Some(role), sees: Some(sees), password: None };
@@ -143,9 +137,8 @@ pub(crate) async fn password(
     State(app): State<App>,
     Name(id): Name,
     By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    let typed = Typed::new(pairs);
     let chosen = typed.raw("password");
     let password = if chosen.is_empty() { app.hub.fresh_password()? } else { chosen.to_owned().into() };
     let edit = people::Edit { password: Some(password.clone()), ..people::Edit::default() };
@@ -190,9 +183,8 @@ pub(crate) async fn remove(
     State(app): State<App>,
     Name(id): Name,
     By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    let typed = Typed::new(pairs);
     match people::take_away(&app, &id, typed.some("devices_to").as_deref()).await {
         Ok(()) => Ok(to("/users?done=removed")),
         Err(error) => after(&app, &caller, &id, Err(error), "").await,
@@ -203,9 +195,8 @@ pub(crate) async fn invite(
     State(app): State<App>,
     By(caller): By,
     Base(base): Base,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    let typed = Typed::new(pairs);
     let made = async {
         let (role, sees) = role_and_sees(&typed)?;
         let uses = typed.whole("uses")?.unwrap_or(1);

@@ -18,7 +18,7 @@ use crate::web::deed::Noting;
 use crate::web::error::WebError;
 use crate::web::page::dial::Dial;
 use crate::web::page::gauge::GaugeFields;
-use crate::web::page::typed::Wrong;
+use crate::web::page::typed::{Typed, Wrong};
 use crate::web::page::{Frame, Page, Place, Sent, refused, render};
 
 #[derive(Template)]
@@ -48,11 +48,11 @@ struct Made {
 }
 
 pub(crate) async fn gauge(State(app): State<App>, By(caller): By) -> Page {
-    render(&form(&app, &caller, Kind::Gauge, &[]).await)
+    render(&form(&app, &caller, Kind::Gauge, &Typed::default()).await)
 }
 
 pub(crate) async fn any(State(app): State<App>, By(caller): By) -> Page {
-    render(&form(&app, &caller, Kind::Token, &[]).await)
+    render(&form(&app, &caller, Kind::Token, &Typed::default()).await)
 }
 
 pub(crate) async fn make_gauge(
@@ -60,9 +60,9 @@ pub(crate) async fn make_gauge(
     By(caller): By,
     reach: Reach,
     noting: Noting,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    make(&app, &caller, Kind::Gauge, &reach, &noting, &pairs).await
+    make(&app, &caller, Kind::Gauge, &reach, &noting, &typed).await
 }
 
 pub(crate) async fn make_any(
@@ -70,25 +70,18 @@ pub(crate) async fn make_any(
     By(caller): By,
     reach: Reach,
     noting: Noting,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
-    make(&app, &caller, Kind::Token, &reach, &noting, &pairs).await
+    make(&app, &caller, Kind::Token, &reach, &noting, &typed).await
 }
 
-async fn make(
-    app: &App,
-    caller: &Caller,
-    kind: Kind,
-    reach: &Reach,
-    noting: &Noting,
-    pairs: &[(String, String)],
-) -> Page {
-    let name = text(pairs, "name");
+async fn make(app: &App, caller: &Caller, kind: Kind, reach: &Reach, noting: &Noting, typed: &Typed) -> Page {
+    let name = typed.text("name");
     noting.target(name);
     let wishes = match kind {
-        Kind::Gauge => GaugeFields::read(pairs).config().map(|config| wishes("gauge", Some(config))),
+        Kind::Gauge => GaugeFields::read(typed).config().map(|config| wishes("gauge", Some(config))),
         Kind::Token | Kind::Cwm | Kind::Sca11h | Kind::Mcu | Kind::Tswarm => {
-            Ok(wishes(text(pairs, "type"), None))
+            Ok(wishes(typed.text("type"), None))
         }
     };
     let made = match wishes {
@@ -105,7 +98,7 @@ async fn make(
             render(&Made { frame, device, token, qr_svg, snippets, root, gauge })
         }
         Err(error) => {
-            let page = form(app, caller, kind, pairs).await;
+            let page = form(app, caller, kind, typed).await;
             refused(&error, |wrong| Form { wrong, ..page })
         }
     }
@@ -124,11 +117,11 @@ async fn enrolled(
     enrolment::make(app, &FamilyName::new("token"), caller, &wanted, base.as_deref()).await
 }
 
-async fn form(app: &App, caller: &Caller, kind: Kind, pairs: &[(String, String)]) -> Form {
+async fn form(app: &App, caller: &Caller, kind: Kind, typed: &Typed) -> Form {
     let frame = Frame::of(app, caller, Place::Add, kind.name()).await;
-    let name = if pairs.is_empty() && kind == Kind::Gauge { "Device" } else { text(pairs, "name") };
+    let name = if typed.is_empty() && kind == Kind::Gauge { "Device" } else { typed.text("name") };
     let gauge = (kind == Kind::Gauge).then(|| {
-        let fields = if pairs.is_empty() { GaugeFields::default() } else { GaugeFields::read(pairs) };
+        let fields = if typed.is_empty() { GaugeFields::default() } else { GaugeFields::read(typed) };
         let dial = fields.dial();
         (fields, dial)
     });
@@ -136,7 +129,7 @@ async fn form(app: &App, caller: &Caller, kind: Kind, pairs: &[(String, String)]
         ways: Ways::of(&frame, Some(kind)),
         frame,
         name: name.to_owned(),
-        kind: text(pairs, "type").to_owned(),
+        kind: typed.text("type").to_owned(),
         kinds: KINDS,
         gauge,
         wrong: Wrong::default(),
@@ -147,10 +140,6 @@ fn wishes(kind: &str, config: Option<Facts>) -> Facts {
     let mut wishes = Facts::from_iter([("type".to_owned(), json!(kind))]);
     wishes.extend(config.map(|config| ("config".to_owned(), Json::Object(config))));
     wishes
-}
-
-fn text<'p>(pairs: &'p [(String, String)], name: &str) -> &'p str {
-    pairs.iter().find(|(known, _)| known == name).map(|(_, text)| text.trim()).unwrap_or_default()
 }
 
 /// The types of `accounts-dashboard.md §2`, but for the gauge, which has a page of its own.

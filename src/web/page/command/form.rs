@@ -8,6 +8,7 @@ use super::fields;
 use crate::model::{FamilyName, Priority};
 use crate::web::api::calls::{Offline, Order, Set, To, Whom};
 use crate::web::error::WebError;
+use crate::web::page::typed::Typed;
 
 /// Who is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,50 +47,40 @@ pub(super) struct Form {
     pub(super) cmd: String,
     pub(super) payload: String,
     /// What was typed into fields, by their pointers.
-    pub(super) typed: Vec<(String, String)>,
+    pub(super) fields: Vec<(String, String)>,
     pub(super) wait: bool,
     pub(super) expires_in_s: String,
 }
 
 impl Form {
     /// Reads a form or a link to one.
-    pub(super) fn read(pairs: &[(String, String)]) -> Self {
-        let text = |wanted: &str| {
-            let found = pairs.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, text)| text.trim().to_owned()).unwrap_or_default()
-        };
-        let to = pairs.iter().filter(|(name, _)| name == "to").map(|(_, text)| text.trim().to_owned());
-        let typed = pairs.iter().filter_map(|(name, text)| {
-            name.strip_prefix(FIELD).map(|pointer| (pointer.to_owned(), text.clone()))
-        });
+    pub(super) fn read(typed: &Typed) -> Self {
+        let text = |name: &str| typed.text(name).to_owned();
+        let fields = typed.beginning(FIELD).map(|(pointer, text)| (pointer.to_owned(), text.to_owned()));
         Self {
             family: text("family"),
             start: text("start"),
-            raw: text("raw") == "yes",
-            meant: match text("meant").as_str() {
+            raw: typed.text("raw") == "yes",
+            meant: match typed.text("meant") {
                 "tag" => Meant::Tag,
                 "group" => Meant::Group,
                 "all" => Meant::All,
                 _ => Meant::Devices,
             },
-            to: to.filter(|text| !text.is_empty()).collect(),
+            to: typed.all("to").map(str::to_owned).collect(),
             tag: text("tag"),
             group: text("group"),
             cmd: text("cmd"),
             payload: text("payload"),
-            typed: typed.collect(),
-            wait: text("wait") == "yes",
+            fields: fields.collect(),
+            wait: typed.text("wait") == "yes",
             expires_in_s: text("expires_in_s"),
         }
     }
 
     /// What was pressed.
-    pub(super) fn act(pairs: &[(String, String)]) -> Act {
-        if pairs.iter().any(|(name, text)| name == "act" && text == "send") {
-            Act::Send
-        } else {
-            Act::Preview
-        }
+    pub(super) fn act(typed: &Typed) -> Act {
+        if typed.all("act").any(|act| act == "send") { Act::Send } else { Act::Preview }
     }
 
     /// What is meant. `example` is the payload that the fields are of.
@@ -110,7 +101,7 @@ impl Form {
             return Err(WebError::field("cmd", "a command has a name, such as wr"));
         }
         let payload = match example {
-            Some(example) if !self.raw => fields::filled(example, &self.typed)?.to_string(),
+            Some(example) if !self.raw => fields::filled(example, &self.fields)?.to_string(),
             Some(_) | None => self.payload.clone(),
         };
         let expires_in = match self.expires_in_s.as_str() {

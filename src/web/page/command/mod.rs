@@ -11,7 +11,7 @@ use serde_json::Value;
 use self::fields::{Field, Kind};
 use self::form::{Act, Form, Meant};
 use super::send::{self, Past, Results};
-use super::typed::Wrong;
+use super::typed::{Typed, Wrong};
 use super::{Frame, Page, Place, Sent, refused, render};
 use crate::core::{Caller, DeviceFilter};
 use crate::model::{DeviceState, FamilyName};
@@ -70,21 +70,16 @@ struct PlanLine {
 
 /// The form, filled in as a link says.
 pub(crate) async fn show(State(app): State<App>, By(caller): By, params: Params) -> Page {
-    let pairs = params.pairs();
-    let mut form = Form::read(pairs);
+    let mut form = Form::read(&Typed::new(params.into_pairs()));
     form.wait = true;
     render(&Desk::of(&app, &caller, form, None).await?.page)
 }
 
 /// Says who would get which bytes, or sends it.
-pub(crate) async fn submit(
-    State(app): State<App>,
-    By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
-) -> Page {
-    let form = Form::read(&pairs);
+pub(crate) async fn submit(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
+    let form = Form::read(&typed);
     let Desk { mut page, example } = Desk::of(&app, &caller, form, Some(())).await?;
-    match carry_out(&app, &caller, &mut page, example.as_ref(), pairs).await {
+    match carry_out(&app, &caller, &mut page, example.as_ref(), typed).await {
         Ok(()) => render(&page),
         Err(error) => refused(&error, |wrong| CommandsPage { wrong, ..page }),
     }
@@ -95,14 +90,14 @@ async fn carry_out(
     caller: &Caller,
     page: &mut CommandsPage,
     example: Option<&Value>,
-    pairs: Vec<(String, String)>,
+    typed: Typed,
 ) -> Result<(), WebError> {
     let sight = app.hub.sight(caller);
     let order = page.form.order(example, caller.by())?;
-    match Form::act(&pairs) {
+    match Form::act(&typed) {
         Act::Preview => {
             let rehearsed = rehearsal::rehearse(app, &sight, &order, true).await?;
-            page.plan = Some(plan(&order, rehearsed.items, pairs));
+            page.plan = Some(plan(&order, rehearsed.items, typed.into_pairs()));
         }
         Act::Send => {
             let told = calls::carry_out(app, &sight, &order).await?;
@@ -149,7 +144,7 @@ impl Desk {
         let mut fields = example.as_ref().map(|example| fields::of(example, &others)).unwrap_or_default();
         form.raw |= fields.is_empty();
         for field in &mut fields {
-            if let Some((_, typed)) = form.typed.iter().find(|(pointer, _)| *pointer == field.pointer) {
+            if let Some((_, typed)) = form.fields.iter().find(|(pointer, _)| *pointer == field.pointer) {
                 field.value.clone_from(typed);
             }
         }

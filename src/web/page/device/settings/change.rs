@@ -12,6 +12,7 @@ use crate::web::App;
 use crate::web::api;
 use crate::web::auth::By;
 use crate::web::error::WebError;
+use crate::web::page::typed::Typed;
 use crate::web::page::{Page, Sent};
 use crate::web::params::Name;
 
@@ -64,11 +65,10 @@ pub(crate) async fn config(
     State(app): State<App>,
     Name(id): Name,
     By(caller): By,
-    Sent(pairs): Sent<Vec<(String, String)>>,
+    Sent(typed): Sent<Typed>,
 ) -> Page {
     let device = api::device_for(&app, &caller, &id, Level::Edit)?;
-    let wishes = wishes(&pairs);
-    let done = match wishes {
+    let done = match wishes(&typed) {
         Ok(wishes) => configure(&app, &device, &wishes).await.map(|()| "configured"),
         Err(error) => Err(error),
     };
@@ -86,26 +86,25 @@ async fn configure(app: &App, device: &Device, wishes: &[(&'static str, Json)]) 
 }
 
 /// What a form asks for: the gauge's own fields, or a type and JSON.
-fn wishes(pairs: &[(String, String)]) -> Result<Vec<(&'static str, Json)>, WebError> {
-    let text = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, text)| text.trim());
-    if text("minVal").is_some() {
-        let config = GaugeFields::read(pairs).config();
+fn wishes(typed: &Typed) -> Result<Vec<(&'static str, Json)>, WebError> {
+    if typed.has("minVal") {
+        let config = GaugeFields::read(typed).config();
         let config = config.map_err(|(field, message)| WebError::field(field, message))?;
         return Ok(vec![("config", Json::Object(config))]);
     }
     let mut wishes = Vec::new();
-    if let Some(json) = text("config") {
-        let config = match json {
+    if typed.has("config") {
+        let config = match typed.text("config") {
             "" => Json::Null,
             json => serde_json::from_str(json)
                 .map_err(|error| WebError::field("config", format!("this is not JSON: {error}")))?,
         };
         wishes.push(("config", config));
     }
-    if let Some(kind) = text("type") {
+    if typed.has("type") {
         // The type first, unless what is to be forgotten would not suit it.
         let place = usize::from(wishes.iter().any(|(_, config)| config.is_null()));
-        wishes.insert(place, ("type", kind.into()));
+        wishes.insert(place, ("type", typed.text("type").into()));
     }
     Ok(wishes)
 }
