@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
 
 use super::moment::Moment;
+use super::receivers::reached;
 use super::typed::{Choice, Wrong};
 use super::{Frame, Page, Place, refused, render};
 use crate::core::{Delivery, DeliveryState, Webhook};
@@ -91,14 +92,6 @@ async fn page(app: &App, caller: &crate::core::Caller, params: &Params) -> Resul
 
 impl DeliveryLine {
     pub(super) fn new(one: Delivery, hooks: &[Webhook]) -> Self {
-        let to = match one.channel.split_once(':') {
-            Some(("mail", address)) => address.to_owned(),
-            Some(("webhook", id)) => hooks
-                .iter()
-                .find(|hook| hook.id == id)
-                .map_or_else(|| "the webhook".to_owned(), |hook| hook.name.clone()),
-            Some(_) | None => one.channel.clone(),
-        };
         let line = |one: &crate::core::Try| TryLine {
             at: Moment::at(one.at),
             took_ms: one.took_ms,
@@ -110,7 +103,7 @@ impl DeliveryLine {
             None => last.note.clone(),
         });
         Self {
-            to,
+            to: reached(&one.channel, hooks, "the webhook"),
             state: state_name(one.state),
             tag: match one.state {
                 DeliveryState::Waiting => "queued",

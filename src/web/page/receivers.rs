@@ -259,6 +259,18 @@ impl MailLine {
     }
 }
 
+/// Whom a channel reaches, as people call it; `gone` is said of a webhook that is no more.
+pub(super) fn reached(channel: &str, hooks: &[Webhook], gone: &str) -> String {
+    match channel.split_once(':') {
+        Some(("mail", address)) => address.to_owned(),
+        Some(("webhook", id)) => {
+            let hook = hooks.iter().find(|hook| hook.id == id);
+            hook.map_or(gone, |hook| &hook.name).to_owned()
+        }
+        Some(_) | None => channel.to_owned(),
+    }
+}
+
 const fn security_name(security: MailSecurity) -> &'static str {
     match security {
         MailSecurity::Starttls => "STARTTLS, port 587 (most servers)",

@@ -8,9 +8,10 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 
 use self::form::{Fields as _, FormPage};
 use super::moment::Moment;
+use super::receivers::reached;
 use super::typed::{Choice, Typed, Wrong, span, spans};
 use super::{Frame, Page, Place, Sent, refused, render};
-use crate::core::{Caller, Level, Webhook};
+use crate::core::{Caller, Level};
 use crate::model::{Check, Rule, Target};
 use crate::web::App;
 use crate::web::api::{rule_preview, rules};
@@ -49,7 +50,7 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     let line = |rule: Rule| RuleLine {
         whom: whom(&app, &rule),
         what: what(&rule),
-        told: rule.channels.iter().map(|channel| told(channel, &hooks)).collect(),
+        told: rule.channels.iter().map(|channel| reached(channel, &hooks, "a removed webhook")).collect(),
         firing: firing.iter().filter(|alert| alert.rule == rule.id).count(),
         enabled: rule.enabled,
         muted: rule.mute_until.filter(|until| now < *until).map(Moment::at),
@@ -211,18 +212,6 @@ fn what(rule: &Rule) -> String {
             }
         }
         Check::Offline => format!("offline{held}"),
-    }
-}
-
-/// Who is told, in words.
-fn told(channel: &str, hooks: &[Webhook]) -> String {
-    match channel.split_once(':') {
-        Some(("mail", address)) => address.to_owned(),
-        Some(("webhook", id)) => hooks
-            .iter()
-            .find(|hook| hook.id == id)
-            .map_or_else(|| "a removed webhook".to_owned(), |hook| hook.name.clone()),
-        Some(_) | None => channel.to_owned(),
     }
 }
 
