@@ -239,13 +239,7 @@ impl Scaling {
 
 /// A value as text, as it was sent; a gap is empty.
 pub(super) fn plain(value: &Value) -> String {
-    match value {
-        Value::Bool(value) => value.to_string(),
-        Value::Integer(value) => value.to_string(),
-        Value::Real(value) => value.to_string(),
-        Value::Text(value) => value.clone(),
-        Value::Gap(_) => String::new(),
-    }
+    value.plain().unwrap_or_default()
 }
 
 /// A number, also one that came as a numeral in a text (§4.1).

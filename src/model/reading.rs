@@ -27,6 +27,19 @@ pub enum Value {
     Gap(Gap),
 }
 
+impl Value {
+    /// The value in plain text, as it was sent; `None` of a gap.
+    pub fn plain(&self) -> Option<String> {
+        match self {
+            Self::Bool(truth) => Some(truth.to_string()),
+            Self::Integer(whole) => Some(whole.to_string()),
+            Self::Real(real) => Some(real.to_string()),
+            Self::Text(text) => Some(text.clone()),
+            Self::Gap(_) => None,
+        }
+    }
+}
+
 impl utoipa::PartialSchema for Value {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
         use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};

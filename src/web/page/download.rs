@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
 
 use super::moment::Moment;
+use super::values::raw;
 use super::{Frame, Page, Place, render};
 use crate::core::{DataFilter, DeviceFilter, Level};
 use crate::family::Day;
 use crate::http::query::escape;
-use crate::model::{Datum, Device, Timestamp, Value};
+use crate::model::{Datum, Device, Timestamp};
 use crate::web::App;
 use crate::web::api;
 use crate::web::auth::By;
@@ -170,16 +171,9 @@ async fn chosen(app: &App, device: Device, params: &Params) -> Result<Chosen, We
 }
 
 fn line(datum: Datum) -> Line {
-    let data = match datum.value {
-        Value::Bool(value) => value.to_string(),
-        Value::Integer(value) => value.to_string(),
-        Value::Real(value) => value.to_string(),
-        Value::Text(value) => value,
-        Value::Gap(_) => "–".to_owned(),
-    };
     Line {
+        data: raw(&datum.value),
         sensor: datum.sensor.into(),
-        data,
         received: Moment::at(datum.time_received),
         created: datum.time_created.map(Moment::at),
     }

@@ -41,13 +41,7 @@ impl Shown {
 
 /// A value as it was sent; a gap is a dash.
 pub(super) fn raw(value: &Value) -> String {
-    match value {
-        Value::Bool(value) => value.to_string(),
-        Value::Integer(value) => value.to_string(),
-        Value::Real(value) => value.to_string(),
-        Value::Text(value) => value.clone(),
-        Value::Gap(_) => "–".to_owned(),
-    }
+    value.plain().unwrap_or_else(|| "–".to_owned())
 }
 
 /// Puts values in the order in which people look at them: as their dictionary has them; those that none knows behind, by

@@ -5,11 +5,10 @@ use crate::model::Value;
 /// A value's cell; a gap's is empty.
 pub(super) fn value(value: &Value) -> String {
     match value {
-        Value::Bool(value) => value.to_string(),
-        Value::Integer(value) => value.to_string(),
-        Value::Real(value) => value.to_string(),
-        Value::Text(value) => inert(value.clone()),
-        Value::Gap(_) => String::new(),
+        Value::Text(text) => inert(text.clone()),
+        Value::Bool(_) | Value::Integer(_) | Value::Real(_) | Value::Gap(_) => {
+            value.plain().unwrap_or_default()
+        }
     }
 }
 

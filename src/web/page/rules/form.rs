@@ -303,13 +303,7 @@ pub(super) fn told(found: PreviewShape) -> Preview {
 }
 
 fn plain(value: &Value) -> String {
-    match value {
-        Value::Bool(truth) => truth.to_string(),
-        Value::Integer(whole) => whole.to_string(),
-        Value::Real(real) => real.to_string(),
-        Value::Text(text) => text.clone(),
-        Value::Gap(_) => "no value".to_owned(),
-    }
+    value.plain().unwrap_or_else(|| "no value".to_owned())
 }
 
 /// Names that some device has, and the chosen one.
