@@ -161,13 +161,19 @@ async fn chosen(app: &App, device: Device, params: &Params) -> Result<Chosen, We
         ..DataFilter::default()
     };
     let values = app.hub.data(filter).await?.into_iter().map(|(_, datum)| line(datum));
+    let (days, days_more) = newest_days(app, &device).await?;
+    Ok(Chosen { sensors: sensors.collect(), values: values.collect(), days, days_more, device })
+}
+
+/// The newest day files of a device, as many as a page leads to, and how many more there are.
+pub(super) async fn newest_days(app: &App, device: &Device) -> Result<(Vec<Day>, usize), WebError> {
     let mut days = match app.family(&device.names.family).and_then(|family| family.days()) {
-        Some(days) => days.list(&app.hub, &device).await?,
+        Some(days) => days.list(&app.hub, device).await?,
         None => Vec::new(),
     };
-    let days_more = days.len().saturating_sub(DAYS_SHOWN);
+    let more = days.len().saturating_sub(DAYS_SHOWN);
     days.truncate(DAYS_SHOWN);
-    Ok(Chosen { sensors: sensors.collect(), values: values.collect(), days, days_more, device })
+    Ok((days, more))
 }
 
 fn line(datum: Datum) -> Line {
@@ -199,4 +205,5 @@ const SPANS: &[(&str, &str, u64)] = &[
 /// Devices to choose from on one page.
 const DEVICES_MAX: u32 = 200;
 const VALUES_SHOWN: u32 = 20;
+/// Day files that a page leads to; the API lists all.
 const DAYS_SHOWN: usize = 31;

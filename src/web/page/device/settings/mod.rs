@@ -21,12 +21,10 @@ use crate::web::api::secrets;
 use crate::web::auth::By;
 use crate::web::error::WebError;
 use crate::web::page::dial::Dial;
+use crate::web::page::download::newest_days;
 use crate::web::page::gauge::GaugeFields;
 use crate::web::page::typed::Wrong;
 use crate::web::params::{Name, Params};
-
-/// Days whose files the page leads to; the API lists all.
-const DAYS_SHOWN: usize = 31;
 
 #[derive(Template)]
 #[template(path = "device/settings.html")]
@@ -99,13 +97,7 @@ async fn refuse(app: &App, caller: &Caller, id: &str, at: &'static str, error: &
 async fn page(app: &App, caller: &Caller, id: &str) -> Result<SettingsPage, WebError> {
     let Begun { frame, head, sight, mut facts } = Begun::with(app, caller, id, Tab::Settings).await?;
     let device = &head.device;
-    let family = app.family(&device.names.family);
-    let mut days = match family.and_then(|family| family.days()) {
-        Some(days) => days.list(&app.hub, device).await?,
-        None => Vec::new(),
-    };
-    let days_more = days.len().saturating_sub(DAYS_SHOWN);
-    days.truncate(DAYS_SHOWN);
+    let (days, days_more) = newest_days(app, device).await?;
     let id = &device.names.id;
     let tokens = secrets::tokens(app, device);
     let config = tokens.is_some().then(|| config(&facts));
