@@ -42,6 +42,13 @@ impl Moment {
     }
 }
 
+/// How far into a stretch of time another time is, from 0 to 1.
+#[expect(clippy::cast_precision_loss, reason = "a place on a screen")]
+pub(crate) fn share(at: Timestamp, from: Timestamp, to: Timestamp) -> f64 {
+    let span = (to.micros() - from.micros()).max(1);
+    (at.micros() - from.micros()).clamp(0, span) as f64 / span as f64
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.at;

@@ -15,7 +15,7 @@ use crate::web::api::mail::{self, MailEdit, MailShape};
 use crate::web::api::webhooks::{self, WebhookEdit};
 use crate::web::auth::By;
 use crate::web::error::WebError;
-use crate::web::params::{Name, Params};
+use crate::web::params::{Given, Name, Params};
 
 #[derive(Template)]
 #[template(path = "receivers.html")]
@@ -209,11 +209,7 @@ fn mail_edit(typed: &Typed) -> Result<MailEdit, WebError> {
             .filter(|text| !text.is_empty())
             .map(|text| text.to_owned().into()),
         from: Some(typed.text("from").to_owned()),
-        ca: match (typed.some("ca"), typed.has("no_ca")) {
-            (Some(pem), _) => Some(Some(pem)),
-            (None, true) => Some(None),
-            (None, false) => None,
-        },
+        ca: ca_edit(typed, "ca"),
     })
 }
 
@@ -221,12 +217,16 @@ fn hook_edit(typed: &Typed, enabled: bool) -> WebhookEdit {
     WebhookEdit {
         name: Some(typed.text("name").to_owned()),
         url: Some(typed.text("url").to_owned()),
-        ca: match (typed.some("hook_ca"), typed.has("no_ca")) {
-            (Some(pem), _) => Some(Some(pem)),
-            (None, true) => Some(None),
-            (None, false) => None,
-        },
+        ca: ca_edit(typed, "hook_ca"),
         enabled: Some(enabled),
+    }
+}
+
+/// What becomes of the certificate that is trusted: another, none, or as it is.
+fn ca_edit(typed: &Typed, name: &str) -> Given<String> {
+    match typed.some(name) {
+        Some(pem) => Some(Some(pem)),
+        None => typed.has("no_ca").then_some(None),
     }
 }
 

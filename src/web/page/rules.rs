@@ -71,7 +71,8 @@ pub(crate) async fn fresh(State(app): State<App>, By(caller): By, params: Params
     let typed = Typed::new(params.into_pairs());
     let mut page = FormPage::of(&app, &caller, None, typed.clone()).await?;
     if typed.has("kind") {
-        look(&app, &caller, &mut page, typed.fields_rule()).await?;
+        let drafted = async { rules::draft(&app, &caller, typed.fields_rule()?).await };
+        look(&app, &caller, &mut page, drafted.await.and_then(checked)).await?;
     }
     render(&page)
 }
@@ -97,19 +98,8 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
     let changing = typed.has("whom");
     let fields = if changing { typed.clone() } else { form::fields_of(&rule, &caller.user.id) };
     let mut page = FormPage::of(&app, &caller, Some(&rule), fields).await?;
-    if changing {
-        let edit = typed.fields_rule().map(form::without_kind);
-        let after = match edit {
-            Ok(edit) => rules::changed(&app, &caller, &id, edit).await,
-            Err(error) => Err(error),
-        };
-        match after.and_then(checked) {
-            Ok(rule) => page.preview = Some(form::told(rule_preview::preview(&app, &caller, &rule).await?)),
-            Err(error) => page.wrong = Wrong::of(&error.shown()),
-        }
-    } else {
-        page.preview = Some(form::told(rule_preview::preview(&app, &caller, &rule).await?));
-    }
+    let rule = if changing { changed(&app, &caller, &id, &typed).await.and_then(checked) } else { Ok(rule) };
+    look(&app, &caller, &mut page, rule).await?;
     render(&page)
 }
 
@@ -120,12 +110,11 @@ pub(crate) async fn edit(
     Sent(typed): Sent<Typed>,
 ) -> Page {
     let before = rules::known(&app, &caller, &id, Level::Edit).await?;
-    let changed = async {
-        let edit = form::without_kind(typed.fields_rule()?);
-        let rule = rules::changed(&app, &caller, &id, edit).await?;
+    let kept = async {
+        let rule = changed(&app, &caller, &id, &typed).await?;
         Ok::<_, WebError>(app.hub.rule_keep(rule).await?)
     };
-    match changed.await {
+    match kept.await {
         Ok(rule) => Ok(to_list(&rule.id, "changed")),
         Err(error) => {
             let page = FormPage::of(&app, &caller, Some(&before), typed).await?;
@@ -140,16 +129,18 @@ pub(crate) async fn remove(State(app): State<App>, Name(id): Name, By(caller): B
     Ok(Redirect::to("/rules?done=removed").into_response())
 }
 
+/// The rule as it would be after the form's change.
+async fn changed(app: &App, caller: &Caller, id: &str, typed: &Typed) -> Result<Rule, WebError> {
+    rules::changed(app, caller, id, form::without_kind(typed.fields_rule()?)).await
+}
+
+/// Shows what a rule would be for, or what is wrong with it.
 async fn look(
     app: &App,
     caller: &Caller,
     page: &mut FormPage,
-    edit: Result<rules::RuleEdit, WebError>,
+    rule: Result<Rule, WebError>,
 ) -> Result<(), WebError> {
-    let rule = match edit {
-        Ok(edit) => rules::draft(app, caller, edit).await.and_then(checked),
-        Err(error) => Err(error),
-    };
     match rule {
         Ok(rule) => page.preview = Some(form::told(rule_preview::preview(app, caller, &rule).await?)),
         Err(error) => page.wrong = Wrong::of(&error.shown()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use askama::filters::{Escaper as _, Html};
 
+use super::moment::share;
 use crate::core::Bucket;
 use crate::model::Timestamp;
 
@@ -34,7 +35,7 @@ pub(super) fn draw(
         let is_near = last.is_some_and(|last| at.micros() - last.micros() <= APART_US);
         // A point alone is a dot: a line of no length with round ends.
         let step = if is_near { "L" } else { "M" };
-        let _ = write!(line, "{step}{:.0} {:.1}", place(*at, from, to), y(*number));
+        let _ = write!(line, "{step}{:.0} {:.1}", share(*at, from, to) * WIDTH, y(*number));
         if !is_near {
             line.push_str("h0");
         }
@@ -47,12 +48,6 @@ pub(super) fn draw(
         "<svg class=\"spark\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" \
          aria-label=\"{named} in the last hour\"><path class=\"mean\" d=\"{line}\"/></svg>"
     ))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a place on a screen")]
-fn place(at: Timestamp, from: Timestamp, to: Timestamp) -> f64 {
-    let span = (to.micros() - from.micros()).max(1);
-    (at.micros() - from.micros()).clamp(0, span) as f64 / span as f64 * WIDTH
 }
 
 const WIDTH: f64 = 240.0;

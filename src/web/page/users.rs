@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::credentials::{self, SessionLine, TokenLine};
 use super::moment::Moment;
@@ -96,10 +96,8 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
 pub(crate) async fn add(State(app): State<App>, By(caller): By, Sent(typed): Sent<Typed>) -> Page {
     let made = async {
         let (role, sees) = role_and_sees(&typed)?;
-        let chosen = typed.raw("password");
-        let password = if chosen.is_empty() { app.hub.fresh_password()? } else { chosen.to_owned().into() };
-        let user = app.hub.add_user_who(typed.text("name"), password.clone(), role, sees).await?;
-        let told = chosen.is_empty().then(|| password.expose_secret().to_owned());
+        let (password, told) = chosen_or_made(&app, &typed)?;
+        let user = app.hub.add_user_who(typed.text("name"), password, role, sees).await?;
         Ok::<_, WebError>((user, told))
     };
     match made.await {
@@ -139,19 +137,16 @@ pub(crate) async fn password(
     By(caller): By,
     Sent(typed): Sent<Typed>,
 ) -> Page {
-    let chosen = typed.raw("password");
-    let password = if chosen.is_empty() { app.hub.fresh_password()? } else { chosen.to_owned().into() };
-    let edit = people::Edit { password: Some(password.clone()), ..people::Edit::default() };
-    let set = people::change(&app, &id, edit).await;
-    match set {
-        Ok(user) if chosen.is_empty() => {
+    let (password, told) = chosen_or_made(&app, &typed)?;
+    let edit = people::Edit { password: Some(password), ..people::Edit::default() };
+    match (people::change(&app, &id, edit).await, told) {
+        (Ok(user), Some(text)) => {
             let mut page = one(&app, &caller, &id).await?;
-            let text = password.expose_secret().to_owned();
             page.secret =
                 Some(Secret { what: format!("The new password of {}", user.name), text, link: None });
             render(&page)
         }
-        set => after(&app, &caller, &id, set.map(drop), "password").await,
+        (set, _) => after(&app, &caller, &id, set.map(drop), "password").await,
     }
 }
 
@@ -225,6 +220,17 @@ pub(crate) async fn invite(
 pub(crate) async fn uninvite(State(app): State<App>, Name(id): Name) -> Page {
     app.hub.uninvite(&id).await?;
     Ok(to("/users?done=uninvited"))
+}
+
+/// The password that was typed, or else a new one: that one is told, too.
+fn chosen_or_made(app: &App, typed: &Typed) -> Result<(SecretString, Option<String>), WebError> {
+    let chosen = typed.raw("password");
+    if !chosen.is_empty() {
+        return Ok((chosen.to_owned().into(), None));
+    }
+    let made = app.hub.fresh_password()?;
+    let told = made.expose_secret().to_owned();
+    Ok((made, Some(told)))
 }
 
 fn role_and_sees(typed: &Typed) -> Result<(Role, Sees), WebError> {

@@ -12,6 +12,7 @@ use crate::core::{DataFilter, HubError};
 use crate::dictionary::{Chosen, Class};
 use crate::model::{Datum, DeviceId, Timestamp, Value};
 use crate::web::App;
+use crate::web::page::moment::share;
 
 /// A band.
 pub(super) struct Band {
@@ -90,14 +91,14 @@ async fn turns(
 fn draw(label: String, known: &[&str], turns: &[Turn], from: Timestamp, to: Timestamp) -> Option<Band> {
     let mut lasted: BTreeMap<&str, i64> = BTreeMap::new();
     let ends = turns.iter().skip(1).map(|(at, _)| *at).chain([to]);
-    let stretches: Vec<(i64, i64, &str)> = turns
+    let stretches: Vec<(Timestamp, Timestamp, &str)> = turns
         .iter()
         .zip(ends)
-        .map(|((at, word), end)| ((*at).max(from).micros(), end.min(to).micros(), word.as_str()))
+        .map(|((at, word), end)| ((*at).max(from), end.min(to), word.as_str()))
         .filter(|(start, end, _)| end > start)
         .collect();
     for (start, end, word) in &stretches {
-        *lasted.entry(word).or_default() += end - start;
+        *lasted.entry(word).or_default() += end.micros() - start.micros();
     }
     if lasted.is_empty() || lasted.len() > WORDS_MAX {
         return None;
@@ -113,7 +114,7 @@ fn draw(label: String, known: &[&str], turns: &[Turn], from: Timestamp, to: Time
     let _ = Html.write_escaped_str(&mut drawing, &label);
     drawing.push_str("\">");
     for (start, end, word) in &stretches {
-        let (left, right) = (place(*start, from, to), place(*end, from, to));
+        let [left, right] = [*start, *end].map(|at| share(at, from, to) * WIDTH);
         let _ = write!(
             drawing,
             "<rect class=\"word-{}\" x=\"{left:.1}\" width=\"{:.1}\" height=\"28\"><title>",
@@ -126,12 +127,6 @@ fn draw(label: String, known: &[&str], turns: &[Turn], from: Timestamp, to: Time
     drawing.push_str("</svg>");
     let words = lasted.iter().map(|(word, us)| ((*word).to_owned(), lasting(us / 1_000_000), colour(word)));
     Some(Band { label, from: Moment::at(from), to: Moment::at(to), words: words.collect(), drawing })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a place on a screen")]
-fn place(at_us: i64, from: Timestamp, to: Timestamp) -> f64 {
-    let span = (to.micros() - from.micros()).max(1);
-    (at_us - from.micros()).clamp(0, span) as f64 / span as f64 * WIDTH
 }
 
 /// A length of time in two units.

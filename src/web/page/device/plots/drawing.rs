@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::super::marks::{Bound, Fired};
 use crate::core::Bucket;
 use crate::model::Timestamp;
+use crate::web::page::moment::share;
 
 /// The stretch of time of a drawing.
 pub(super) struct Stretch {
@@ -88,11 +89,8 @@ fn point(stretch: &Stretch, bucket: &Bucket, shown: impl Fn(f64) -> f64) -> Poin
 }
 
 /// Where a time is, in microseconds.
-#[expect(clippy::cast_precision_loss, reason = "a place on a screen")]
 fn place(stretch: &Stretch, at_us: i64) -> f64 {
-    let span = stretch.to.micros() - stretch.from.micros();
-    let into = (at_us - stretch.from.micros()).clamp(0, span);
-    LEFT + into as f64 / span.max(1) as f64 * (WIDTH - LEFT)
+    LEFT + share(Timestamp::from_micros(at_us), stretch.from, stretch.to) * (WIDTH - LEFT)
 }
 
 fn is_close(stretch: &Stretch, one: &Point, next: &Point) -> bool {
