@@ -33,11 +33,11 @@ use self::error::WebError;
 pub use self::listeners::{ListenerNote, ListenerTurned, Listeners};
 pub use self::routes::Permit;
 use crate::alert::Post;
-use crate::core::{Hub, HubError};
+use crate::core::{Hub, HubError, Sight};
 use crate::dictionary::{Chosen, Shelf};
 use crate::family::{Facts, Family, Template, templates};
 use crate::http::BoxFuture;
-use crate::model::{Device, DeviceRef, FamilyName};
+use crate::model::{Device, DeviceId, DeviceRef, FamilyName};
 
 /// Below these paths a body is taken piece by piece and may be as large as a file.
 pub const UPLOADS: &[&str] = &["/api/v1/files/", "/api/v1/days/"];
@@ -140,6 +140,24 @@ impl App {
             Some(family) => Ok(family.facts(&self.hub, device).await?),
             None => Ok(Facts::new()),
         }
+    }
+
+    /// What people call a device; its id, where there is no such device any more.
+    pub(crate) fn device_name(&self, id: &DeviceId) -> String {
+        self.hub.device(id).map_or_else(|| id.to_string(), |device| device.names.name)
+    }
+
+    /// The device behind which another one is, for whoever sees it.
+    pub(crate) fn parent(&self, sight: &Sight, device: &Device) -> Option<Device> {
+        device.parent.as_ref().filter(|id| sight.sees(id)).and_then(|id| self.hub.device(id))
+    }
+
+    /// The devices that somebody sees, by their names.
+    pub(crate) fn devices_by_name(&self, sight: &Sight) -> Vec<Device> {
+        let mut devices = self.hub.devices_now();
+        devices.retain(|device| sight.sees(&device.names.id));
+        devices.sort_by_cached_key(|device| device.names.name.to_lowercase());
+        devices
     }
 
     /// Commands to start from in a dialect.

@@ -109,10 +109,7 @@ async fn refuse(app: &App, caller: &Caller, typed: Typed, error: &WebError) -> P
 }
 
 async fn page(app: &App, caller: &Caller, typed: Typed) -> Result<AccountPage, WebError> {
-    let sight = app.hub.sight(caller);
-    let mut devices: Vec<Device> = app.hub.devices_now();
-    devices.retain(|device| sight.sees(&device.names.id));
-    devices.sort_by_cached_key(|device| device.names.name.to_lowercase());
+    let devices = app.devices_by_name(&app.hub.sight(caller)).into_iter();
     let device = |device: Device| {
         let chosen = typed.all("device").any(|id| id == device.names.id.as_str());
         Choice::new(device.names.id.to_string(), device.names.name, chosen)
@@ -134,7 +131,7 @@ async fn page(app: &App, caller: &Caller, typed: Typed) -> Result<AccountPage, W
         secret: None,
         roles: credentials::roles(caller.user.role, Role::parse(typed.text("role")).unwrap_or(Role::Viewer)),
         lives: spans("until it is revoked", &LIVES_S, life),
-        devices: devices.into_iter().take(DEVICES_MAX).map(device).collect(),
+        devices: devices.take(DEVICES_MAX).map(device).collect(),
         typed,
     })
 }

@@ -93,10 +93,7 @@ pub(crate) async fn show(State(app): State<App>, By(caller): By, params: Params)
 
 impl Line {
     fn of(app: &App, entry: AuditEntry) -> Self {
-        let device = entry.device.map(|id| {
-            let name = app.hub.device(&id).map_or_else(|| id.to_string(), |device| device.names.name);
-            (id.to_string(), name)
-        });
+        let device = entry.device.map(|id| (id.to_string(), app.device_name(&id)));
         let how = match entry.proof.as_str() {
             "control" => "on this machine".to_owned(),
             "token" => format!("by token, from {}", entry.from),

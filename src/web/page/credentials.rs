@@ -3,7 +3,7 @@
 use super::moment::Moment;
 use super::typed::Choice;
 use crate::core::{Caller, HubError};
-use crate::model::{DeviceId, Role, Session, Token, UserId};
+use crate::model::{Role, Session, Token, UserId};
 use crate::web::App;
 
 /// A sign-in that goes on.
@@ -54,12 +54,11 @@ pub(super) async fn tokens(app: &App, user: &UserId) -> Result<Vec<TokenLine>, H
     let mut tokens = app.hub.tokens(Some(user)).await?;
     tokens.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
     let now = app.hub.now();
-    let name = |id: DeviceId| app.hub.device(&id).map_or_else(|| id.to_string(), |device| device.names.name);
     let line = |token: Token| TokenLine {
         id: token.id,
         name: token.name,
         role: token.role.as_str(),
-        devices: token.devices.map(|devices| devices.into_iter().map(name).collect()),
+        devices: token.devices.map(|devices| devices.iter().map(|id| app.device_name(id)).collect()),
         created: Moment::at(token.created),
         last_used: token.last_used.map(Moment::ago),
         over: token.expires.is_some_and(|end| end <= now),

@@ -150,9 +150,8 @@ async fn lines(app: &App, sight: &Sight, held: Vec<Device>) -> Result<Vec<Newcom
             bytes: Bytes::of(&message.raw),
             message,
         };
-        let parent = device.parent.as_ref().filter(|id| sight.sees(id)).and_then(|id| app.hub.device(id));
         lines.push(Newcomer {
-            parent: parent.map(|parent| parent.names.name),
+            parent: app.parent(sight, &device).map(|parent| parent.names.name),
             first: Moment::ago(device.created),
             last: device.last_seen.map(Moment::ago),
             values: values.iter().take(VALUES_SHOWN).map(|datum| Shown::new(&chosen, datum)).collect(),

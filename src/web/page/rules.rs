@@ -173,7 +173,7 @@ fn done(word: &str) -> Option<&'static str> {
 fn whom(app: &App, rule: &Rule) -> String {
     let all = if rule.owner.is_some() { "all devices of one owner" } else { "all devices of the house" };
     match &rule.target {
-        Target::Device(id) => app.hub.device(id).map_or_else(|| id.to_string(), |device| device.names.name),
+        Target::Device(id) => app.device_name(id),
         Target::Tag(tag) => format!("devices tagged {tag}"),
         Target::Family(family) => format!("all {family} devices"),
         Target::All => all.to_owned(),

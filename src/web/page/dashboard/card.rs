@@ -83,10 +83,10 @@ pub(super) async fn cards(
         } else {
             None
         };
-        let parent = device.parent.as_ref().filter(|id| rich && sight.sees(id));
+        let parent = if rich { app.parent(sight, &device) } else { None };
         let names = device.names;
         cards.push(Card {
-            parent: parent.and_then(|id| app.hub.device(id)).map(|parent| parent.names.name),
+            parent: parent.map(|parent| parent.names.name),
             family: names.family.as_str().to_owned(),
             address: (names.address != names.name).then_some(names.address),
             name: names.name,

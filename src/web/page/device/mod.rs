@@ -101,13 +101,12 @@ impl Begun {
         };
         let presence = app.hub.presence(&device);
         let level = sight.level(&device.names.id);
-        let parent = device.parent.as_ref().filter(|id| sight.sees(id));
         let head = Head {
             presence,
             tab,
             seen: device.last_seen.map(Moment::ago),
             rhythm: presence.rhythm.map(pace),
-            parent: parent.and_then(|id| app.hub.device(id)),
+            parent: app.parent(&sight, &device),
             warnings: facts::warnings(&facts),
             paused: !app.hub.is_recording(&device.names.family),
             edit: level >= Level::Edit,

@@ -84,9 +84,8 @@ impl FormPage {
         let sight = app.hub.sight(caller);
         let title = rule.map_or("New rule", |rule| rule.name.as_str());
         let mine = rule.is_none_or(|rule| rules::level(&sight, rule) >= Level::Edit);
-        let mut devices: Vec<Device> = app.hub.devices_now();
-        devices.retain(|device| device.state == DeviceState::Active && sight.sees(&device.names.id));
-        devices.sort_by_cached_key(|device| device.names.name.to_lowercase());
+        let mut devices = app.devices_by_name(&sight);
+        devices.retain(|device| device.state == DeviceState::Active);
         let whom = typed.text("whom");
         // A link from a device's page names the device alone.
         let whom = if whom.is_empty() {
