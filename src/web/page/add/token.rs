@@ -28,7 +28,7 @@ struct Form {
     ways: Ways,
     name: String,
     kind: String,
-    kinds: &'static [(&'static str, &'static str)],
+    kinds: Vec<(&'static str, &'static str)>,
     /// The gauge's own fields with a dial, where it is one.
     gauge: Option<(GaugeFields, Dial)>,
     wrong: Wrong,
@@ -130,7 +130,8 @@ async fn form(app: &App, caller: &Caller, kind: Kind, typed: &Typed) -> Form {
         frame,
         name: name.to_owned(),
         kind: typed.text("type").to_owned(),
-        kinds: KINDS,
+        // The gauge has a page of its own.
+        kinds: KINDS.into_iter().filter(|(word, _)| *word != "gauge").collect(),
         gauge,
         wrong: Wrong::default(),
     }
@@ -142,9 +143,10 @@ fn wishes(kind: &str, config: Option<Facts>) -> Facts {
     wishes
 }
 
-/// The types of `accounts-dashboard.md §2`, but for the gauge, which has a page of its own.
-const KINDS: &[(&str, &str)] = &[
+/// The types of `accounts-dashboard.md §2`, and what each measures.
+pub(in crate::web::page) const KINDS: [(&str, &str); 8] = [
     ("generic", "Anything"),
+    ("gauge", "A number on a dial"),
     ("number", "A number"),
     ("switch", "On or off"),
     ("state", "One of some words"),

@@ -20,6 +20,7 @@ use crate::web::App;
 use crate::web::api::secrets;
 use crate::web::auth::By;
 use crate::web::error::WebError;
+use crate::web::page::add::token::KINDS;
 use crate::web::page::dial::Dial;
 use crate::web::page::download::newest_days;
 use crate::web::page::gauge::GaugeFields;
@@ -57,7 +58,7 @@ struct SettingsPage {
 /// Type and configuration of a device with a token.
 struct Config {
     kind: String,
-    kinds: &'static [&'static str],
+    kinds: [&'static str; KINDS.len()],
     /// As JSON for people; `None` where nothing was said.
     json: Option<String>,
     /// The gauge's own fields with a dial, where it is one.
@@ -142,7 +143,7 @@ fn config(facts: &Facts) -> Config {
         (fields, dial)
     });
     let json = said.and_then(|said| serde_json::to_string_pretty(&said).ok());
-    Config { kind, kinds: &KINDS, json, gauge }
+    Config { kind, kinds: KINDS.map(|(word, _)| word), json, gauge }
 }
 
 fn token_line(token: DeviceToken) -> TokenLine {
@@ -167,9 +168,6 @@ impl SettingsPage {
         self.wrong.field().filter(|_| self.at == "config").unwrap_or_default()
     }
 }
-
-/// The types of `accounts-dashboard.md §2`.
-const KINDS: [&str; 8] = ["generic", "gauge", "number", "switch", "state", "text", "counter", "location"];
 
 /// What was done, by the word in the query.
 const DONE: [(&str, &str); 11] = [
