@@ -222,7 +222,7 @@ impl Evaluator {
             if let Some(alert) = &alert
                 && strays.remove(&alert.id).is_none()
             {
-                self.hub.keep(&Firing { alert: alert.id.clone(), device: watch.device.clone() }).await?;
+                self.hub.keep(&Firing::of(alert)).await?;
             }
             let Some(device) = self.hub.device(&watch.device) else { continue };
             let of = self.book.0.entry(watch.device).or_insert_with(|| Watched::new(&device));

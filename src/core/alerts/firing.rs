@@ -14,6 +14,9 @@ use crate::model::{Alert, AlertState, DeviceId};
 pub struct Firing {
     /// The alert's id.
     pub alert: String,
+    /// Its rule's id.
+    #[serde(default)]
+    pub rule: String,
     /// Its device.
     pub device: DeviceId,
 }
@@ -31,12 +34,15 @@ impl Kept for Firing {
 }
 
 impl Firing {
+    /// What is kept of an alert while it fires.
+    pub fn of(alert: &Alert) -> Self {
+        Self { alert: alert.id.clone(), rule: alert.rule.clone(), device: alert.device.id.clone() }
+    }
+
     /// Takes over into a batch what became of an alert.
     pub fn follow(alert: &Alert, batch: &mut Batch) -> Result<(), HubError> {
         match alert.state {
-            AlertState::Firing => {
-                batch.keep(&Self { alert: alert.id.clone(), device: alert.device.id.clone() })
-            }
+            AlertState::Firing => batch.keep(&Self::of(alert)),
             AlertState::Resolved => {
                 batch.forget::<Self>(&alert.id);
                 Ok(())
@@ -78,6 +84,17 @@ impl Hub {
         let by_device = Arc::new(by_device);
         counted.set(Count { by_device: Arc::clone(&by_device), read, turn });
         Ok(by_device)
+    }
+
+    /// How many alerts of each rule fire, of devices that may be told of.
+    pub async fn firing_by_rule(
+        &self,
+        seen: impl Fn(&DeviceId) -> bool + Send + Sync,
+    ) -> Result<HashMap<String, usize>, HubError> {
+        let mut by_rule: HashMap<String, usize> = HashMap::new();
+        let count = |one: Firing| *by_rule.entry(one.rule).or_default() += usize::from(seen(&one.device));
+        self.kept_each(count).await?;
+        Ok(by_rule)
     }
 
     /// The alerts that fire, of devices that may be told of; those beyond `most` are only counted.

@@ -45,13 +45,13 @@ pub(crate) async fn list(State(app): State<App>, By(caller): By, params: Params)
     let sight = app.hub.sight(&caller);
     let hooks = app.hub.webhooks().await?;
     let known = rules::all(&app, &sight).await?;
-    let (firing, _) = app.hub.firing_alerts(|id| sight.sees(id), COUNTED_MAX).await?;
+    let firing = app.hub.firing_by_rule(|id| sight.sees(id)).await?;
     let now = app.hub.now();
     let line = |rule: Rule| RuleLine {
         whom: whom(&app, &rule),
         what: what(&rule),
         told: rule.channels.iter().map(|channel| reached(channel, &hooks, "a removed webhook")).collect(),
-        firing: firing.iter().filter(|alert| alert.rule == rule.id).count(),
+        firing: firing.get(&rule.id).copied().unwrap_or_default(),
         enabled: rule.enabled,
         muted: rule.mute_until.filter(|until| now < *until).map(Moment::at),
         id: rule.id,
@@ -205,6 +205,3 @@ fn what(rule: &Rule) -> String {
         Check::Offline => format!("offline{held}"),
     }
 }
-
-/// Alerts that are counted by rule.
-const COUNTED_MAX: usize = 1000;
