@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::simulate::anyone;
 
 /// Whom to trust.
 #[derive(Clone, Copy, Debug)]
@@ -30,16 +32,12 @@ pub(super) async fn connect(
     trust: Trust<'_>,
 ) -> anyhow::Result<TlsStream<TcpStream>> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .context("no TLS version in common with ourselves")?;
-    let config = match trust {
-        Trust::Root(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
-        Trust::Anyone => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone::new(&provider)))
-            .with_no_client_auth(),
-    };
+        .context("no TLS version in common with ourselves")?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier(trust)?)
+        .with_no_client_auth();
     let name = ServerName::try_from(name.to_owned()).with_context(|| format!("`{name}` is no host name"))?;
     let socket = TcpStream::connect(target).await.with_context(|| format!("cannot reach {target}"))?;
     TlsConnector::from(Arc::new(config))
@@ -55,7 +53,7 @@ pub(super) fn verifier(trust: Trust<'_>) -> anyhow::Result<Arc<dyn ServerCertVer
         Trust::Root(path) => {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots(path)?), provider).build()?
         }
-        Trust::Anyone => Arc::new(Anyone::new(&provider)),
+        Trust::Anyone => anyone(),
     })
 }
 
@@ -71,49 +69,4 @@ fn roots(path: &Path) -> anyhow::Result<RootCertStore> {
         bail!("{shown} holds no certificate");
     }
     Ok(roots)
-}
-
-/// Takes any certificate, but only from a peer that holds its key.
-#[derive(Debug)]
-struct Anyone(WebPkiSupportedAlgorithms);
-
-impl Anyone {
-    fn new(provider: &CryptoProvider) -> Self {
-        Self(provider.signature_verification_algorithms)
-    }
-}
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }

@@ -12,7 +12,7 @@
 //! | `line` | one connection: TLS or none, and a device's HTTP |
 //! | `link` | one connection that lasts, for devices that keep one |
 //! | `solo` | one device that lives as long as its owner likes: the demo's |
-//! | `pinned` | a server known by its certificate |
+//! | `trust` | a server known by its certificate, or not at all |
 //! | `tls` | what it shakes hands with |
 //! | `pace` | how fast the fleet may go |
 //! | `book` | what a device said and was told |
@@ -30,19 +30,19 @@ mod link;
 mod member;
 mod office;
 mod pace;
-mod pinned;
 mod solo;
 mod summary;
 mod tls;
+mod trust;
 
 pub use audit::{Audit, Finding, Found, StoredMessage};
 pub use book::Book;
 pub use fleet::{Apply, Plan, Progress, Rehearsed, SimulateError, Time, addresses, habits, reach, run};
 pub use line::Target;
 pub use office::{Errand, Office, StoredCommand};
-pub use pinned::pinned;
 pub use solo::{Solo, SoloError};
 pub use summary::{Act, Calls, Summary};
+pub use trust::{anyone, pinned};
 
 pub use crate::family::simulator::{Application, Door, Fault, Given, Habits, Order, Orders};
 pub use crate::model::{Direction, Verdict};

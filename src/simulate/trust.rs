@@ -1,5 +1,5 @@
-//! Takes certificates of a server that are known beforehand, byte for byte, and no others: for a device that calls the server
-//! that made it.
+//! Which certificates of a server are taken without an authority that vouches for them: those known beforehand, byte for byte,
+//! for a device that calls the server that made it; or any. The server has to hold the key in both cases.
 
 use std::sync::Arc;
 
@@ -8,19 +8,29 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
-/// What takes these certificates.
+/// What takes these certificates and no others.
 pub fn pinned(certificates: Vec<CertificateDer<'static>>) -> Arc<dyn ServerCertVerifier> {
+    trusting(Some(certificates))
+}
+
+/// What takes any certificate.
+pub fn anyone() -> Arc<dyn ServerCertVerifier> {
+    trusting(None)
+}
+
+fn trusting(known: Option<Vec<CertificateDer<'static>>>) -> Arc<dyn ServerCertVerifier> {
     let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-    Arc::new(Pinned { certificates, algorithms })
+    Arc::new(Trusting { known, algorithms })
 }
 
 #[derive(Debug)]
-struct Pinned {
-    certificates: Vec<CertificateDer<'static>>,
+struct Trusting {
+    /// `None` takes any.
+    known: Option<Vec<CertificateDer<'static>>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for Trusting {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,
@@ -29,7 +39,7 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.certificates.iter().any(|known| known == shown) {
+        if self.known.as_ref().is_none_or(|known| known.contains(shown)) {
             return Ok(ServerCertVerified::assertion());
         }
         Err(CertificateError::UnknownIssuer.into())
@@ -70,5 +80,6 @@ mod tests {
         let at = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
         assert!(verifier.verify_server_cert(&ours, &[], &name, &[], at).is_ok());
         assert!(verifier.verify_server_cert(&other, &[], &name, &[], at).is_err());
+        assert!(anyone().verify_server_cert(&other, &[], &name, &[], at).is_ok());
     }
 }
