@@ -1,5 +1,5 @@
 // The lists of alerts, made anew when one fires or is over; never under somebody's hands.
-import { tellAll } from './shell.mjs';
+import { pageAt, tellAll } from './shell.mjs';
 
 let due = false;
 
@@ -11,18 +11,12 @@ async function renew() {
     due = true;
     return;
   }
-  due = false;
-  try {
-    const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-    const fresh = page.querySelector('[data-alerts]');
-    if (!fresh || inUse(part)) return;
-    part.replaceWith(fresh);
-    tellAll(fresh);
-  } catch {
-    due = true;
-  }
+  const page = await pageAt(location.href);
+  const fresh = page?.querySelector('[data-alerts]');
+  due = !fresh || inUse(part);
+  if (due) return;
+  part.replaceWith(fresh);
+  tellAll(fresh);
 }
 
 document.addEventListener('alerts', () => void renew());

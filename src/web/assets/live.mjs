@@ -4,7 +4,7 @@
 //   data-least  seconds between two times, data-anyway seconds after which it is asked again whatever happens
 
 import { ofDial, point } from './gauge.mjs';
-import { tell, tellAll } from './shell.mjs';
+import { pageAt, tell, tellAll } from './shell.mjs';
 import { listen } from './stream.mjs';
 
 const SOON = 500, LEAST = 3, ANYWAY = 120;
@@ -62,18 +62,13 @@ function write(old, words, wrong, at, value) {
 async function refresh() {
   last = Date.now();
   timer = undefined;
-  try {
-    const answer = await fetch(here, { headers: { accept: 'text/html' } });
-    if (!answer.ok || answer.redirected) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
-    // The first values of a device make another page of it.
-    if (awaits && fresh.querySelector('section.plots')) return location.reload();
-    parts.forEach((part) => swap(part, fresh.getElementById(part.id)));
-    find();
-    document.dispatchEvent(new CustomEvent('refreshed'));
-  } catch {
-    // The server is away; the stream says so, and comes back by itself.
-  }
+  const fresh = await pageAt(here);
+  if (!fresh) return;
+  // The first values of a device make another page of it.
+  if (awaits && fresh.querySelector('section.plots')) return location.reload();
+  parts.forEach((part) => swap(part, fresh.getElementById(part.id)));
+  find();
+  document.dispatchEvent(new CustomEvent('refreshed'));
 }
 
 // Puts a part's new content in. What a person opened stays open, what has the focus keeps it, and forms stay as they are.

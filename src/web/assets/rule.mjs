@@ -1,5 +1,5 @@
 // The form of a rule: shows the fields of the chosen kind, and what the rule would be for, while one types.
-import { tellAll } from './shell.mjs';
+import { pageAt, tellAll } from './shell.mjs';
 
 const form = document.querySelector('form[data-rule]');
 const WAIT_MS = 300;
@@ -20,24 +20,17 @@ function query() {
 async function look() {
   const own = ++asked;
   if (!form.elements.whom.value && !form.elements.which?.value) return;
-  try {
-    const answer = await fetch(`${form.getAttribute('action')}?${query()}`, { headers: { accept: 'text/html' } });
-    if (!answer.ok || own !== asked) return;
-    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-    const fresh = page.querySelector('[data-preview]');
-    const sensors = page.getElementById('sensors');
-    if (own !== asked || !fresh) return;
-    // A form that is not whole yet is no reason to take away what is shown.
-    const wrong = page.querySelector('.note.bad');
-    if (!wrong) {
-      const place = document.querySelector('[data-preview]');
-      if (place.innerHTML !== fresh.innerHTML) place.innerHTML = fresh.innerHTML;
-      tellAll(place);
-    }
-    if (sensors) document.getElementById('sensors').replaceWith(sensors);
-  } catch {
-    // The Preview button is there still.
+  const page = await pageAt(`${form.getAttribute('action')}?${query()}`);
+  const fresh = page?.querySelector('[data-preview]');
+  if (own !== asked || !fresh) return;
+  // A form that is not whole yet is no reason to take away what is shown.
+  if (!page.querySelector('.note.bad')) {
+    const place = document.querySelector('[data-preview]');
+    if (place.innerHTML !== fresh.innerHTML) place.innerHTML = fresh.innerHTML;
+    tellAll(place);
   }
+  const sensors = page.getElementById('sensors');
+  if (sensors) document.getElementById('sensors').replaceWith(sensors);
 }
 
 if (form && !form.querySelector('fieldset').disabled) {

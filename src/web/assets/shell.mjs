@@ -1,4 +1,5 @@
-// What every page gets from script: times in the viewer's zone, texts to copy, a question before what cannot be undone.
+// What every page gets from script: times in the viewer's zone, texts to copy, a question before what cannot be undone; and for
+// other modules, a page asked for again.
 
 const SECOND = 1000;
 const STEPS = [
@@ -43,6 +44,17 @@ export function tell(element, now = Date.now()) {
 export function tellAll(root = document) {
   const now = Date.now();
   for (const element of root.querySelectorAll('time[datetime]')) tell(element, now);
+}
+
+// The page at an address as it is now; undefined when the server has none, leads elsewhere or is away.
+export async function pageAt(address) {
+  try {
+    const answer = await fetch(address, { headers: { accept: 'text/html' } });
+    if (!answer.ok || answer.redirected) return undefined;
+    return new DOMParser().parseFromString(await answer.text(), 'text/html');
+  } catch {
+    return undefined;
+  }
 }
 
 // <button data-copy="id"> copies the text of the element with that id, or an input's value.
