@@ -7,8 +7,7 @@ use std::fmt::{self, Write as _};
 use askama::filters::{Escaper as _, Html, HtmlSafe};
 use serde_json::Value as Json;
 
-use crate::family::Facts;
-use crate::family::Gauge;
+use crate::family::{Facts, Gauge};
 
 /// A dial with what it shows. Templates write it as it is.
 #[derive(Clone, Debug, PartialEq)]

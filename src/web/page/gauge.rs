@@ -4,8 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::dial::Dial;
 use super::typed::Typed;
-use crate::family::Facts;
-use crate::family::Gauge;
+use crate::family::{Facts, Gauge};
 
 /// What stands in the fields, as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
