@@ -1,7 +1,7 @@
 // Any command from its fields: looked at, sent, fetched by a module byte for byte, answered.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { house, signedIn } from './person.mjs';
+import { done, house, signedIn } from './person.mjs';
 import { okm, pull, push } from './server.mjs';
 
 const [ONE, OTHER] = ['0002010203040506', '0002010203040507'];
@@ -41,12 +41,9 @@ test('the bytes that were looked at are the bytes that a module fetches', async 
 test('a command for a tag says whom it leaves out, and works without script', async () => {
   await hears(OTHER, 1);
   const { page } = await signedIn(its, '/');
-  await page.evaluate(async () => {
-    const call = async (path, method, body) => (await fetch(`/api/v1${path}`, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) })).json();
-    for (const device of (await call('/devices?family=cwm', 'GET')).items) await call(`/devices/${device.id}`, 'PATCH', { tags: ['hall'] });
-    const { items } = await call('/devices?q=0002010203040507', 'GET');
-    await call(`/devices/${items[0].id}/block`, 'POST');
-  });
+  const { items } = await done(page, 'GET', '/devices?family=cwm');
+  for (const device of items) await done(page, 'PATCH', `/devices/${device.id}`, { tags: ['hall'] });
+  await done(page, 'POST', `/devices/${items.find((device) => device.address === OTHER).id}/block`);
   const plain = (await signedIn(its, '/commands?family=cwm', { javaScriptEnabled: false })).page;
   await plain.getByRole('radio', { name: 'All with the tag' }).check();
   await plain.getByLabel('Tag', { exact: true }).selectOption('hall');

@@ -2,7 +2,7 @@
 // pace, pauses without a jump, and stops.
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { house, signedIn } from './person.mjs';
+import { call, done, house, signedIn } from './person.mjs';
 
 const its = house();
 
@@ -82,18 +82,14 @@ test('the sine starts, goes faster, pauses without a jump, and stops', async () 
 
 test('a demo ends when its device is forgotten', async () => {
   const { page } = await signedIn(its, '/demo');
-  const call = (path, method = 'POST', body) => page.evaluate(async ([path, method, body]) => {
-    const answer = await fetch(path, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) });
-    return { status: answer.status, body: await answer.json().catch(() => null) };
-  }, [path, method, body]);
-  const started = await call('/api/v1/demo/sine/start', 'POST', { period_ms: 'soon' });
-  assert.equal(started.body.state, 'running');
-  assert.equal(started.body.period_ms, 2000);
-  assert.match(started.body.adjusted, /2000 ms/);
-  assert.equal((await call(`/api/v1/devices/${started.body.device}`, 'DELETE')).status, 204);
+  const started = await done(page, 'POST', '/demo/sine/start', { period_ms: 'soon' });
+  assert.equal(started.state, 'running');
+  assert.equal(started.period_ms, 2000);
+  assert.match(started.adjusted, /2000 ms/);
+  assert.equal((await call(page, 'DELETE', `/devices/${started.device}`)).status, 204);
   await page.goto(`${its.server.origin}/demo`);
   await part(page, 'sine').getByText('its device was forgotten').waitFor();
   await part(page, 'sine').getByText('stopped', { exact: true }).waitFor();
-  assert.equal((await call('/api/v1/demo/sine/pause')).status, 409);
-  assert.equal((await call('/api/v1/demo/nothing/start')).status, 404);
+  assert.equal((await call(page, 'POST', '/demo/sine/pause')).status, 409);
+  assert.equal((await call(page, 'POST', '/demo/nothing/start')).status, 404);
 });

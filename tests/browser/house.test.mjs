@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { mailbox } from './mailbox.mjs';
-import { house, signedIn } from './person.mjs';
+import { house, signedIn, thing } from './person.mjs';
 
 const its = house({ HOMEPORT_ACCOUNTS_REGISTRATION: 'invite' });
 let post;
@@ -13,22 +13,9 @@ const go = (page, path) => page.goto(`${its.server.origin}${path}`);
 const press = (scope, name) => scope.getByRole('button', { name, exact: true }).click();
 const said = (page, text) => page.getByRole('status').filter({ hasText: text }).waitFor();
 
-// A device that uploads.
-async function thing(page, name) {
-  const made = await page.evaluate(async (name) => {
-    const answer = await fetch('/api/v1/devices', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name }) });
-    return answer.json();
-  }, name);
-  const upload = async (record) => {
-    const answer = await fetch(`${its.server.plain}/api/v1/data`, { method: 'POST', headers: { authorization: `Bearer ${made.token}` }, body: JSON.stringify(record) });
-    assert.equal(answer.status, 202, await answer.text());
-  };
-  return { id: made.device.id, upload };
-}
-
 test('an alert comes by e-mail, from the pages alone', async () => {
   const { page, wrong } = await signedIn(its, '/alerts');
-  const { upload } = await thing(page, 'Cold room');
+  const { upload } = await thing(its, page, 'Cold room');
   await upload({ tmp: 4.5 });
 
   await go(page, '/rules/new');
@@ -96,7 +83,7 @@ test('an alert comes by e-mail, from the pages alone', async () => {
 test('a rule that makes no sense is shown again with what is wrong, with and without script', async () => {
   const { page } = await signedIn(its, '/rules');
   const state = await page.context().storageState();
-  const { id, upload } = await thing(page, 'Fermenter');
+  const { id, upload } = await thing(its, page, 'Fermenter');
   await upload({ tmp: 20 });
   const context = await its.browser.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled: false, storageState: state });
   const plain = await context.newPage();

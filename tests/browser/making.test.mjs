@@ -5,19 +5,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
-import { house, signedIn } from './person.mjs';
+import { call, done, house, signedIn, upload } from './person.mjs';
 
 const its = house();
 
 // A page that stays open holds a stream.
 afterEach(() => Promise.all(its.browser.contexts().map((context) => context.close())));
-
-// A call of the API, as the signed-in person.
-const call = (page, method, path, body) => page.evaluate(async ([method, path, body]) => {
-  const answer = await fetch(`/api/v1${path}`, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) });
-  return { status: answer.status, body: await answer.json().catch(() => null) };
-}, [method, path, body]);
-const upload = (token, body) => fetch(`${its.server.plain}/api/v1/data`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: JSON.stringify(body) });
 
 const usual = { minVal: 0, maxVal: 100, startAngle: -150, maxRange: 300, increaseClockwise: true };
 const DIALS = {
@@ -48,13 +41,13 @@ test('the server, the browser and the preview agree on 20 pointers', async () =>
     });
   }, [DIALS, POINTERS]);
   const devices = {};
-  for (const [name, config] of Object.entries(DIALS)) devices[name] = (await call(page, 'POST', '/devices', { name: `Dial ${name}`, type: 'gauge', config })).body;
+  for (const [name, config] of Object.entries(DIALS)) devices[name] = await done(page, 'POST', '/devices', { name: `Dial ${name}`, type: 'gauge', config });
   for (const [place, [name, angle, wanted]] of POINTERS.entries()) {
     const found = browser[place];
     assert.ok(Math.abs(found.value - wanted) < 1e-9, `${name} at ${angle}: ${found.value} in the browser`);
     const { device, token } = devices[name];
-    assert.equal((await upload(token, { angle })).status, 202);
-    const { items } = (await call(page, 'GET', `/devices/${device.id}/series`)).body;
+    assert.equal((await upload(its, token, { angle })).status, 202);
+    const { items } = await done(page, 'GET', `/devices/${device.id}/series`);
     const value = items.find(({ sensor }) => sensor === 'data').value;
     assert.ok(Math.abs(value - wanted) < 1e-9, `${name} at ${angle}: ${value} at the server`);
   }
@@ -116,7 +109,7 @@ test('a device is added, its snippets work as they are pasted, and its first val
 
 test('a device is renamed with three outcomes, and Escape takes back', async () => {
   const { page } = await signedIn(its, '/');
-  const { device } = (await call(page, 'POST', '/devices', { name: 'Pressure' })).body;
+  const { device } = await done(page, 'POST', '/devices', { name: 'Pressure' });
   await call(page, 'POST', '/devices', { name: 'Taken' });
   await page.goto(`${its.server.origin}/devices/${device.id}/settings`);
   const box = page.getByRole('textbox', { name: 'Name' });
@@ -143,22 +136,22 @@ test('a device is renamed with three outcomes, and Escape takes back', async () 
 test('a token is replaced with a grace, revoked, and the device forgotten', async () => {
   const { page } = await signedIn(its, '/');
   page.on('dialog', (dialog) => dialog.accept());
-  const { device, token } = (await call(page, 'POST', '/devices', { name: 'Cold room' })).body;
+  const { device, token } = await done(page, 'POST', '/devices', { name: 'Cold room' });
   const settings = `${its.server.origin}/devices/${device.id}/settings`;
   await page.goto(settings);
   await page.locator('select[name=grace_s]').selectOption({ label: 'in an hour' });
   await page.getByRole('button', { name: 'Make a new token' }).click();
   await page.getByText('Those that it had before end in an hour.').waitFor();
   const fresh = (await page.locator('#token').textContent()).trim();
-  assert.equal((await upload(token, { tmp: 4 })).status, 202, 'the old one is good for an hour');
-  assert.equal((await upload(fresh, { tmp: 5 })).status, 202);
+  assert.equal((await upload(its, token, { tmp: 4 })).status, 202, 'the old one is good for an hour');
+  assert.equal((await upload(its, fresh, { tmp: 5 })).status, 202);
   await page.goto(settings);
   assert.equal(await page.getByRole('button', { name: 'Revoke' }).count(), 2);
   await page.getByRole('button', { name: 'Revoke' }).first().click();
   await page.getByText('is turned away from now on').waitFor();
   await page.getByRole('button', { name: 'Revoke' }).first().click();
   await page.getByText('It has none').waitFor();
-  assert.deepEqual([(await upload(token, { tmp: 4 })).status, (await upload(fresh, { tmp: 5 })).status], [401, 401]);
+  assert.deepEqual([(await upload(its, token, { tmp: 4 })).status, (await upload(its, fresh, { tmp: 5 })).status], [401, 401]);
   await page.getByRole('button', { name: 'Forget' }).click();
   await page.getByRole('heading', { level: 1, name: 'Dashboard' }).waitFor();
   assert.equal((await call(page, 'GET', `/devices/${device.id}`)).status, 404);
@@ -182,7 +175,7 @@ test('forms work without script: a gauge is added and set up, tags are set', asy
   await page.getByLabel('Unit').fill('bar');
   await page.getByRole('button', { name: 'Add Device' }).click();
   await page.getByRole('heading', { level: 1, name: 'Kettle is added' }).waitFor();
-  assert.equal((await upload((await page.locator('#token').textContent()).trim(), 1.25)).status, 202);
+  assert.equal((await upload(its, (await page.locator('#token').textContent()).trim(), 1.25)).status, 202);
   await page.getByRole('link', { name: 'Open Plots' }).click();
   await page.getByRole('link', { name: 'Settings' }).click();
   assert.equal(await page.locator('input[name=maxVal]').inputValue(), '2.5');
@@ -200,8 +193,8 @@ test('forms work without script: a gauge is added and set up, tags are set', asy
 
 test('values are downloaded as they were chosen', async () => {
   const { page, wrong } = await signedIn(its, '/');
-  const { device, token } = (await call(page, 'POST', '/devices', { name: 'Cellar' })).body;
-  assert.equal((await upload(token, { tmp: 11.5, light: 3, seq: 1 })).status, 202);
+  const { device, token } = await done(page, 'POST', '/devices', { name: 'Cellar' });
+  assert.equal((await upload(its, token, { tmp: 11.5, light: 3, seq: 1 })).status, 202);
   await page.goto(`${its.server.origin}/download`);
   await page.locator('select[name=device]').selectOption({ label: 'Cellar' });
   await page.getByRole('button', { name: 'Show it' }).click();

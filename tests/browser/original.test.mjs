@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { house } from './person.mjs';
+import { house, upload } from './person.mjs';
 
 const its = house({ HOMEPORT_ACCOUNTS_REGISTRATION: 'open' });
 const PASSWORD = 'eight or more';
@@ -56,9 +56,9 @@ test('the eight cases of the original', async () => {
     await press('Add Device');
     tokens[name] = /dt_[0-9A-Za-z]{32}/.exec(await page.locator('main').innerText())[0];
   }
-  const upload = (name, body) => fetch(`${its.server.plain}/api/v1/data`, { method: 'POST', headers: { authorization: `Bearer ${tokens[name]}` }, body: JSON.stringify(body) });
-  assert.equal((await upload('Cellar', { tmp: 11.5 })).status, 202);
-  assert.equal((await upload('Attic', 30)).status, 202);
+  const uploaded = (name, record) => upload(its, tokens[name], record);
+  assert.equal((await uploaded('Cellar', { tmp: 11.5 })).status, 202);
+  assert.equal((await uploaded('Attic', 30)).status, 202);
 
   // The list of a user's devices, and all data of all of them; nobody else's.
   await go('/');
@@ -78,8 +78,8 @@ test('the eight cases of the original', async () => {
   await page.locator('nav.tabs').getByRole('link', { name: 'Settings' }).click();
   await press('Revoke');
   await page.getByText('is turned away from now on').waitFor();
-  assert.equal((await upload('Cellar', { tmp: 12 })).status, 401);
-  assert.equal((await upload('Attic', 31)).status, 202);
+  assert.equal((await uploaded('Cellar', { tmp: 12 })).status, 401);
+  assert.equal((await uploaded('Attic', 31)).status, 202);
 });
 
 test('who is signed out everywhere hears nothing any more', async () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
-import { house, signedIn } from './person.mjs';
+import { done, house, signedIn } from './person.mjs';
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const SHOTS = 'shots';
@@ -21,27 +21,19 @@ async function furnish({ server, browser }) {
   await server.run('simulate', 'cwm', '--count', '3', '--span', '40m', '--fault', 'none');
   await server.run('simulate', 'mcu', '--count', '2', '--span', '4m', '--fault', 'none');
   const { page } = await signedIn({ server, browser }, '/');
-  const made = await page.evaluate(async () => {
-    const call = async (path, body, method = 'POST') => {
-      const answer = await fetch(`/api/v1${path}`, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
-      if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-      return answer.json();
-    };
-    const { items } = await call('/devices?family=cwm&limit=50', undefined, 'GET');
-    const oven = items.find((device) => device.parent);
-    await call(`/devices/${oven.id}`, { tags: ['kitchen'] }, 'PATCH');
-    await call('/groups', { name: 'First floor', devices: [oven.id] });
-    await call('/rules', { name: 'Oven too hot', device: oven.id, low: 0, high: 1 });
-    await call('/users', { name: 'nurse', password: 'a long password', role: 'viewer' });
-    await call('/tokens', { name: 'kitchen display', role: 'viewer' });
-    await call('/webhooks', { name: 'pager', url: 'https://pager.example/hook' });
-    await call('/devices', { name: 'Cold room' });
-    await call(`/devices/${items.find((device) => !device.parent).id}/commands`, { cmd: 'rd', payload: { _ping: true } });
-    // Pages of one kind that show other things: an oven that measures, one with a token, a gauge.
-    const gauge = await call('/devices', { name: 'Boiler', type: 'gauge', config: { minVal: 0, maxVal: 10 } });
-    const cold = (await call('/devices?q=Cold', undefined, 'GET')).items[0];
-    return [`/devices/${oven.id}`, `/devices/${cold.id}/settings`, `/devices/${gauge.device.id}`];
-  });
+  const { items } = await done(page, 'GET', '/devices?family=cwm&limit=50');
+  const oven = items.find((device) => device.parent);
+  await done(page, 'PATCH', `/devices/${oven.id}`, { tags: ['kitchen'] });
+  await done(page, 'POST', '/groups', { name: 'First floor', devices: [oven.id] });
+  await done(page, 'POST', '/rules', { name: 'Oven too hot', device: oven.id, low: 0, high: 1 });
+  await done(page, 'POST', '/users', { name: 'nurse', password: 'a long password', role: 'viewer' });
+  await done(page, 'POST', '/tokens', { name: 'kitchen display', role: 'viewer' });
+  await done(page, 'POST', '/webhooks', { name: 'pager', url: 'https://pager.example/hook' });
+  const cold = await done(page, 'POST', '/devices', { name: 'Cold room' });
+  await done(page, 'POST', `/devices/${items.find((device) => !device.parent).id}/commands`, { cmd: 'rd', payload: { _ping: true } });
+  // Pages of one kind that show other things: an oven that measures, one with a token, a gauge.
+  const gauge = await done(page, 'POST', '/devices', { name: 'Boiler', type: 'gauge', config: { minVal: 0, maxVal: 10 } });
+  const made = [`/devices/${oven.id}`, `/devices/${cold.device.id}/settings`, `/devices/${gauge.device.id}`];
   await page.context().close();
   return made;
 }

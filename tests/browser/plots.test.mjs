@@ -1,29 +1,15 @@
 // Plots of a device with a token: drawn by the server, brought to life by the page's own script.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { house, signedIn } from './person.mjs';
+import { house, signedIn, thing } from './person.mjs';
 
 const its = house();
-
-// Makes a device; gives its id and what uploads for it.
-async function thing(page, name) {
-  const made = await page.evaluate(async (name) => {
-    const answer = await fetch('/api/v1/devices', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name }) });
-    return { status: answer.status, body: await answer.json() };
-  }, name);
-  assert.equal(made.status, 201, JSON.stringify(made.body));
-  const upload = async (record) => {
-    const answer = await fetch(`${its.server.plain}/api/v1/data`, { method: 'POST', headers: { authorization: `Bearer ${made.body.token}` }, body: JSON.stringify(record) });
-    assert.equal(answer.status, 202, await answer.text());
-  };
-  return { id: made.body.device.id, upload };
-}
 
 const words = (figure, expected) => figure.locator('output').filter({ hasText: expected }).waitFor();
 
 test('a plot grows while one looks at it, and a new sensor has one too', async () => {
   const { page, wrong } = await signedIn(its, '/');
-  const { id, upload } = await thing(page, 'Cold room');
+  const { id, upload } = await thing(its, page, 'Cold room');
   await upload({ tmp: 4.5 });
   await upload({ tmp: 6.5 });
   await page.goto(`${its.server.origin}/devices/${id}`);
@@ -46,7 +32,7 @@ test('a plot grows while one looks at it, and a new sensor has one too', async (
 
 test('values are read off by pointer and by keyboard, and stretches of time are zoomed', async () => {
   const { page, wrong } = await signedIn(its, '/');
-  const { id, upload } = await thing(page, 'Fermenter');
+  const { id, upload } = await thing(its, page, 'Fermenter');
   await upload({ tmp: 20 });
   await upload({ tmp: 22, ph: 5 });
   await page.goto(`${its.server.origin}/devices/${id}?range=10m`);
@@ -86,7 +72,7 @@ test('values are read off by pointer and by keyboard, and stretches of time are 
 
 test('without a script the server has drawn it, for each range', async () => {
   const { page } = await signedIn(its, '/');
-  const { id, upload } = await thing(page, 'Silo');
+  const { id, upload } = await thing(its, page, 'Silo');
   await upload({ level: 71 });
   const state = await page.context().storageState();
   const context = await its.browser.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled: false, storageState: state, viewport: { width: 320, height: 640 } });

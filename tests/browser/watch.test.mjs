@@ -1,33 +1,12 @@
 // What people look at all day: the dashboard as it moves, who knocked, and all that happened to a device.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { house, signedIn } from './person.mjs';
+import { done, house, signedIn, thing } from './person.mjs';
 import { okm, pull, push } from './server.mjs';
 
 const its = house({ HOMEPORT_DEVICES_UNKNOWN: 'hold' });
 const CWM = '0002010203040506';
 const OTHER = '0002010203040507';
-
-// Calls the API with the session of a page.
-const call = (page, path, body, method = 'POST') =>
-  page.evaluate(
-    async ([path, body, method]) => {
-      const answer = await fetch(`/api/v1${path}`, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) });
-      if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-      return answer.status === 204 ? undefined : answer.json();
-    },
-    [path, body, method],
-  );
-
-// Makes a device with a token; gives its id and what uploads for it.
-async function thing(page, name) {
-  const { device, token } = await call(page, '/devices', { name });
-  const upload = async (record) => {
-    const answer = await fetch(`${its.server.plain}/api/v1/data`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: JSON.stringify(record) });
-    assert.equal(answer.status, 202, await answer.text());
-  };
-  return { id: device.id, upload };
-}
 
 const card = (page, name) => page.locator('.device', { has: page.getByRole('link', { name, exact: true }) });
 
@@ -70,8 +49,8 @@ test('a module that knocked is let in with one click, and what was held is its h
 
 test('values move on the dashboard, an alert shows and goes, nobody reloads', async () => {
   const { page, wrong } = await signedIn(its, '/');
-  const { id, upload } = await thing(page, 'Cold room');
-  await thing(page, 'Silent room');
+  const { id, upload } = await thing(its, page, 'Cold room');
+  await thing(its, page, 'Silent room');
   await upload({ tmp: 4.5 });
   await page.goto(`${its.server.origin}/`);
   const cold = card(page, 'Cold room');
@@ -83,7 +62,7 @@ test('values move on the dashboard, an alert shows and goes, nobody reloads', as
 
   await upload({ tmp: 6.25 });
   await cold.locator('[data-sensor=tmp]', { hasText: '6.25' }).waitFor();
-  await call(page, '/rules', { name: 'Too warm', device: id, sensor: 'tmp', high: 8 });
+  await done(page, 'POST', '/rules', { name: 'Too warm', device: id, sensor: 'tmp', high: 8 });
   await upload({ tmp: 9 });
   await cold.getByText('1 alert firing').waitFor({ timeout: 30_000 });
   await page.locator('.tile', { hasText: 'With alerts' }).getByText('1', { exact: true }).waitFor();
@@ -113,7 +92,7 @@ test('values move on the dashboard, an alert shows and goes, nobody reloads', as
 
 test('what happened to a device stands in one order, with exact bytes and every reason', async () => {
   const { page, wrong } = await signedIn(its, '/');
-  const { items } = await call(page, '/devices?q=0002010203040506', undefined, 'GET');
+  const { items } = await done(page, 'GET', '/devices?q=0002010203040506');
   const { id } = items[0];
   await page.goto(`${its.server.origin}/devices/${id}/timeline`);
   const message = page.locator('.of-message').first();
@@ -124,7 +103,7 @@ test('what happened to a device stands in one order, with exact bytes and every 
   await message.locator('.brought', { hasText: /door\s+56/ }).waitFor();
 
   // A command that is queued while one looks on appears by itself, and the opened bytes stay open.
-  await call(page, `/devices/${id}/commands`, { cmd: 'wr', payload: { oke: { port: '232' } } });
+  await done(page, 'POST', `/devices/${id}/commands`, { cmd: 'wr', payload: { oke: { port: '232' } } });
   const step = page.locator('.of-command', { hasText: 'queued' }).first();
   await step.waitFor();
   assert.match(await step.innerText(), /user:admin/);
@@ -142,8 +121,8 @@ test('what happened to a device stands in one order, with exact bytes and every 
 
 test('bounds and alerts stand on the plot, with and without script', async () => {
   const { page } = await signedIn(its, '/');
-  const { id, upload } = await thing(page, 'Fermenter');
-  await call(page, '/rules', { name: 'Fermenting', device: id, sensor: 'tmp', low: 18, high: 22 });
+  const { id, upload } = await thing(its, page, 'Fermenter');
+  await done(page, 'POST', '/rules', { name: 'Fermenting', device: id, sensor: 'tmp', low: 18, high: 22 });
   await upload({ tmp: 20 });
   await upload({ tmp: 25 });
   await page.goto(`${its.server.origin}/devices/${id}`);
