@@ -156,12 +156,6 @@ impl Fields {
         if !self.all && self.to.is_empty() {
             return Err(WebError::field("to", "choose devices, or all of them"));
         }
-        let expires_in = match self.expires_in_s.as_str() {
-            "" => None,
-            text => Some(text.parse().map(Duration::from_secs).map_err(|_| {
-                WebError::field("expires_in_s", "the time to wait is a whole number of seconds")
-            })?),
-        };
         let to = self.to.iter().cloned().map(Whom::Device);
         let order = Order {
             family: Some(FamilyName::new(family)),
@@ -169,7 +163,7 @@ impl Fields {
             profile: self.profile.clone(),
             cmd: control.name.clone(),
             payload,
-            expires_in,
+            expires_in: wait(&self.expires_in_s)?,
             priority: Priority::default(),
             offline: Some(if self.wait { Offline::Queue } else { Offline::Skip }),
             by,
@@ -271,6 +265,15 @@ pub(super) async fn history(
         command,
     };
     Ok(of_family.take(HISTORY_SHOWN).map(past).collect())
+}
+
+/// How long a command waits at most; what is empty leaves it to the server.
+pub(super) fn wait(seconds: &str) -> Result<Option<Duration>, WebError> {
+    if seconds.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |_| WebError::field("expires_in_s", "the time to wait is a whole number of seconds");
+    seconds.parse().map(|seconds| Some(Duration::from_secs(seconds))).map_err(wrong)
 }
 
 pub(super) fn what(order: &Order) -> String {

@@ -1,13 +1,12 @@
 //! What the form of commands says, and the order that it means.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::fields;
 use crate::model::{FamilyName, Priority};
 use crate::web::api::calls::{Offline, Order, Set, To, Whom};
 use crate::web::error::WebError;
+use crate::web::page::send::wait;
 use crate::web::page::typed::Typed;
 
 /// Who is meant.
@@ -104,19 +103,13 @@ impl Form {
             Some(example) if !self.raw => fields::filled(example, &self.fields)?.to_string(),
             Some(_) | None => self.payload.clone(),
         };
-        let expires_in = match self.expires_in_s.as_str() {
-            "" => None,
-            text => Some(text.parse().map(Duration::from_secs).map_err(|_| {
-                WebError::field("expires_in_s", "the time to wait is a whole number of seconds")
-            })?),
-        };
         Ok(Order {
             family: Some(FamilyName::new(&self.family)),
             to,
             profile: None,
             cmd: self.cmd.clone(),
             payload,
-            expires_in,
+            expires_in: wait(&self.expires_in_s)?,
             priority: Priority::default(),
             offline: Some(if self.wait { Offline::Queue } else { Offline::Skip }),
             by,
