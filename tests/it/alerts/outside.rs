@@ -344,6 +344,8 @@ fn a_mail_server_that_is_set_through_the_api_counts_at_once_and_tells_nobody_its
     kitchen.is("act_temp", 300);
     assert!(mailbox.gets().text.contains("above 250: 300"));
     kitchen.waits("/api/v1/alerts/count", |count| count["firing"] == 1);
+    let rules = kitchen.program.client().get_as(&kitchen.token, "/rules").text();
+    assert_eq!(rules.matches("1 firing").count(), 1, "{rules}");
     kitchen.is("act_temp", 100);
     assert!(mailbox.gets().text.contains("well again"));
     kitchen.waits("/api/v1/alerts/count", |count| count["firing"] == 0);
