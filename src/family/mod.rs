@@ -26,7 +26,7 @@ pub use calibrate::{CalibrateFrom, Calibration, Period};
 pub use days::{BadLine, Day, DayFile, Days, Imported, OldFile};
 pub use issuer::{IssueError, Issued, Issuer, KeyKind, NoIssuer, Wish, WishedKey};
 pub use swarm::{Added, Decision, HoldNote, NewNode, NodeNote, Swarm};
-pub use token::Gauge;
+pub use token::{BANDS_MAX, Band, BandState, DECIMALS_MAX, Face, Gauge, rounded};
 use tokio_util::sync::CancellationToken;
 
 use crate::core::{Hub, HubError, Order, Silence};

@@ -69,6 +69,100 @@ test('the server, the browser and the preview agree on 20 pointers', async () =>
   assert.deepEqual(wrong, [], 'the pages make no noise');
 });
 
+// A dial of a page as the server drew it, and the same drawn again by the browser: as words and numbers.
+const bothDials = (page, path, value) => page.evaluate(async ([path, value]) => {
+  const { draw, ofDial, point } = await import('/assets/gauge.mjs');
+  const svg = new DOMParser().parseFromString(await (await fetch(path)).text(), 'text/html').querySelector('svg.dial');
+  const own = svg.cloneNode(true);
+  own.querySelectorAll('.zone, .out, .bound, .end').forEach((part) => part.remove());
+  own.setAttribute('class', 'dial');
+  draw(own, ofDial(svg));
+  point(own, ofDial(svg), value);
+  const pieces = (text) => text.match(/[A-Za-z]+|-?[0-9.]+/g);
+  return [svg, own].map((dial) => ({
+    paths: [...dial.querySelectorAll('path')].map((path) => [path.getAttribute('class'), ...pieces(path.getAttribute('d'))]),
+    ends: [...dial.querySelectorAll('.end')].map((end) => [end.textContent, end.getAttribute('x'), end.getAttribute('y')]),
+    needle: pieces(dial.querySelector('.needle').getAttribute('transform')),
+    read: dial.querySelector('.read').textContent,
+    label: dial.getAttribute('aria-label'),
+    looks: [...dial.classList].sort().join(' '),
+  }));
+}, [path, value]);
+// Numbers may differ in the last digit that is written.
+const alike = (one, other) => one === other || (Array.isArray(one) && one.length === other?.length && one.every((part, at) => alike(part, other[at]))) ||
+  Math.abs(Number(one) - Number(other)) <= 0.101;
+
+test('digits, bands and bounds are drawn alike by the server and the browser', async () => {
+  const { page, wrong } = await signedIn(its, '/');
+  const bands = [{ from: 30, to: 400, state: 'bad' }, { from: -40, to: 20, state: 'good' }, { from: 20, to: 30.5, state: 'warn' }];
+  for (const [name, config] of Object.entries(DIALS)) {
+    const looks = name === 'usual' ? {} : { decimals: name.length % 3, bands };
+    const { device, token } = (await call(page, 'POST', '/devices', { name: `Face ${name}`, type: 'gauge', config: { ...config, ...looks } })).body;
+    const made = await call(page, 'POST', '/rules', { name: `Bounds of ${name}`, device: device.id, sensor: 'data', low: 10, high: 35 });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    for (const [value, looks] of [[15.45, 'is-good'], [30.25, 'is-bad'], [22.5, 'is-warn'], [-0.001, 'is-good'], [500, '']]) {
+      assert.equal((await upload(token, value)).status, 202);
+      const [server, browser] = await bothDials(page, `/devices/${device.id}`, value);
+      for (const key of Object.keys(server)) assert.ok(alike(server[key], browser[key]), `${name} at ${value}: ${key} ${JSON.stringify([server[key], browser[key]])}`);
+      if (name !== 'usual') assert.ok(server.looks.includes(looks), `${name} at ${value}: ${server.looks}`);
+      assert.ok(server.paths.some(([kind]) => kind === 'out') && server.paths.some(([kind]) => kind === 'bound'), `${name}: ${JSON.stringify(server.paths)}`);
+    }
+  }
+  // As in family/token/face.rs.
+  const rounded = await page.evaluate(async () => {
+    const { rounded } = await import('/assets/gauge.mjs');
+    return [[1.45, 1], [2.5, 0], [-2.5, 0], [-0.04, 1], [7, 2]].map(([value, digits]) => rounded(value, digits));
+  });
+  assert.deepEqual(rounded, ['1.5', '3', '-3', '0.0', '7.00']);
+  assert.deepEqual(wrong, [], 'the pages make no noise');
+});
+
+test('a gauge is shown with its digits wherever it stands, and the editor follows', async () => {
+  const { page, wrong } = await signedIn(its, '/');
+  const { device, token } = (await call(page, 'POST', '/devices', { name: 'Vacuum', type: 'gauge', config: { ...usual, maxVal: 10, place: 'cellar' } })).body;
+  await call(page, 'POST', '/rules', { name: 'Vacuum is high', device: device.id, sensor: 'data', high: 9 });
+  const settings = `${its.server.origin}/devices/${device.id}/settings`;
+  await page.goto(settings);
+  const dial = page.locator('svg.dial');
+  assert.equal(await dial.locator('.out').count(), 1, 'the rule is on the preview, too');
+  await page.getByLabel('Unit').fill('mbar');
+  await page.getByLabel('Digits after the point').fill('3');
+  await page.getByText('Colour bands').click();
+  const band = (place) => page.getByRole('group', { name: `Band ${place}` });
+  await band(1).getByLabel('From').fill('0');
+  await page.getByText('No dial: a band begins and ends at a number').waitFor();
+  await band(1).getByLabel('to').fill('4');
+  await band(3).getByLabel('From').fill('4');
+  await band(3).getByLabel('to').fill('6,5');
+  await band(3).getByLabel('is').selectOption({ label: 'needs a look' });
+  assert.equal(await dial.locator('.read').textContent(), '5.000');
+  assert.match(await dial.getAttribute('class'), /is-warn/);
+  assert.equal(await dial.locator('.zone').count(), 2);
+  assert.equal(await dial.locator('.out').count(), 1);
+  await page.locator('form[data-gauge]').getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Its configuration is changed.').waitFor();
+  const { config } = (await call(page, 'GET', `/devices/${device.id}`)).body;
+  assert.deepEqual(config.bands, [{ from: 0, to: 4, state: 'good' }, { from: 4, to: 6.5, state: 'warn' }]);
+  assert.deepEqual([config.decimals, config.place], [3, 'cellar'], 'what has no field stays');
+
+  assert.equal((await upload(token, 3.14159)).status, 202);
+  await page.goto(`${its.server.origin}/devices/${device.id}`);
+  const now = page.locator('.now [data-sensor=data]');
+  assert.equal(await now.textContent(), '3.142');
+  assert.equal(await page.locator('table [data-sensor=data]').textContent(), '3.142');
+  await page.getByText('in order: at most 9').first().waitFor();
+  // Until the stream is there nothing moves.
+  await page.locator('.live').getByText('Live').waitFor();
+  assert.equal((await upload(token, 5.5)).status, 202);
+  await page.locator('.dial .read').getByText('5.500').waitFor();
+  await now.getByText('5.500').waitFor();
+  await page.locator('svg.dial.is-warn').waitFor();
+  await page.goto(`${its.server.origin}/?q=Vacuum`);
+  assert.equal(await page.locator('.device .dial .read').textContent(), '5.500');
+  assert.equal(await page.locator('.device .dial .bound').count(), 1);
+  assert.deepEqual(wrong, [], 'the pages make no noise');
+});
+
 test('a device is added, its snippets work as they are pasted, and its first value is told', async () => {
   const { page, wrong } = await signedIn(its, '/add');
   await page.goto(`${its.server.origin}/add`);
@@ -172,6 +266,14 @@ test('forms work without script: a gauge is added and set up, tags are set', asy
   assert.equal(await page.getByLabel('Name').inputValue(), 'Kettle', 'what was typed is still there');
   assert.equal(await page.locator('input[name=minVal]').getAttribute('aria-invalid'), 'true');
   await page.locator('input[name=maxVal]').fill('2,5');
+  await page.getByText('Colour bands').click();
+  await page.locator('[name="bands.1.from"]').fill('2');
+  await page.locator('[name="bands.1.to"]').fill('1');
+  await page.getByRole('button', { name: 'Add Device' }).click();
+  await page.locator('.zones').getByText('a band ends at more than it begins with').waitFor();
+  assert.equal(await page.locator('[name="bands.1.to"]').getAttribute('aria-invalid'), 'true');
+  await page.locator('[name="bands.1.to"]').fill('2.5');
+  await page.locator('[name="bands.1.state"]').selectOption('bad');
   await page.getByLabel('Unit').fill('bar');
   await page.getByRole('button', { name: 'Add Device' }).click();
   await page.getByRole('heading', { level: 1, name: 'Kettle is added' }).waitFor();
@@ -180,6 +282,7 @@ test('forms work without script: a gauge is added and set up, tags are set', asy
   await page.getByRole('link', { name: 'Settings' }).click();
   assert.equal(await page.locator('input[name=maxVal]').inputValue(), '2.5');
   await page.locator('input[name=maxVal]').fill('4');
+  assert.equal(await page.locator('[name="bands.0.to"]').inputValue(), '2.5', 'rows are closed up');
   await page.getByRole('button', { name: 'Save' }).first().click();
   await page.getByText('Its configuration is changed.').waitFor();
   await page.getByText('Show Config').click();

@@ -32,8 +32,10 @@ async function furnish({ server, browser }) {
   const cold = await done(page, 'POST', '/devices', { name: 'Cold room' });
   await done(page, 'POST', `/devices/${items.find((device) => !device.parent).id}/commands`, { cmd: 'rd', payload: { _ping: true } });
   // Pages of one kind that show other things: an oven that measures, one with a token, a gauge.
-  const gauge = await done(page, 'POST', '/devices', { name: 'Boiler', type: 'gauge', config: { minVal: 0, maxVal: 10 } });
-  const made = [`/devices/${oven.id}`, `/devices/${cold.device.id}/settings`, `/devices/${gauge.device.id}`];
+  const gauge = await done(page, 'POST', '/devices', { name: 'Boiler', type: 'gauge', config: { minVal: 0, maxVal: 10, unit: 'bar', decimals: 2, bands: [{ from: 1, to: 7, state: 'good' }, { from: 7, to: 8.5, state: 'warn' }, { from: 8.5, to: 10, state: 'bad' }] } });
+  await done(page, 'POST', '/rules', { name: 'Boiler pressure', device: gauge.device.id, sensor: 'data', low: 0.5, high: 8 });
+  await done(page, 'POST', `/devices/${gauge.device.id}/data`, 7.4);
+  const made = [`/devices/${oven.id}`, `/devices/${cold.device.id}/settings`, `/devices/${gauge.device.id}`, `/devices/${gauge.device.id}/settings`];
   await page.context().close();
   return made;
 }

@@ -409,9 +409,27 @@ fn a_gauge_is_made_on_the_command_line_and_reads_its_pointer() {
         house.values().into_iter().filter(|(name, _)| name == "data").map(|(_, value)| value).collect();
     let values: Vec<_> = values.iter().map(|value| (value.as_f64().unwrap() * 1e6).round() / 1e6).collect();
     assert_eq!(values, [5.6, 560.0]);
-    let wrong = json!({"config": {"minVal": 5, "maxVal": 5}});
-    let refused = house.program.client().send_as("PATCH", &house.admin, &path, &wrong);
-    assert_eq!((refused.status, refused.json()["error"]["field"].clone()), (422, json!("minVal")));
+    let bands = json!([{"from": 0, "to": 8, "state": "good"}, {"from": 8, "to": 10, "state": "bad"}]);
+    let face = json!({"config": {"maxVal": 10, "decimals": 2, "bands": bands, "fitted_by": "Ada"}});
+    let edited = house.program.client().send_as("PATCH", &house.admin, &path, &face);
+    assert_eq!((edited.status, &edited.json()["config"]), (200, &face["config"]), "{}", edited.text());
+    for (wrong, field) in [
+        (json!({"minVal": 5, "maxVal": 5}), "minVal"),
+        (json!({"decimals": 9}), "decimals"),
+        (json!({"bands": "green"}), "bands"),
+        (
+            json!({"bands": [{"from": 1, "to": 2, "state": "good"}, {"from": 3, "to": 2, "state": "bad"}]}),
+            "bands.1.to",
+        ),
+        (json!({"bands": [{"from": 1, "to": 2, "state": "red"}]}), "bands.0.state"),
+    ] {
+        let refused = house.program.client().send_as("PATCH", &house.admin, &path, &json!({"config": wrong}));
+        assert_eq!(
+            (refused.status, refused.json()["error"]["field"].clone()),
+            (422, json!(field)),
+            "{wrong}"
+        );
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(super) struct Add {
     /// gauge, number, switch, state, text, counter, location or generic.
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// What belongs to its type, as JSON: of a gauge minVal, maxVal, startAngle, maxRange, increaseClockwise.
+    /// What belongs to its type, as JSON: of a gauge minVal, maxVal, startAngle, maxRange, increaseClockwise, unit, decimals, bands.
     #[arg(long, value_name = "JSON")]
     config_json: Option<String>,
     /// Its own identity [default: one is made].

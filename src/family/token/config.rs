@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::face::Face;
 use super::gauge::Gauge;
 use crate::core::{HubError, Kept};
 use crate::model::DeviceId;
@@ -85,7 +86,11 @@ impl Config {
 
     /// Whether type and configuration belong together. Asked when both were said.
     pub(super) fn check(&self) -> Result<(), HubError> {
-        self.read_gauge().map(drop).map_err(|(field, message)| HubError::invalid(field, message))
+        let Some(_) = self.read_gauge().map_err(|(field, message)| HubError::invalid(field, message))? else {
+            return Ok(());
+        };
+        let face = Face::read(self.members.as_ref().unwrap_or(&Map::new()));
+        face.map(drop).map_err(|(field, message)| HubError::invalid(field, message))
     }
 
     /// The gauge that it is; `None` when it is none.

@@ -4,6 +4,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use super::face::rounded;
+
 /// Where a gauge's scale begins, how far it goes, and what stands at its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -85,16 +87,7 @@ impl Gauge {
         let step = (self.max_val - self.min_val) / 1000.0;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 9")]
         let digits = (-step.log10()).ceil().clamp(0.0, 9.0) as usize;
-        // A half goes away from zero, as in browsers.
-        let scale = 10_f64.powi(i32::try_from(digits).unwrap_or_default());
-        let held = (value * scale).round() / scale;
-        let text = format!("{:.digits$}", if held.is_finite() { held } else { value });
-        // No sign where there is nothing.
-        if text.trim_start_matches('-').trim_matches(['0', '.']).is_empty() {
-            text.replace('-', "")
-        } else {
-            text
-        }
+        rounded(value, digits)
     }
 }
 

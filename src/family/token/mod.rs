@@ -9,6 +9,7 @@
 //! | `record` | a record → readings: names, levels, limits; pure |
 //! | `time` | a device's own time, in every form; pure |
 //! | `gauge` | a dial: settings, and the value at an angle; pure |
+//! | `face` | how a dial looks: digits, coloured bands; pure |
 //! | `pace` | how many records a device may send; pure |
 //! | `config` | what a person said of a device: its type and what belongs to that |
 //! | `devices` | what is in memory of each device, and what it lost |
@@ -23,6 +24,7 @@ mod carrier;
 mod config;
 mod devices;
 mod enroll;
+mod face;
 mod gauge;
 mod names;
 mod pace;
@@ -45,6 +47,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+pub use face::{BANDS_MAX, Band, BandState, DECIMALS_MAX, Face, rounded};
 pub use gauge::Gauge;
 pub use names::TokenSettings;
 

@@ -3,7 +3,7 @@
 //   data-of     the id of the device whose events count; all count without it
 //   data-least  seconds between two times, data-anyway seconds after which it is asked again whatever happens
 
-import { ofDial, point } from './gauge.mjs';
+import { ofDial, point, rounded } from './gauge.mjs';
 import { pageAt, tell, tellAll } from './shell.mjs';
 import { listen } from './stream.mjs';
 
@@ -38,9 +38,15 @@ function hear({ device, sensor, value, shown, outside, alarms, time_received }) 
     const dial = sensor === 'data' && typeof value === 'number' && row.matches('.device') && row.querySelector('svg.dial');
     if (dial) point(dial, ofDial(dial), value);
     for (const old of row.querySelectorAll('span[data-sensor]')) {
-      if (old.dataset.sensor === sensor) write(old, shown || (value === null ? '–' : String(value)), Boolean(outside) || alarms?.length > 0, time_received, value);
+      if (old.dataset.sensor === sensor) write(old, shown || words(value, old.dataset.decimals), Boolean(outside) || alarms?.length > 0, time_received, value);
     }
   }
+}
+
+// A value without a meaning, with the digits that a person chose.
+function words(value, decimals) {
+  if (value === null) return '–';
+  return typeof value === 'number' && decimals !== undefined ? rounded(value, Number(decimals)) : String(value);
 }
 
 function write(old, words, wrong, at, value) {

@@ -8,7 +8,8 @@ use axum::response::{IntoResponse as _, Redirect};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::dial::Dial;
+use super::bounds::Rules;
+use super::dial::{self, Dial};
 use super::moment::Moment;
 use super::typed::Wrong;
 use super::{Frame, Page, Place, Sent, refused, render};
@@ -170,10 +171,10 @@ async fn one(app: &App, caller: &Caller, note: DemoNote) -> Result<Show, WebErro
         let values = window(app, id, sensor, &show.note).await?;
         show.curves.push(curve(sensor, values, f64::from(marks[0])));
     }
-    let (low, high) = chosen.limits("data");
-    let dial = Dial::of(&app.facts(&device).await?);
-    show.dial =
-        dial.map(|dial| dial.showing(now("data").and_then(|datum| number(&datum.value))).bounded(low, high));
+    let rules = Rules::read(app, &app.hub.sight(caller)).await?;
+    let bounds = rules.stored(&app.hub, &device, &chosen, dial::SENSOR);
+    let pointed = now(dial::SENSOR).and_then(|datum| number(&datum.value));
+    show.dial = Dial::of(&app.facts(&device).await?).map(|dial| dial.showing(pointed).bounded(bounds));
     show.commands = commands(app, caller, id).await?;
     show.device = Some(device);
     Ok(show)

@@ -7,6 +7,7 @@ pub(crate) mod alerts;
 pub(crate) mod api;
 pub(crate) mod assets;
 pub(crate) mod audit;
+mod bounds;
 mod bytes;
 pub(crate) mod command;
 mod controls;

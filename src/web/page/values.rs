@@ -1,5 +1,6 @@
 //! A device's newest values as people read them, the most telling ones first.
 
+use super::dial::Dial;
 use crate::dictionary::{Chosen, Class};
 use crate::model::{Datum, Value};
 
@@ -12,9 +13,20 @@ pub(super) struct Shown {
     pub(super) unit: Option<String>,
     /// Whether it is outside its limits, or stands for an alarm.
     pub(super) wrong: bool,
+    /// Digits after the point of what comes next, where a person said how many.
+    pub(super) decimals: Option<u8>,
 }
 
 impl Shown {
+    /// The same as on a dial, if this is what it shows.
+    pub(super) fn on(dial: Option<&Dial>, chosen: &Chosen, datum: &Datum) -> Self {
+        let shown = Self::new(chosen, datum);
+        match dial.and_then(|dial| Some((dial.telling(chosen, datum)?, dial.decimals()))) {
+            Some(((value, unit), decimals)) => Self { value, unit, decimals, ..shown },
+            None => shown,
+        }
+    }
+
     /// What a dictionary makes of a value.
     pub(super) fn new(chosen: &Chosen, datum: &Datum) -> Self {
         let raw = raw(&datum.value);
@@ -25,9 +37,12 @@ impl Shown {
                 value: if meaning.shown.is_empty() { raw } else { meaning.shown },
                 unit: meaning.unit,
                 wrong: meaning.outside.is_some() || !meaning.alarms.is_empty(),
+                decimals: None,
                 sensor,
             },
-            None => Self { label: sensor.clone(), value: raw, unit: None, wrong: false, sensor },
+            None => {
+                Self { label: sensor.clone(), value: raw, unit: None, wrong: false, decimals: None, sensor }
+            }
         }
     }
 }

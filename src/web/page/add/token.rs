@@ -79,14 +79,17 @@ async fn make(app: &App, caller: &Caller, kind: Kind, reach: &Reach, noting: &No
     let name = typed.text("name");
     noting.target(name);
     let wishes = match kind {
-        Kind::Gauge => GaugeFields::read(typed).config().map(|config| wishes("gauge", Some(config))),
+        Kind::Gauge => {
+            let config = GaugeFields::read(typed).config(&Facts::new());
+            config.map(|config| wishes("gauge", Some(config)))
+        }
         Kind::Token | Kind::Cwm | Kind::Sca11h | Kind::Mcu | Kind::Tswarm => {
             Ok(wishes(typed.text("type"), None))
         }
     };
     let made = match wishes {
         Ok(wishes) => enrolled(app, caller, name, wishes, reach).await,
-        Err((field, message)) => Err(WebError::field(field, message)),
+        Err((field, message)) => Err(WebError::field(&field, message)),
     };
     match made {
         Ok(made) => {

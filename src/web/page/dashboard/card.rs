@@ -9,7 +9,8 @@ use crate::dictionary::Chosen;
 use crate::model::{Datum, Device, DeviceId, Value, number};
 use crate::web::App;
 use crate::web::error::WebError;
-use crate::web::page::dial::Dial;
+use crate::web::page::bounds::Rules;
+use crate::web::page::dial::{self, Dial};
 use crate::web::page::moment::Moment;
 use crate::web::page::spark;
 use crate::web::page::values::{Shown, telling};
@@ -72,12 +73,15 @@ pub(super) async fn cards(
     let ids = found.iter().map(|found| found.device.names.id.clone()).collect();
     let mut latest: HashMap<DeviceId, Vec<Datum>> = app.hub.latest_each(ids).await?;
     let now = app.hub.now();
+    let is_made = |found: &Found| is_made(app, &found.device);
+    let rules =
+        if rich && found.iter().any(is_made) { Rules::read(app, sight).await? } else { Rules::default() };
     let mut cards = Vec::with_capacity(found.len());
     for Found { device, standing, alerts } in found {
         let chosen = app.meanings(&device.names);
         let values = telling(&chosen, picture(latest.remove(&device.names.id).unwrap_or_default()));
         let most = if rich { VALUES_SHOWN } else { 1 };
-        let dial = if rich { dial_of(app, &device, &chosen, &values).await? } else { None };
+        let dial = if rich { dial_of(app, &rules, &device, &chosen, &values).await? } else { None };
         let spark = if rich && dial.is_none() {
             spark_of(app, &device.names.id, &chosen, &values).await?
         } else {
@@ -103,22 +107,27 @@ pub(super) async fn cards(
     Ok(cards)
 }
 
+/// Whether it is one of those that people make: only they have a type.
+fn is_made(app: &App, device: &Device) -> bool {
+    app.family(&device.names.family).is_some_and(|family| family.has_tokens())
+}
+
 /// The dial of a device that a person called a gauge.
 async fn dial_of(
     app: &App,
+    rules: &Rules,
     device: &Device,
     chosen: &Chosen,
     values: &[Datum],
 ) -> Result<Option<Dial>, WebError> {
-    // Only devices that people make have a type.
-    if !app.family(&device.names.family).is_some_and(|family| family.has_tokens()) {
+    if !is_made(app, device) {
         return Ok(None);
     }
-    let pointed = values.iter().find(|datum| datum.sensor.as_str() == "data");
+    let pointed = values.iter().find(|datum| datum.sensor.as_str() == dial::SENSOR);
     let pointed = pointed.and_then(|datum| number(&datum.value));
-    let (low, high) = chosen.limits("data");
-    let dial = Dial::of(&app.facts(device).await?);
-    Ok(dial.map(|dial| dial.showing(pointed).bounded(low, high)))
+    let Some(dial) = Dial::of(&app.facts(device).await?) else { return Ok(None) };
+    let bounds = rules.stored(&app.hub, device, chosen, dial::SENSOR);
+    Ok(Some(dial.showing(pointed).bounded(bounds)))
 }
 
 /// The last hour of the first number among those shown.

@@ -17,8 +17,9 @@ use crate::dictionary::{Alarm, Bound, Chosen};
 use crate::model::{Alert, CommandRecord, Datum, Device, DeviceId, Direction, Priority, Timestamp, number};
 use crate::web::App;
 use crate::web::auth::By;
+use crate::web::page::bounds;
 use crate::web::page::controls::{self, ControlLine};
-use crate::web::page::dial::Dial;
+use crate::web::page::dial::{self, Dial};
 use crate::web::page::values::{self, Shown, raw, telling};
 use crate::web::params::{Name, Params};
 
@@ -38,8 +39,9 @@ struct OverviewPage {
     children: Vec<Device>,
     alerts: Vec<AlertLine>,
     now: Vec<Shown>,
-    /// Of a gauge.
+    /// Of a gauge, and its bounds in words.
     dial: Option<Dial>,
+    bounds: Option<String>,
     bands: Vec<Band>,
     values: Vec<ValueLine>,
     ranges: [Range; RANGES.len()],
@@ -62,6 +64,8 @@ struct ValueLine {
     before: Vec<String>,
     outside: Option<&'static str>,
     alarms: Vec<Alarm>,
+    /// Digits after the point of what comes next, where a person said how many.
+    decimals: Option<u8>,
     received: Moment,
     created: Option<Moment>,
 }
@@ -101,12 +105,16 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
     let now = app.hub.now();
     let stretch = (now.minus(Duration::from_secs(range.span_s.into())), now);
     let bands = bands::bands(&app, &id, &chosen, &values, stretch).await?;
+    let marks = Marks::read(&app, &sight, device).await?;
+    let pointed = values.iter().find(|datum| datum.sensor.as_str() == dial::SENSOR);
+    let pointed = pointed.and_then(|datum| number(&datum.value));
+    let bounds = marks.rules().stored(&app.hub, device, &chosen, dial::SENSOR);
+    let dial = Dial::of(&facts).map(|dial| dial.showing(pointed).bounded(bounds));
     let telling: Vec<Shown> = telling(&chosen, values.clone())
         .iter()
         .take(NOW_SHOWN)
-        .map(|datum| Shown::new(&chosen, datum))
+        .map(|datum| Shown::on(dial.as_ref(), &chosen, datum))
         .collect();
-    let marks = Marks::read(&app, &sight, device).await?;
     let wanted = Wanted {
         device: &id,
         chosen: &chosen,
@@ -117,14 +125,10 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
         sensors: values.iter().map(|datum| (datum.sensor.to_string(), datum.value.clone())).collect(),
     };
     let plots = plots::draw(&app, wanted).await?;
-    let pointed = values.iter().find(|datum| datum.sensor.as_str() == "data");
-    let pointed = pointed.and_then(|datum| number(&datum.value));
-    let (low, high) = chosen.limits("data");
-    let dial = Dial::of(&facts).map(|dial| dial.showing(pointed).bounded(low, high));
     let mut lines = Vec::with_capacity(values.len());
     for datum in values {
         let before = before(&app, &id, &chosen, &datum).await?;
-        lines.push(ValueLine { before, ..value_line(&chosen, datum) });
+        lines.push(ValueLine { before, ..value_line(&chosen, dial.as_ref(), datum) });
     }
     let family = app.family(&device.names.family);
     render(&OverviewPage {
@@ -132,6 +136,7 @@ pub(crate) async fn show(State(app): State<App>, Name(id): Name, By(caller): By,
         children: app.hub.children(&id).into_iter().filter(|child| sight.sees(&child.names.id)).collect(),
         alerts: marks.firing().map(|alert| alert_line(alert, now)).collect(),
         now: telling,
+        bounds: dial.as_ref().and_then(|dial| bounds::words(dial.bounds())),
         dial,
         bands,
         values: lines,
@@ -166,8 +171,9 @@ async fn before(app: &App, id: &DeviceId, chosen: &Chosen, newest: &Datum) -> Re
     Ok(values.iter().rev().take(count).skip(1).filter_map(shown).collect())
 }
 
-fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
+fn value_line(chosen: &Chosen, dial: Option<&Dial>, datum: Datum) -> ValueLine {
     let raw = raw(&datum.value);
+    let told = dial.and_then(|dial| dial.telling(chosen, &datum));
     let created = datum.time_created.map(Moment::at);
     let meaning = chosen.explain(&datum.sensor, &datum.value);
     let mut line = ValueLine {
@@ -179,9 +185,15 @@ fn value_line(chosen: &Chosen, datum: Datum) -> ValueLine {
         before: Vec::new(),
         outside: None,
         alarms: Vec::new(),
+        decimals: None,
         received: Moment::ago(datum.time_received),
         created,
     };
+    if let Some((value, unit)) = told {
+        line.decimals = dial.and_then(Dial::decimals);
+        line.raw = Some(raw.clone()).filter(|raw| *raw != value);
+        (line.value, line.unit) = (value, unit);
+    }
     if let Some(meaning) = meaning {
         line.label = Some(meaning.label);
         if !meaning.shown.is_empty() {

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::drawing::Stretch;
-use super::marks::{self, Marks};
+use super::marks::Marks;
 use crate::core::{Bucket, BucketFilter, HubError};
 use crate::dictionary::{Chosen, Class};
 use crate::model::{DeviceId, Timestamp, Value};
 use crate::web::App;
+use crate::web::page::bounds;
 
 /// How far back the plots go, by the word in the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,7 @@ pub(super) async fn draw(app: &App, wanted: Wanted<'_>) -> Result<Plots, HubErro
         let drawing = drawing::svg(&stretch, &own, &bounds, &fired, |number| number.mul_add(factor, offset));
         Figure {
             bounds: json(&bounds),
-            bounds_words: marks::words(&bounds),
+            bounds_words: bounds::words(&bounds),
             fired: json(&fired),
             fires: marks.fires(&sensor),
             sensor,

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::super::marks::{Bound, Fired};
+use super::super::marks::Fired;
 use crate::core::Bucket;
 use crate::model::Timestamp;
+use crate::web::page::bounds::Bound;
 use crate::web::page::moment::share;
 
 /// The stretch of time of a drawing.

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::{GaugeFields, refuse};
 use crate::core::{Caller, GroupEdit, Level, Share};
+use crate::family::Facts;
 use crate::model::{Device, GroupId};
 use crate::web::App;
 use crate::web::api;
@@ -68,11 +69,15 @@ pub(crate) async fn config(
     Sent(typed): Sent<Typed>,
 ) -> Page {
     let device = api::device_for(&app, &caller, &id, Level::Edit)?;
-    let done = match wishes(&typed) {
-        Ok(wishes) => configure(&app, &device, &wishes).await.map(|()| "configured"),
+    let before = app.facts(&device).await?.get("config").and_then(Json::as_object).cloned();
+    let done = match wishes(&typed, &before.unwrap_or_default()) {
+        Ok(wishes) => configure(&app, &device, &wishes).await,
         Err(error) => Err(error),
     };
-    end(&app, &caller, &id, "config", done).await
+    match done {
+        Ok(()) => Ok(back(&id, "configured")),
+        Err(error) => super::refuse_config(&app, &caller, &id, &typed, &error).await,
+    }
 }
 
 async fn configure(app: &App, device: &Device, wishes: &[(&'static str, Json)]) -> Result<(), WebError> {
@@ -86,10 +91,10 @@ async fn configure(app: &App, device: &Device, wishes: &[(&'static str, Json)]) 
 }
 
 /// What a form asks for: the gauge's own fields, or a type and JSON.
-fn wishes(typed: &Typed) -> Result<Vec<(&'static str, Json)>, WebError> {
+fn wishes(typed: &Typed, before: &Facts) -> Result<Vec<(&'static str, Json)>, WebError> {
     if typed.has("minVal") {
-        let config = GaugeFields::read(typed).config();
-        let config = config.map_err(|(field, message)| WebError::field(field, message))?;
+        let config = GaugeFields::read(typed).config(before);
+        let config = config.map_err(|(field, message)| WebError::field(&field, message))?;
         return Ok(vec![("config", Json::Object(config))]);
     }
     let mut wishes = Vec::new();

@@ -21,10 +21,11 @@ use crate::web::api::secrets;
 use crate::web::auth::By;
 use crate::web::error::WebError;
 use crate::web::page::add::token::KINDS;
-use crate::web::page::dial::Dial;
+use crate::web::page::bounds::Rules;
+use crate::web::page::dial::{self, Dial};
 use crate::web::page::download::newest_days;
 use crate::web::page::gauge::GaugeFields;
-use crate::web::page::typed::Wrong;
+use crate::web::page::typed::{Typed, Wrong};
 use crate::web::params::{Name, Params};
 
 #[derive(Template)]
@@ -61,6 +62,8 @@ struct Config {
     kinds: [&'static str; KINDS.len()],
     /// As JSON for people; `None` where nothing was said.
     json: Option<String>,
+    /// The same as it was typed, when it was not taken.
+    typed: Option<String>,
     /// The gauge's own fields with a dial, where it is one.
     gauge: Option<(GaugeFields, Dial)>,
 }
@@ -95,13 +98,34 @@ async fn refuse(app: &App, caller: &Caller, id: &str, at: &'static str, error: &
     refused(error, |wrong| SettingsPage { wrong, at, ..page })
 }
 
+/// The same with the configuration as it was typed.
+async fn refuse_config(app: &App, caller: &Caller, id: &str, typed: &Typed, error: &WebError) -> Page {
+    let mut page = page(app, caller, id).await?;
+    if let Some(config) = &mut page.config {
+        match &mut config.gauge {
+            Some((fields, _)) if typed.has("minVal") => *fields = GaugeFields::read(typed),
+            Some(_) | None if typed.has("config") => {
+                config.typed = Some(typed.raw("config").to_owned());
+                typed.text("type").clone_into(&mut config.kind);
+            }
+            Some(_) | None => {}
+        }
+    }
+    refused(error, |wrong| SettingsPage { wrong, at: "config", ..page })
+}
+
 async fn page(app: &App, caller: &Caller, id: &str) -> Result<SettingsPage, WebError> {
     let Begun { frame, head, sight, mut facts } = Begun::with(app, caller, id, Tab::Settings).await?;
     let device = &head.device;
     let (days, days_more) = newest_days(app, device).await?;
     let id = &device.names.id;
     let tokens = secrets::tokens(app, device);
-    let config = tokens.is_some().then(|| config(&facts));
+    let mut config = tokens.is_some().then(|| config(&facts));
+    if let Some((_, dial)) = config.as_mut().and_then(|config| config.gauge.as_mut()) {
+        let rules = Rules::read(app, &sight).await?;
+        let bounds = rules.stored(&app.hub, device, &app.meanings(&device.names), dial::SENSOR);
+        *dial = dial.clone().bounded(bounds);
+    }
     if config.is_some() {
         // They have a part of their own on the page.
         facts.retain(|name, _| name != "type" && name != "config");
@@ -143,7 +167,7 @@ fn config(facts: &Facts) -> Config {
         (fields, dial)
     });
     let json = said.and_then(|said| serde_json::to_string_pretty(&said).ok());
-    Config { kind, kinds: KINDS.map(|(word, _)| word), json, gauge }
+    Config { kind, kinds: KINDS.map(|(word, _)| word), json, typed: None, gauge }
 }
 
 fn token_line(token: DeviceToken) -> TokenLine {
