@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, broadcast};
@@ -62,6 +62,8 @@ pub(super) struct Shared {
     pub(super) tried: Tried,
     /// How many devices this server has forgotten.
     pub(super) forgets: AtomicU64,
+    /// Whether the first password is known to have been used.
+    pub(super) entered: AtomicBool,
     pub(super) holds: Arc<Holds>,
     pub(super) tail: Tail,
     pub(super) porters: Porters,
@@ -95,6 +97,7 @@ impl Hub {
             stays: Stays::default(),
             tried: Tried::default(),
             forgets: AtomicU64::new(0),
+            entered: AtomicBool::new(false),
             holds: Arc::default(),
             tail: Tail::default(),
             porters: Porters::default(),

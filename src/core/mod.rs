@@ -16,6 +16,7 @@ mod devices;
 mod error;
 mod feed;
 mod files;
+mod first_entry;
 mod follow;
 mod handshakes;
 mod holds;

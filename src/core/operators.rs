@@ -93,6 +93,7 @@ impl Hub {
         let password_hash = self.0.passwords.hash(password).await?;
         let but = but.map(str::to_owned);
         self.write_user(UserWrite::Password { user: user.clone(), password_hash, but }).await?;
+        self.came_in(&known).await;
         // An error only says that nobody waits for it.
         self.0.password_changes.send(known.name).ok();
         self.hear_of_ends().await;

@@ -226,6 +226,7 @@ impl Hub {
             self.0.throttle.failed(peer, name)?;
             return Err(HubError::Unauthorized);
         };
+        self.came_in(&user).await;
         Ok(user)
     }
 

@@ -11,6 +11,7 @@ mod describe;
 mod error;
 mod leftover;
 mod listeners;
+mod multipart;
 mod page;
 mod params;
 mod routes;
@@ -40,7 +41,7 @@ use crate::http::BoxFuture;
 use crate::model::{Device, DeviceId, DeviceRef, FamilyName};
 
 /// Below these paths a body is taken piece by piece and may be as large as a file.
-pub const UPLOADS: &[&str] = &["/api/v1/files/", "/api/v1/days/"];
+pub const UPLOADS: &[&str] = &["/api/v1/files/", "/api/v1/days/", "/published/upload"];
 
 /// What an operator may set about pages and API.
 #[derive(Clone, Default)]

@@ -68,6 +68,28 @@ async fn a_session_ends_with_its_time_and_with_a_new_password() {
 }
 
 #[tokio::test]
+async fn the_first_password_waits_until_it_is_used_or_changed() {
+    let bench = hub().await;
+    assert!(!bench.hub.awaits_first_entry().await.unwrap(), "there is nobody");
+    let (name, password) = bench.hub.first_admin().await.unwrap().unwrap();
+    bench.hub.login(&name, &word("wrong password"), &visitor()).await.unwrap_err();
+    assert!(bench.hub.awaits_first_entry().await.unwrap());
+    bench.hub.login(&name, &password, &visitor()).await.unwrap();
+    assert!(!bench.hub.awaits_first_entry().await.unwrap());
+
+    let bench = hub().await;
+    bench.hub.first_admin().await.unwrap();
+    let user = bench.hub.users().await.unwrap().remove(0);
+    bench.hub.passwd(&user.id, word("another one")).await.unwrap();
+    assert!(!bench.hub.awaits_first_entry().await.unwrap());
+
+    let bench = hub().await;
+    bench.hub.first_admin().await.unwrap();
+    bench.hub.add_user("eve", word("first password"), Role::Viewer).await.unwrap();
+    assert!(!bench.hub.awaits_first_entry().await.unwrap(), "somebody was in to add another");
+}
+
+#[tokio::test]
 async fn names_and_passwords_have_rules() {
     let bench = hub().await;
     let long = "x".repeat(65);

@@ -136,7 +136,8 @@ async fn fill(mut upload: Upload, body: &mut Body) -> Result<(Published, bool), 
     Ok(upload.publish().await?)
 }
 
-pub(super) async fn next(body: &mut Body) -> Result<Option<Bytes>, WebError> {
+/// The next bytes of a body; `None` at its end.
+pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>, WebError> {
     loop {
         let frame = match body.frame().await {
             None => return Ok(None),

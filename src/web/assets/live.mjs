@@ -2,6 +2,8 @@
 // again after such events, and now and then:
 //   data-of     the id of the device whose events count; all count without it
 //   data-least  seconds between two times, data-anyway seconds after which it is asked again whatever happens
+// A sensor of the device in data-sensors that does not stand there yet is asked for, too: its values are put in here, and who
+// draws them hears 'sensors' with the fresh page.
 
 import { ofDial, point, rounded } from './gauge.mjs';
 import { pageAt, tell, tellAll } from './shell.mjs';
@@ -10,7 +12,10 @@ import { listen } from './stream.mjs';
 const SOON = 500, LEAST = 3, ANYWAY = 120;
 const parts = [...document.querySelectorAll('[data-fresh][id]')];
 const status = document.querySelector('[data-live]');
-const awaits = document.querySelector('[data-awaits]') !== null;
+const sensors = document.querySelector('[data-sensors][id]');
+const names = (root) => [...(root?.querySelectorAll('[data-sensor]') ?? [])].map((one) => one.dataset.sensor);
+const known = new Set(names(sensors));
+const heard = new Set(known);
 const least = Math.max(...parts.map((part) => Number(part.dataset.least ?? LEAST))) * 1000;
 const anyway = Math.max(...parts.map((part) => Number(part.dataset.anyway ?? ANYWAY))) * 1000;
 const strangers = new Set();
@@ -70,9 +75,16 @@ async function refresh() {
   timer = undefined;
   const fresh = await pageAt(here);
   if (!fresh) return;
+  const now = sensors && fresh.getElementById(sensors.id);
+  const more = names(now).filter((name) => !known.has(name));
   // The first values of a device make another page of it.
-  if (awaits && fresh.querySelector('section.plots')) return location.reload();
+  if (more.length > 0 && fresh.querySelector('section.plots') && !document.querySelector('section.plots')) return location.reload();
   parts.forEach((part) => swap(part, fresh.getElementById(part.id)));
+  if (more.length > 0) {
+    more.forEach((name) => known.add(name));
+    swap(sensors, now);
+    document.dispatchEvent(new CustomEvent('sensors', { detail: fresh }));
+  }
   find();
   document.dispatchEvent(new CustomEvent('refreshed'));
 }
@@ -106,6 +118,13 @@ function concerns(id) {
   return isNew;
 }
 
+// Whether a device's value is of a sensor that the page does not have.
+function isStranger(id, sensor) {
+  if (sensors?.dataset.sensors !== id || heard.has(sensor)) return false;
+  heard.add(sensor);
+  return true;
+}
+
 find();
 const of = parts.map((part) => part.dataset.of);
 listen({
@@ -113,7 +132,7 @@ listen({
   device: of.every((id) => id === of[0]) ? of[0] : undefined,
   hear: (name, data) => {
     const id = data.device?.id ?? data.id;
-    if (awaits) soon();
+    if (name === 'reading' && isStranger(id, data.sensor)) soon();
     else if (name === 'reading' && rows.has(id)) hear(data);
     else if (['state', 'alert', 'resync'].includes(name) || concerns(id)) soon();
   },

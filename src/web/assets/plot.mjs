@@ -293,6 +293,24 @@ function follow(view, device, note) {
   listen({ events: ['reading'], device, hear, say: note });
 }
 
+// Adds the plots of sensors that the page did not have; what stands above the others may be chosen over them from now on.
+function take(section, fresh, view, pace) {
+  for (const element of fresh?.querySelectorAll('figure.plot') ?? []) {
+    const old = view.figures.find((one) => one.element.dataset.sensor === element.dataset.sensor);
+    if (old) {
+      const chosen = old.element.querySelector('select.overlay')?.value ?? '';
+      old.element.querySelector('figcaption').replaceWith(element.querySelector('figcaption'));
+      const select = old.element.querySelector('select.overlay');
+      if (select) select.value = chosen;
+      continue;
+    }
+    section.querySelector('.grid').append(element);
+    view.figures.push(new Figure(element, view, pace));
+  }
+  section.querySelector('.more')?.remove();
+  section.append(...(fresh?.querySelectorAll('.more') ?? []));
+}
+
 function start(section) {
   const { device, span, pace } = section.dataset;
   const view = new View(Number(span) * 1000);
@@ -313,13 +331,13 @@ function start(section) {
     const words = !view.live ? `${whole(view.from)} to ${whole(view.to)}` : heard ? 'Live' : 'Waiting for the server';
     if (status.textContent !== words) status.textContent = words;
   };
-  for (const select of section.querySelectorAll('select.overlay')) {
-    select.addEventListener('change', () => {
-      const figure = view.figures.find((one) => one.element.contains(select));
-      const other = view.figures.find((one) => one.element.dataset.sensor === select.value);
-      figure.overlay(other?.element.dataset);
-    });
-  }
+  section.addEventListener('change', ({ target }) => {
+    if (!target.matches('select.overlay')) return;
+    const figure = view.figures.find((one) => one.element.contains(target));
+    const other = view.figures.find((one) => one.element.dataset.sensor === target.value);
+    figure.overlay(other?.element.dataset);
+  });
+  document.addEventListener('sensors', ({ detail }) => take(section, detail.querySelector('section.plots'), view, Number(pace || 0)));
   follow(view, device, (is) => { heard = is; view.changed(); });
   setInterval(() => {
     if (!view.live || document.hidden) return;

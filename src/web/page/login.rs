@@ -30,7 +30,7 @@ struct LoginPage {
     registers: bool,
     /// Whether that takes an invitation.
     invited: bool,
-    /// Whether there is only the user of the first start.
+    /// Whether the password of the first start waits for its first use.
     first: bool,
     username: String,
     invite: String,
@@ -129,7 +129,7 @@ impl LoginPage {
             making,
             registers: policy != RegistrationPolicy::Closed,
             invited: policy == RegistrationPolicy::Invite,
-            first: app.hub.users().await.is_ok_and(|users| users.len() == 1),
+            first: app.hub.awaits_first_entry().await.unwrap_or_default(),
             username: String::new(),
             invite: String::new(),
             wrong: Wrong::default(),

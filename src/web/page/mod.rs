@@ -23,6 +23,7 @@ mod gauge;
 pub(crate) mod login;
 mod moment;
 pub(crate) mod newcomers;
+pub(crate) mod publish;
 pub(crate) mod published;
 pub(crate) mod pullform;
 pub(crate) mod receivers;
@@ -39,7 +40,7 @@ mod values;
 use askama::Template;
 use axum::extract::{Form, FromRequest, Request};
 use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use self::frame::{Frame, Place};
@@ -48,6 +49,7 @@ use super::error::WebError;
 use crate::core::Caller;
 use crate::model::Timestamp;
 use crate::web::App;
+use crate::web::params::BODY_MAX_BYTES;
 
 /// A page, or the page that says why there is none.
 pub(crate) type Page = Result<Response, PageError>;
@@ -76,6 +78,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, PageError> {
         match Form::<T>::from_request(request, state).await {
             Ok(Form(fields)) => Ok(Self(fields)),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(WebError::TooLarge { limit_bytes: BODY_MAX_BYTES }.into())
+            }
             Err(rejection) => Err(WebError::Unreadable(rejection.body_text()).into()),
         }
     }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
 
 use super::moment::Moment;
-use super::typed::Wrong;
+use super::typed::{Typed, Wrong};
 use super::{Frame, Page, Place, refused, render};
 use crate::core::{Caller, Published};
 use crate::model::{Timestamp, Transfer};
@@ -16,10 +16,12 @@ use crate::web::params::{Listed, Name, Params};
 
 #[derive(Template)]
 #[template(path = "published.html")]
-struct PublishedPage {
+pub(super) struct PublishedPage {
     frame: Frame,
     done: Option<&'static str>,
     wrong: Wrong,
+    /// What stands beside the file that was not taken.
+    typed: Typed,
     files: Vec<FileLine>,
     older: Option<String>,
     transfers: Vec<TransferLine>,
@@ -63,7 +65,7 @@ pub(crate) async fn remove(State(app): State<App>, Name(name): Name, By(caller):
     }
 }
 
-async fn page(app: &App, caller: &Caller, params: &Params) -> Result<PublishedPage, WebError> {
+pub(super) async fn page(app: &App, caller: &Caller, params: &Params) -> Result<PublishedPage, WebError> {
     let files = app.hub.files(params.cursor()?, FILES_MAX + 1).await?;
     let found = app.hub.files_available(&files.iter().map(|(_, file)| file).collect::<Vec<_>>()).await;
     let mut found = found.into_iter();
@@ -85,11 +87,19 @@ async fn page(app: &App, caller: &Caller, params: &Params) -> Result<PublishedPa
         frame: Frame::of(app, caller, Place::Files, "Files").await,
         done: params.text("done").and_then(done),
         wrong: Wrong::default(),
+        typed: Typed::default(),
         files,
         older: next.map(|next| format!("/published?cursor={next}")),
         transfers: seen.take(TRANSFERS_MAX).map(|(_, transfer)| TransferLine::of(app, transfer)).collect(),
         most: bytes(app.hub.settings().file_bytes_max),
     })
+}
+
+impl PublishedPage {
+    /// The same with an upload that was not taken.
+    pub(super) fn again(self, wrong: Wrong, typed: Typed) -> Self {
+        Self { wrong, typed, ..self }
+    }
 }
 
 impl TransferLine {

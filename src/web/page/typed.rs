@@ -90,6 +90,11 @@ impl Wrong {
         self.0.as_ref().and_then(|(field, _)| field.as_deref())
     }
 
+    /// The same where what names no field can only be about this one.
+    pub(super) fn or_about(self, field: &str) -> Self {
+        Self(self.0.map(|(named, message)| (named.or_else(|| Some(field.to_owned())), message)))
+    }
+
     /// The sentence.
     pub(super) fn said(&self) -> Option<&str> {
         self.0.as_ref().map(|(_, message)| message.as_str())

@@ -3,7 +3,7 @@
 use axum::routing::{get, post};
 
 use super::{NEEDS, Needs, Row, page as row};
-use crate::web::page::{account, alerts, audit, deliveries, published, receivers, rules, users};
+use crate::web::page::{account, alerts, audit, deliveries, publish, published, receivers, rules, users};
 
 pub(super) fn pages() -> Vec<Row> {
     let Needs { viewer, operator, admin, .. } = NEEDS;
@@ -46,6 +46,7 @@ pub(super) fn pages() -> Vec<Row> {
         row("POST", "/users/{id}/tokens/{name}/revoke", admin, post(users::revoke_token)),
         row("POST", "/users/{id}/remove", admin, post(users::remove)),
         row("GET", "/published", viewer, get(published::show)).house(),
+        row("POST", "/published/upload", operator, post(publish::upload)).house(),
         row("POST", "/published/{name}/remove", operator, post(published::remove)).house(),
         row("GET", "/audit", admin, get(audit::show)),
     ]

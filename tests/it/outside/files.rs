@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::harness::{Client, Program, settled};
 
 /// Bytes that look random and are the same in every run.
-fn sample(size: u64) -> Vec<u8> {
+pub(super) fn sample(size: u64) -> Vec<u8> {
     let next = |seed: &mut u64| {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         Some(seed.to_be_bytes()[0])
@@ -348,7 +348,7 @@ fn a_large_file_goes_in_and_out_in_little_memory() {
 }
 
 /// The most memory a process ever had, in KiB.
-fn peak_kib(process: u32) -> u64 {
+pub(super) fn peak_kib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()

@@ -9,6 +9,7 @@ mod clients;
 mod crowd;
 mod durability;
 mod exports;
+mod file_forms;
 mod files;
 mod handover;
 mod handshakes;
