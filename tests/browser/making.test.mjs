@@ -101,7 +101,7 @@ test('digits, bands and bounds are drawn alike by the server and the browser', a
     const made = await call(page, 'POST', '/rules', { name: `Bounds of ${name}`, device: device.id, sensor: 'data', low: 10, high: 35 });
     assert.equal(made.status, 201, JSON.stringify(made.body));
     for (const [value, looks] of [[15.45, 'is-good'], [30.25, 'is-bad'], [22.5, 'is-warn'], [-0.001, 'is-good'], [500, '']]) {
-      assert.equal((await upload(token, value)).status, 202);
+      assert.equal((await upload(its, token, value)).status, 202);
       const [server, browser] = await bothDials(page, `/devices/${device.id}`, value);
       for (const key of Object.keys(server)) assert.ok(alike(server[key], browser[key]), `${name} at ${value}: ${key} ${JSON.stringify([server[key], browser[key]])}`);
       if (name !== 'usual') assert.ok(server.looks.includes(looks), `${name} at ${value}: ${server.looks}`);
@@ -145,7 +145,7 @@ test('a gauge is shown with its digits wherever it stands, and the editor follow
   assert.deepEqual(config.bands, [{ from: 0, to: 4, state: 'good' }, { from: 4, to: 6.5, state: 'warn' }]);
   assert.deepEqual([config.decimals, config.place], [3, 'cellar'], 'what has no field stays');
 
-  assert.equal((await upload(token, 3.14159)).status, 202);
+  assert.equal((await upload(its, token, 3.14159)).status, 202);
   await page.goto(`${its.server.origin}/devices/${device.id}`);
   const now = page.locator('.now [data-sensor=data]');
   assert.equal(await now.textContent(), '3.142');
@@ -153,7 +153,7 @@ test('a gauge is shown with its digits wherever it stands, and the editor follow
   await page.getByText('in order: at most 9').first().waitFor();
   // Until the stream is there nothing moves.
   await page.locator('.live').getByText('Live').waitFor();
-  assert.equal((await upload(token, 5.5)).status, 202);
+  assert.equal((await upload(its, token, 5.5)).status, 202);
   await page.locator('.dial .read').getByText('5.500').waitFor();
   await now.getByText('5.500').waitFor();
   await page.locator('svg.dial.is-warn').waitFor();

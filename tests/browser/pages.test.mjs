@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
-import { done, house, signedIn } from './person.mjs';
+import { done, house, signedIn, upload } from './person.mjs';
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const SHOTS = 'shots';
@@ -34,7 +34,7 @@ async function furnish({ server, browser }) {
   // Pages of one kind that show other things: an oven that measures, one with a token, a gauge.
   const gauge = await done(page, 'POST', '/devices', { name: 'Boiler', type: 'gauge', config: { minVal: 0, maxVal: 10, unit: 'bar', decimals: 2, bands: [{ from: 1, to: 7, state: 'good' }, { from: 7, to: 8.5, state: 'warn' }, { from: 8.5, to: 10, state: 'bad' }] } });
   await done(page, 'POST', '/rules', { name: 'Boiler pressure', device: gauge.device.id, sensor: 'data', low: 0.5, high: 8 });
-  await done(page, 'POST', `/devices/${gauge.device.id}/data`, 7.4);
+  await upload({ server }, gauge.token, 7.4);
   const made = [`/devices/${oven.id}`, `/devices/${cold.device.id}/settings`, `/devices/${gauge.device.id}`, `/devices/${gauge.device.id}/settings`];
   await page.context().close();
   return made;
