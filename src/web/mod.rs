@@ -18,7 +18,7 @@ mod routes;
 mod shape;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -116,8 +116,8 @@ pub(crate) struct App {
     device_url: Option<Arc<str>>,
     pub(crate) hosts: Arc<[String]>,
     pub(crate) root_certificate: Option<Arc<std::path::Path>>,
-    /// What the API describes itself as.
-    description: bytes::Bytes,
+    /// What the API describes itself as, once somebody has asked.
+    description: Arc<OnceLock<bytes::Bytes>>,
     trusted_origins: Arc<[String]>,
     streams: Streams,
     stop: CancellationToken,
@@ -169,6 +169,11 @@ impl App {
         }
     }
 
+    /// What the API describes itself as. Made when it is first asked for: on the way it takes 15 MiB, and few ask.
+    pub(crate) fn description(&self) -> bytes::Bytes {
+        self.description.get_or_init(|| describe::document(&routes::table()).into()).clone()
+    }
+
     /// Every dialect's name, in the order of the list.
     pub(crate) fn family_names(&self) -> Vec<FamilyName> {
         self.families.iter().map(|family| family.name()).collect()
@@ -178,9 +183,8 @@ impl App {
 /// The operator plane. Requests should carry a [`crate::http::Peer`] in their extensions; without one the
 /// caller is a stranger from nowhere.
 pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> Router {
-    let rows = routes::table();
     let app = App {
-        description: describe::document(&rows).into(),
+        description: Arc::default(),
         hub,
         families: families.into(),
         dictionaries: settings.dictionaries,
@@ -206,7 +210,8 @@ pub fn app(hub: Hub, families: Vec<Arc<dyn Family>>, settings: WebSettings) -> R
             Err(error) => tracing::warn!(%origin, %error, "an origin that cannot be trusted is left out"),
         }
     }
-    rows.into_iter()
+    routes::table()
+        .into_iter()
         .fold(Router::new(), |router, row| row.mount(router, &app))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodFilter, MethodRouter, get, on, post};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -49,18 +49,26 @@ pub struct Permit {
 /// One route.
 pub(crate) struct Row {
     permit: Permit,
-    described: Option<Described>,
     handler: MethodRouter<App>,
+    /// Describes the call; hardly anybody asks, and all descriptions together are large.
+    describe: Option<fn() -> Described>,
 }
 
 /// What stands at a handler about the call.
 pub(crate) struct Described {
-    /// The methods and the path that stand at the handler: those of its row.
+    /// The method and the path that stand at the handler: those of its row.
     stands_at: Vec<(&'static str, String)>,
     /// What it takes and gives.
     pub(crate) operation: Operation,
     /// The shapes it speaks of.
     pub(crate) schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// A call of the API: its handler, and how to describe it.
+macro_rules! call {
+    ($($handler:ident)::+) => {
+        Handler { route: |method| on(method, $($handler)::+), describe: || routes!($($handler)::+).into() }
+    };
 }
 
 /// Every route there is.
@@ -100,20 +108,20 @@ const NEEDS: Needs = Needs {
 fn operations() -> Vec<Row> {
     let Needs { open, viewer, .. } = NEEDS;
     vec![
-        api("GET", "/health/live", open, get(health::live)),
-        api("GET", "/health/ready", open, get(health::ready)),
+        bare("GET", "/health/live", open, get(health::live)),
+        bare("GET", "/health/ready", open, get(health::ready)),
         local("GET", "/metrics", viewer, get(metrics::show)),
-        api("GET", "/api/v1/server", viewer, routes!(health::server)).house(),
-        api("GET", "/api/v1/openapi.json", open, routes!(describe::show)),
-        api("POST", "/api/v1/auth/register", open, routes!(registration::register)),
-        api("POST", "/api/v1/auth/login", open, routes!(sign_in::login)),
-        api("POST", "/api/v1/auth/refresh", open, routes!(sign_in::refresh)),
-        api("POST", "/api/v1/auth/logout", viewer, routes!(sign_in::logout)),
-        api("GET", "/api/v1/me", viewer, routes!(account::me)),
-        api("PATCH", "/api/v1/me/password", viewer, routes!(account::password)),
-        api("GET", "/api/v1/sessions", viewer, routes!(account::sessions)),
-        api("DELETE", "/api/v1/sessions", viewer, routes!(account::end_sessions)),
-        api("DELETE", "/api/v1/sessions/{id}", viewer, routes!(account::end_session)),
+        api("GET", "/api/v1/server", viewer, call!(health::server)).house(),
+        api("GET", "/api/v1/openapi.json", open, call!(describe::show)),
+        api("POST", "/api/v1/auth/register", open, call!(registration::register)),
+        api("POST", "/api/v1/auth/login", open, call!(sign_in::login)),
+        api("POST", "/api/v1/auth/refresh", open, call!(sign_in::refresh)),
+        api("POST", "/api/v1/auth/logout", viewer, call!(sign_in::logout)),
+        api("GET", "/api/v1/me", viewer, call!(account::me)),
+        api("PATCH", "/api/v1/me/password", viewer, call!(account::password)),
+        api("GET", "/api/v1/sessions", viewer, call!(account::sessions)),
+        api("DELETE", "/api/v1/sessions", viewer, call!(account::end_sessions)),
+        api("DELETE", "/api/v1/sessions/{id}", viewer, call!(account::end_session)),
     ]
 }
 
@@ -121,59 +129,59 @@ fn operations() -> Vec<Row> {
 fn equipment() -> Vec<Row> {
     let Needs { viewer, operator, .. } = NEEDS;
     vec![
-        api("GET", "/api/v1/devices", viewer, routes!(devices::list)),
-        api("POST", "/api/v1/devices", operator, routes!(devices::create)),
-        api("GET", "/api/v1/devices/{id}", viewer, routes!(devices::show)),
-        api("PATCH", "/api/v1/devices/{id}", operator, routes!(devices::edit)),
-        api("DELETE", "/api/v1/devices/{id}", operator, routes!(devices::forget)),
-        api("POST", "/api/v1/devices/{id}/adopt", operator, routes!(devices::adopt)),
-        api("POST", "/api/v1/devices/{id}/block", operator, routes!(devices::block)),
-        api("POST", "/api/v1/devices/{id}/rotate", operator, routes!(secrets::rotate)),
-        api("POST", "/api/v1/devices/{id}/revoke", operator, routes!(secrets::revoke)),
-        api("GET", "/api/v1/devices/{id}/access", viewer, routes!(access::show)),
-        api("PUT", "/api/v1/devices/{id}/shares/{user}", operator, routes!(access::share)),
-        api("DELETE", "/api/v1/devices/{id}/shares/{user}", viewer, routes!(access::unshare)),
-        api("POST", "/api/v1/devices/{id}/transfer", operator, routes!(access::give)),
-        api("GET", "/api/v1/devices/{id}/commands", viewer, routes!(commands::list)),
-        api("POST", "/api/v1/devices/{id}/commands", operator, routes!(commands::queue)),
-        api("POST", "/api/v1/commands", operator, routes!(calls::call)),
-        api("GET", "/api/v1/commands/{id}", viewer, routes!(commands::show)),
-        api("POST", "/api/v1/commands/{id}/cancel", operator, routes!(commands::cancel)),
-        api("POST", "/api/v1/devices/{id}/calibration", operator, routes!(calibration::calibrate)),
-        api("GET", "/api/v1/devices/{id}/transfers", viewer, routes!(transfers::list_of)),
-        api("POST", "/api/v1/devices/{id}/transfers", operator, routes!(transfers::send)).house(),
-        api("GET", "/api/v1/transfers", viewer, routes!(transfers::list)),
-        api("GET", "/api/v1/transfers/{id}", viewer, routes!(transfers::show)),
-        api("POST", "/api/v1/transfers/{id}/abort", operator, routes!(transfers::abort)),
-        api("GET", "/api/v1/devices/{id}/series", viewer, routes!(data::series)),
-        api("GET", "/api/v1/devices/{id}/picture", viewer, routes!(picture::show)),
-        api("GET", "/api/v1/devices/{id}/data", viewer, routes!(data::list)),
-        api("GET", "/api/v1/devices/{id}/timeline", viewer, routes!(timeline::list)),
-        api("GET", "/api/v1/devices/{id}/days", viewer, routes!(days::list)),
-        api("GET", "/api/v1/devices/{id}/days/{day}", viewer, routes!(days::download)),
-        api("PUT", "/api/v1/days/{name}", operator, routes!(days::import)).house(),
-        api("GET", "/api/v1/devices/{id}/export.csv", viewer, routes!(export::one)),
-        api("GET", "/api/v1/devices/{id}/export.jsonl", viewer, routes!(export::one_lines)),
-        api("GET", "/api/v1/data", viewer, routes!(data::all)),
-        api("GET", "/api/v1/export.csv", viewer, routes!(export::all)),
-        api("GET", "/api/v1/export.jsonl", viewer, routes!(export::all_lines)),
-        api("GET", "/api/v1/stream", viewer, routes!(stream::watch)),
-        api("GET", "/api/v1/dictionaries", viewer, routes!(dictionaries::list)).house(),
-        api("GET", "/api/v1/templates", viewer, routes!(templates::list)).house(),
-        api("PUT", "/api/v1/templates", operator, routes!(templates::put)).house(),
-        api("GET", "/api/v1/schedules", viewer, routes!(schedules::list)),
-        api("POST", "/api/v1/schedules", operator, routes!(schedules::create)),
-        api("GET", "/api/v1/schedules/{id}", viewer, routes!(schedules::show)),
-        api("PATCH", "/api/v1/schedules/{id}", operator, routes!(schedules::edit)),
-        api("DELETE", "/api/v1/schedules/{id}", operator, routes!(schedules::remove)),
-        api("GET", "/api/v1/messages", viewer, routes!(messages::list)),
-        api("GET", "/api/v1/messages/{seq}", viewer, routes!(messages::show)),
-        api("GET", "/api/v1/messages/{seq}/raw", viewer, routes!(messages::raw)),
-        api("GET", "/api/v1/files", viewer, routes!(files::list)).house(),
-        api("GET", "/api/v1/files/{name}", viewer, routes!(files::show)).house(),
-        api("PUT", "/api/v1/files/{name}", operator, routes!(files::publish)).house(),
-        api("POST", "/api/v1/files/{name}", operator, routes!(files::publish_too)).house(),
-        api("DELETE", "/api/v1/files/{name}", operator, routes!(files::withdraw)).house(),
+        api("GET", "/api/v1/devices", viewer, call!(devices::list)),
+        api("POST", "/api/v1/devices", operator, call!(devices::create)),
+        api("GET", "/api/v1/devices/{id}", viewer, call!(devices::show)),
+        api("PATCH", "/api/v1/devices/{id}", operator, call!(devices::edit)),
+        api("DELETE", "/api/v1/devices/{id}", operator, call!(devices::forget)),
+        api("POST", "/api/v1/devices/{id}/adopt", operator, call!(devices::adopt)),
+        api("POST", "/api/v1/devices/{id}/block", operator, call!(devices::block)),
+        api("POST", "/api/v1/devices/{id}/rotate", operator, call!(secrets::rotate)),
+        api("POST", "/api/v1/devices/{id}/revoke", operator, call!(secrets::revoke)),
+        api("GET", "/api/v1/devices/{id}/access", viewer, call!(access::show)),
+        api("PUT", "/api/v1/devices/{id}/shares/{user}", operator, call!(access::share)),
+        api("DELETE", "/api/v1/devices/{id}/shares/{user}", viewer, call!(access::unshare)),
+        api("POST", "/api/v1/devices/{id}/transfer", operator, call!(access::give)),
+        api("GET", "/api/v1/devices/{id}/commands", viewer, call!(commands::list)),
+        api("POST", "/api/v1/devices/{id}/commands", operator, call!(commands::queue)),
+        api("POST", "/api/v1/commands", operator, call!(calls::call)),
+        api("GET", "/api/v1/commands/{id}", viewer, call!(commands::show)),
+        api("POST", "/api/v1/commands/{id}/cancel", operator, call!(commands::cancel)),
+        api("POST", "/api/v1/devices/{id}/calibration", operator, call!(calibration::calibrate)),
+        api("GET", "/api/v1/devices/{id}/transfers", viewer, call!(transfers::list_of)),
+        api("POST", "/api/v1/devices/{id}/transfers", operator, call!(transfers::send)).house(),
+        api("GET", "/api/v1/transfers", viewer, call!(transfers::list)),
+        api("GET", "/api/v1/transfers/{id}", viewer, call!(transfers::show)),
+        api("POST", "/api/v1/transfers/{id}/abort", operator, call!(transfers::abort)),
+        api("GET", "/api/v1/devices/{id}/series", viewer, call!(data::series)),
+        api("GET", "/api/v1/devices/{id}/picture", viewer, call!(picture::show)),
+        api("GET", "/api/v1/devices/{id}/data", viewer, call!(data::list)),
+        api("GET", "/api/v1/devices/{id}/timeline", viewer, call!(timeline::list)),
+        api("GET", "/api/v1/devices/{id}/days", viewer, call!(days::list)),
+        api("GET", "/api/v1/devices/{id}/days/{day}", viewer, call!(days::download)),
+        api("PUT", "/api/v1/days/{name}", operator, call!(days::import)).house(),
+        api("GET", "/api/v1/devices/{id}/export.csv", viewer, call!(export::one)),
+        api("GET", "/api/v1/devices/{id}/export.jsonl", viewer, call!(export::one_lines)),
+        api("GET", "/api/v1/data", viewer, call!(data::all)),
+        api("GET", "/api/v1/export.csv", viewer, call!(export::all)),
+        api("GET", "/api/v1/export.jsonl", viewer, call!(export::all_lines)),
+        api("GET", "/api/v1/stream", viewer, call!(stream::watch)),
+        api("GET", "/api/v1/dictionaries", viewer, call!(dictionaries::list)).house(),
+        api("GET", "/api/v1/templates", viewer, call!(templates::list)).house(),
+        api("PUT", "/api/v1/templates", operator, call!(templates::put)).house(),
+        api("GET", "/api/v1/schedules", viewer, call!(schedules::list)),
+        api("POST", "/api/v1/schedules", operator, call!(schedules::create)),
+        api("GET", "/api/v1/schedules/{id}", viewer, call!(schedules::show)),
+        api("PATCH", "/api/v1/schedules/{id}", operator, call!(schedules::edit)),
+        api("DELETE", "/api/v1/schedules/{id}", operator, call!(schedules::remove)),
+        api("GET", "/api/v1/messages", viewer, call!(messages::list)),
+        api("GET", "/api/v1/messages/{seq}", viewer, call!(messages::show)),
+        api("GET", "/api/v1/messages/{seq}/raw", viewer, call!(messages::raw)),
+        api("GET", "/api/v1/files", viewer, call!(files::list)).house(),
+        api("GET", "/api/v1/files/{name}", viewer, call!(files::show)).house(),
+        api("PUT", "/api/v1/files/{name}", operator, call!(files::publish)).house(),
+        api("POST", "/api/v1/files/{name}", operator, call!(files::publish_too)).house(),
+        api("DELETE", "/api/v1/files/{name}", operator, call!(files::withdraw)).house(),
     ]
 }
 
@@ -181,31 +189,31 @@ fn equipment() -> Vec<Row> {
 fn watching() -> Vec<Row> {
     let Needs { viewer, operator, admin, .. } = NEEDS;
     vec![
-        api("GET", "/api/v1/rules", viewer, routes!(rules::list)),
-        api("POST", "/api/v1/rules", operator, routes!(rules::create)),
-        api("POST", "/api/v1/rules/preview", operator, routes!(rule_preview::show)),
-        api("GET", "/api/v1/rules/{id}", viewer, routes!(rules::show)),
-        api("PATCH", "/api/v1/rules/{id}", operator, routes!(rules::edit)),
-        api("DELETE", "/api/v1/rules/{id}", operator, routes!(rules::remove)),
-        api("GET", "/api/v1/alerts", viewer, routes!(alerts::list)),
-        api("GET", "/api/v1/alerts/count", viewer, routes!(alerts::count)),
-        api("GET", "/api/v1/alerts/{id}", viewer, routes!(alerts::show)),
-        api("POST", "/api/v1/alerts/{id}/acknowledge", operator, routes!(alerts::acknowledge)),
-        api("POST", "/api/v1/alerts/{id}/mute", operator, routes!(alerts::mute)),
-        api("GET", "/api/v1/webhooks", operator, routes!(webhooks::list)).house(),
-        api("POST", "/api/v1/webhooks", admin, routes!(webhooks::create)).house(),
-        api("GET", "/api/v1/webhooks/{id}", operator, routes!(webhooks::show)).house(),
-        api("PATCH", "/api/v1/webhooks/{id}", admin, routes!(webhooks::edit)).house(),
-        api("DELETE", "/api/v1/webhooks/{id}", admin, routes!(webhooks::remove)).house(),
-        api("POST", "/api/v1/webhooks/{id}/rotate", admin, routes!(webhooks::rotate)).house(),
-        api("POST", "/api/v1/webhooks/{id}/test", admin, routes!(webhooks::test)).house(),
-        api("GET", "/api/v1/mail", admin, routes!(mail::show)).house(),
-        api("PUT", "/api/v1/mail", admin, routes!(mail::put)).house(),
-        api("DELETE", "/api/v1/mail", admin, routes!(mail::remove)).house(),
-        api("POST", "/api/v1/mail/test", admin, routes!(mail::test)).house(),
-        api("GET", "/api/v1/deliveries", admin, routes!(webhooks::deliveries)).house(),
-        api("GET", "/api/v1/deliveries/{id}", admin, routes!(webhooks::delivery)).house(),
-        api("POST", "/api/v1/deliveries/{id}/retry", admin, routes!(webhooks::retry)).house(),
+        api("GET", "/api/v1/rules", viewer, call!(rules::list)),
+        api("POST", "/api/v1/rules", operator, call!(rules::create)),
+        api("POST", "/api/v1/rules/preview", operator, call!(rule_preview::show)),
+        api("GET", "/api/v1/rules/{id}", viewer, call!(rules::show)),
+        api("PATCH", "/api/v1/rules/{id}", operator, call!(rules::edit)),
+        api("DELETE", "/api/v1/rules/{id}", operator, call!(rules::remove)),
+        api("GET", "/api/v1/alerts", viewer, call!(alerts::list)),
+        api("GET", "/api/v1/alerts/count", viewer, call!(alerts::count)),
+        api("GET", "/api/v1/alerts/{id}", viewer, call!(alerts::show)),
+        api("POST", "/api/v1/alerts/{id}/acknowledge", operator, call!(alerts::acknowledge)),
+        api("POST", "/api/v1/alerts/{id}/mute", operator, call!(alerts::mute)),
+        api("GET", "/api/v1/webhooks", operator, call!(webhooks::list)).house(),
+        api("POST", "/api/v1/webhooks", admin, call!(webhooks::create)).house(),
+        api("GET", "/api/v1/webhooks/{id}", operator, call!(webhooks::show)).house(),
+        api("PATCH", "/api/v1/webhooks/{id}", admin, call!(webhooks::edit)).house(),
+        api("DELETE", "/api/v1/webhooks/{id}", admin, call!(webhooks::remove)).house(),
+        api("POST", "/api/v1/webhooks/{id}/rotate", admin, call!(webhooks::rotate)).house(),
+        api("POST", "/api/v1/webhooks/{id}/test", admin, call!(webhooks::test)).house(),
+        api("GET", "/api/v1/mail", admin, call!(mail::show)).house(),
+        api("PUT", "/api/v1/mail", admin, call!(mail::put)).house(),
+        api("DELETE", "/api/v1/mail", admin, call!(mail::remove)).house(),
+        api("POST", "/api/v1/mail/test", admin, call!(mail::test)).house(),
+        api("GET", "/api/v1/deliveries", admin, call!(webhooks::deliveries)).house(),
+        api("GET", "/api/v1/deliveries/{id}", admin, call!(webhooks::delivery)).house(),
+        api("POST", "/api/v1/deliveries/{id}/retry", admin, call!(webhooks::retry)).house(),
     ]
 }
 
@@ -213,13 +221,13 @@ fn watching() -> Vec<Row> {
 fn sets() -> Vec<Row> {
     let Needs { viewer, operator, .. } = NEEDS;
     vec![
-        api("GET", "/api/v1/groups", viewer, routes!(groups::list)),
-        api("POST", "/api/v1/groups", operator, routes!(groups::create)),
-        api("GET", "/api/v1/groups/{id}", viewer, routes!(groups::show)),
-        api("PATCH", "/api/v1/groups/{id}", operator, routes!(groups::edit)),
-        api("DELETE", "/api/v1/groups/{id}", operator, routes!(groups::remove)),
-        api("PUT", "/api/v1/groups/{id}/shares/{user}", operator, routes!(groups::share)),
-        api("DELETE", "/api/v1/groups/{id}/shares/{user}", viewer, routes!(groups::unshare)),
+        api("GET", "/api/v1/groups", viewer, call!(groups::list)),
+        api("POST", "/api/v1/groups", operator, call!(groups::create)),
+        api("GET", "/api/v1/groups/{id}", viewer, call!(groups::show)),
+        api("PATCH", "/api/v1/groups/{id}", operator, call!(groups::edit)),
+        api("DELETE", "/api/v1/groups/{id}", operator, call!(groups::remove)),
+        api("PUT", "/api/v1/groups/{id}/shares/{user}", operator, call!(groups::share)),
+        api("DELETE", "/api/v1/groups/{id}/shares/{user}", viewer, call!(groups::unshare)),
     ]
 }
 
@@ -227,15 +235,15 @@ fn sets() -> Vec<Row> {
 fn nodes() -> Vec<Row> {
     let Needs { viewer, operator, .. } = NEEDS;
     vec![
-        api("GET", "/api/v1/tswarm/nodes", viewer, routes!(tswarm::nodes)).house(),
-        api("POST", "/api/v1/tswarm/nodes", operator, routes!(tswarm::add)).house(),
-        api("POST", "/api/v1/tswarm/nodes/{node}/enable", operator, routes!(tswarm::enable)).house(),
-        api("POST", "/api/v1/tswarm/nodes/{node}/disable", operator, routes!(tswarm::disable)).house(),
-        api("POST", "/api/v1/tswarm/nodes/{node}/revoke", operator, routes!(tswarm::revoke)).house(),
-        api("GET", "/api/v1/tswarm/holds", viewer, routes!(tswarm::holds)).house(),
-        api("POST", "/api/v1/tswarm/holds", operator, routes!(tswarm::hold)).house(),
-        api("DELETE", "/api/v1/tswarm/holds/{id}", operator, routes!(tswarm::release)).house(),
-        api("GET", "/api/v1/tswarm/rejected", operator, routes!(tswarm::rejected)).house(),
+        api("GET", "/api/v1/tswarm/nodes", viewer, call!(tswarm::nodes)).house(),
+        api("POST", "/api/v1/tswarm/nodes", operator, call!(tswarm::add)).house(),
+        api("POST", "/api/v1/tswarm/nodes/{node}/enable", operator, call!(tswarm::enable)).house(),
+        api("POST", "/api/v1/tswarm/nodes/{node}/disable", operator, call!(tswarm::disable)).house(),
+        api("POST", "/api/v1/tswarm/nodes/{node}/revoke", operator, call!(tswarm::revoke)).house(),
+        api("GET", "/api/v1/tswarm/holds", viewer, call!(tswarm::holds)).house(),
+        api("POST", "/api/v1/tswarm/holds", operator, call!(tswarm::hold)).house(),
+        api("DELETE", "/api/v1/tswarm/holds/{id}", operator, call!(tswarm::release)).house(),
+        api("GET", "/api/v1/tswarm/rejected", operator, call!(tswarm::rejected)).house(),
     ]
 }
 
@@ -243,32 +251,32 @@ fn nodes() -> Vec<Row> {
 fn administration() -> Vec<Row> {
     let Needs { viewer, operator, admin, .. } = NEEDS;
     vec![
-        api("GET", "/api/v1/users", admin, routes!(people::users)),
-        api("POST", "/api/v1/users", admin, routes!(people::add_user)),
-        api("PATCH", "/api/v1/users/{id}", admin, routes!(people::edit_user)),
-        api("DELETE", "/api/v1/users/{id}", admin, routes!(people::remove_user)),
-        api("GET", "/api/v1/invites", admin, routes!(registration::invites)),
-        api("POST", "/api/v1/invites", admin, routes!(registration::invite)),
-        api("DELETE", "/api/v1/invites/{id}", admin, routes!(registration::uninvite)),
-        api("GET", "/api/v1/tokens", viewer, routes!(tokens::tokens)),
-        api("POST", "/api/v1/tokens", viewer, routes!(tokens::create_token)),
-        api("DELETE", "/api/v1/tokens/{id}", viewer, routes!(tokens::revoke_token)),
-        api("GET", "/api/v1/audit", admin, routes!(audit::list)),
-        api("GET", "/api/v1/captures", operator, routes!(captures::list)).house(),
-        api("GET", "/api/v1/captures/{id}", operator, routes!(captures::show)).house(),
-        api("GET", "/api/v1/listeners", viewer, routes!(listeners::list)).house(),
-        api("POST", "/api/v1/listeners/{name}/open", admin, routes!(listeners::open)).house(),
-        api("POST", "/api/v1/listeners/{name}/close", admin, routes!(listeners::close)).house(),
-        api("GET", "/api/v1/recording", viewer, routes!(recording::list)).house(),
-        api("POST", "/api/v1/recording/{family}/pause", operator, routes!(recording::pause)).house(),
-        api("POST", "/api/v1/recording/{family}/resume", operator, routes!(recording::resume)).house(),
-        api("GET", "/api/v1/demo", viewer, routes!(demo::list)).house(),
-        api("POST", "/api/v1/demo/{kind}/start", operator, routes!(demo::start)).house(),
-        api("POST", "/api/v1/demo/{kind}/pause", operator, routes!(demo::pause)).house(),
-        api("POST", "/api/v1/demo/{kind}/stop", operator, routes!(demo::stop)).house(),
-        api("GET", "/api/v1/handshakes", viewer, routes!(handshakes::list)).house(),
-        api("GET", "/api/v1/backup", admin, routes!(backup::download)).house(),
-        api("GET", "/api/v1/ledger/check", admin, routes!(ledger::check)).house(),
+        api("GET", "/api/v1/users", admin, call!(people::users)),
+        api("POST", "/api/v1/users", admin, call!(people::add_user)),
+        api("PATCH", "/api/v1/users/{id}", admin, call!(people::edit_user)),
+        api("DELETE", "/api/v1/users/{id}", admin, call!(people::remove_user)),
+        api("GET", "/api/v1/invites", admin, call!(registration::invites)),
+        api("POST", "/api/v1/invites", admin, call!(registration::invite)),
+        api("DELETE", "/api/v1/invites/{id}", admin, call!(registration::uninvite)),
+        api("GET", "/api/v1/tokens", viewer, call!(tokens::tokens)),
+        api("POST", "/api/v1/tokens", viewer, call!(tokens::create_token)),
+        api("DELETE", "/api/v1/tokens/{id}", viewer, call!(tokens::revoke_token)),
+        api("GET", "/api/v1/audit", admin, call!(audit::list)),
+        api("GET", "/api/v1/captures", operator, call!(captures::list)).house(),
+        api("GET", "/api/v1/captures/{id}", operator, call!(captures::show)).house(),
+        api("GET", "/api/v1/listeners", viewer, call!(listeners::list)).house(),
+        api("POST", "/api/v1/listeners/{name}/open", admin, call!(listeners::open)).house(),
+        api("POST", "/api/v1/listeners/{name}/close", admin, call!(listeners::close)).house(),
+        api("GET", "/api/v1/recording", viewer, call!(recording::list)).house(),
+        api("POST", "/api/v1/recording/{family}/pause", operator, call!(recording::pause)).house(),
+        api("POST", "/api/v1/recording/{family}/resume", operator, call!(recording::resume)).house(),
+        api("GET", "/api/v1/demo", viewer, call!(demo::list)).house(),
+        api("POST", "/api/v1/demo/{kind}/start", operator, call!(demo::start)).house(),
+        api("POST", "/api/v1/demo/{kind}/pause", operator, call!(demo::pause)).house(),
+        api("POST", "/api/v1/demo/{kind}/stop", operator, call!(demo::stop)).house(),
+        api("GET", "/api/v1/handshakes", viewer, call!(handshakes::list)).house(),
+        api("GET", "/api/v1/backup", admin, call!(backup::download)).house(),
+        api("GET", "/api/v1/ledger/check", admin, call!(ledger::check)).house(),
     ]
 }
 
@@ -276,7 +284,7 @@ fn administration() -> Vec<Row> {
 fn pages() -> Vec<Row> {
     let Needs { open, viewer, operator, admin } = NEEDS;
     vec![
-        api("GET", "/assets/{name}", open, get(assets::serve)),
+        bare("GET", "/assets/{name}", open, get(assets::serve)),
         page("GET", "/api/docs", open, get(page::api::show)),
         page("GET", "/login", open, get(login::form)),
         page("POST", "/login", open, post(login::submit)),
@@ -311,35 +319,46 @@ fn pages() -> Vec<Row> {
     ]
 }
 
-/// A call of the API, with its description: `routes!(resource::handler)`.
-fn api(method: &'static str, path: &'static str, need: Option<Role>, handler: impl Into<Handler>) -> Row {
-    Row::new(Permit { method, path, need, page: false, local: false, house: false }, handler.into())
+/// A call of the API: `call!(resource::handler)`.
+fn api(method: &'static str, path: &'static str, need: Option<Role>, handler: Handler) -> Row {
+    let Handler { route, describe } = handler;
+    let permit = Permit { method, path, need, page: false, local: false, house: false };
+    Row { describe: Some(describe), ..Row::new(permit, route(filter(method))) }
 }
 
-fn local(method: &'static str, path: &'static str, need: Option<Role>, handler: impl Into<Handler>) -> Row {
-    Row::new(Permit { method, path, need, page: false, local: true, house: true }, handler.into())
+/// A call that is not described: it is no part of the API.
+fn bare(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
+    Row::new(Permit { method, path, need, page: false, local: false, house: false }, handler)
+}
+
+fn local(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
+    Row::new(Permit { method, path, need, page: false, local: true, house: true }, handler)
 }
 
 fn page(method: &'static str, path: &'static str, need: Option<Role>, handler: MethodRouter<App>) -> Row {
-    Row::new(Permit { method, path, need, page: true, local: false, house: false }, handler.into())
+    Row::new(Permit { method, path, need, page: true, local: false, house: false }, handler)
 }
 
-/// What carries a call out, with its description where it has one.
-struct Handler {
-    described: Option<Described>,
-    handler: MethodRouter<App>,
-}
-
-impl From<MethodRouter<App>> for Handler {
-    fn from(handler: MethodRouter<App>) -> Self {
-        Self { described: None, handler }
+fn filter(method: &str) -> MethodFilter {
+    match method {
+        "PUT" => MethodFilter::PUT,
+        "POST" => MethodFilter::POST,
+        "PATCH" => MethodFilter::PATCH,
+        "DELETE" => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
     }
 }
 
-impl From<UtoipaMethodRouter<App>> for Handler {
-    fn from((schemas, paths, handler): UtoipaMethodRouter<App>) -> Self {
+/// What carries a call out, and what describes it.
+struct Handler {
+    route: fn(MethodFilter) -> MethodRouter<App>,
+    describe: fn() -> Described,
+}
+
+impl From<UtoipaMethodRouter<App>> for Described {
+    fn from((schemas, paths, _): UtoipaMethodRouter<App>) -> Self {
         let mut stands_at = Vec::new();
-        let mut operation = None;
+        let mut operation = Operation::new();
         for (path, item) in paths.paths {
             let found = [
                 ("GET", item.get),
@@ -349,12 +368,13 @@ impl From<UtoipaMethodRouter<App>> for Handler {
                 ("PATCH", item.patch),
             ];
             for (method, found) in found {
-                stands_at.extend(found.as_ref().map(|_| (method, path.clone())));
-                operation = operation.or(found);
+                if let Some(found) = found {
+                    stands_at.push((method, path.clone()));
+                    operation = found;
+                }
             }
         }
-        let described = operation.map(|operation| Described { stands_at, operation, schemas });
-        Self { described, handler }
+        Self { stands_at, operation, schemas }
     }
 }
 
@@ -365,18 +385,10 @@ impl Row {
         self
     }
 
-    fn new(mut permit: Permit, Handler { described, handler }: Handler) -> Self {
+    fn new(mut permit: Permit, handler: MethodRouter<App>) -> Self {
         // What is for administrators concerns the house: none of it is for a token of some devices.
         permit.house |= permit.need == Some(Role::Admin);
-        debug_assert!(
-            described
-                .iter()
-                .all(|described| described.stands_at == [(permit.method, permit.path.to_owned())]),
-            "another call stands at the handler of {} {}",
-            permit.method,
-            permit.path
-        );
-        Self { permit, described, handler }
+        Self { permit, handler, describe: None }
     }
 
     /// Who may call it.
@@ -384,9 +396,16 @@ impl Row {
         self.permit
     }
 
-    /// What it takes and gives.
-    pub(crate) fn described(&self) -> Option<&Described> {
-        self.described.as_ref()
+    /// What it takes and gives, made for the asker.
+    pub(crate) fn described(&self) -> Option<Described> {
+        let described = self.describe.map(|describe| describe())?;
+        debug_assert!(
+            described.stands_at == [(self.permit.method, self.permit.path.to_owned())],
+            "another call stands at the handler of {} {}",
+            self.permit.method,
+            self.permit.path
+        );
+        Some(described)
     }
 
     /// Adds the route with its guard; there is no other way into the router.

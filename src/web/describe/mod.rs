@@ -59,7 +59,7 @@ pub(crate) fn document(rows: &[Row]) -> String {
 /// This description.
 #[utoipa::path(get, path = "/api/v1/openapi.json", responses((status = 200, body = serde_json::Value)))]
 pub(crate) async fn show(State(app): State<App>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], app.description).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], app.description()).into_response()
 }
 
 /// A handler's own description with what its row and its shape add.

@@ -43,7 +43,7 @@ struct Call {
 
 /// Draws the page.
 pub(crate) async fn show(State(app): State<App>, caller: Option<Extension<Caller>>) -> Page {
-    let document: Value = serde_json::from_slice(&app.description)
+    let document: Value = serde_json::from_slice(&app.description())
         .map_err(|error| WebError::Unreadable(format!("the description is no JSON: {error}")))?;
     let frame = match &caller {
         Some(Extension(caller)) => Frame::of(&app, caller, Place::Elsewhere, "API").await,
