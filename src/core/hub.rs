@@ -80,7 +80,7 @@ impl Hub {
     pub async fn start(store: Store, clock: Clock, settings: HubSettings) -> Result<Self, HubError> {
         let registry = Registry::default();
         registry.load(store.read().all_devices().await?, &HashSet::new());
-        let passwords = Passwords::new(Arc::new(Semaphore::new(settings.hash_parallel.max(1)))).await?;
+        let passwords = Passwords::new(Arc::new(Semaphore::new(settings.hash_parallel.max(1))));
         let hub = Self(Arc::new(Shared {
             store,
             rhythms_kept: AtomicI64::new(clock.now().micros()),

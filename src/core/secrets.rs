@@ -7,7 +7,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::HubError;
 use crate::store::StoreError;
@@ -82,16 +82,15 @@ pub fn secret_digest(secret: &str) -> String {
 #[derive(Clone)]
 pub(super) struct Passwords {
     turns: Arc<Semaphore>,
-    /// The hash of a password nobody has, for names nobody has: a try takes the same time for both.
-    nobody: Arc<str>,
+    /// The hash of a password nobody has, for names nobody has: a try takes the same time for both. Made by the first
+    /// try, whoever's it is, since it takes 19 MiB on the way.
+    nobody: Arc<OnceCell<Arc<str>>>,
 }
 
 impl Passwords {
     /// `turns` says how many may be hashed at a time.
-    pub(super) async fn new(turns: Arc<Semaphore>) -> Result<Self, HubError> {
-        let unset = Self { turns, nobody: Arc::from("") };
-        let nobody = unset.hash(random_secret()?).await?;
-        Ok(Self { nobody: Arc::from(nobody), ..unset })
+    pub(super) fn new(turns: Arc<Semaphore>) -> Self {
+        Self { turns, nobody: Arc::default() }
     }
 
     /// The PHC text of a password.
@@ -111,7 +110,8 @@ impl Passwords {
         password: SecretString,
         stored: Option<String>,
     ) -> Result<bool, HubError> {
-        let nobody = Arc::clone(&self.nobody);
+        let make = || async { self.hash(random_secret()?).await.map(Arc::from) };
+        let nobody: Arc<str> = Arc::clone(self.nobody.get_or_try_init(make).await?);
         self.turn(move || {
             let text = stored.as_deref().unwrap_or(&nobody);
             let hash = PasswordHash::new(text).map_err(|error| failed(&error))?;
