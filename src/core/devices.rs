@@ -59,7 +59,7 @@ impl Hub {
             self.0.registry.touch(&device.names.id, self.now());
             return Ok(device);
         }
-        let device = Device { last_seen: Some(self.now()), ..claimed };
+        let device = Device { last_seen: Some(self.now()), ..Device::clone(&claimed) };
         let hub = self.clone();
         self.whole(async move { hub.store_new(device).await }).await
     }
@@ -113,7 +113,7 @@ impl Hub {
         let address = device.names.address.clone();
         // A tentative device at this address keeps its id, else two ids would meet in the store.
         let claimed = self.0.registry.at_or(&family, &address, || Some(device.clone()));
-        let id = claimed.map_or_else(|| device.names.id.clone(), |claimed| claimed.names.id);
+        let id = claimed.map_or_else(|| device.names.id.clone(), |claimed| claimed.names.id.clone());
         let mut device = device;
         device.names.id = id;
         match self.write(Write::Device(Box::new(device.clone()))).await {

@@ -53,7 +53,7 @@ impl Heard {
         Self {
             seq: reported.seq,
             at: report.at,
-            device: report.device.clone(),
+            device: report.names().cloned(),
             direction: Direction::In,
             verdict: reported.verdict,
             size: report.raw.len(),

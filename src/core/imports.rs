@@ -29,8 +29,9 @@ impl Hub {
     /// Durable when it returns.
     pub async fn bring(&self, brought: Brought) -> Result<Seq, HubError> {
         let Brought { device, at, raw, from, readings } = brought;
+        let device = Arc::new(device);
         let report = Arc::new(ReportWrite {
-            device: Some(device.names.clone()),
+            device: Some(Arc::clone(&device)),
             devices: vec![device],
             at: self.now(),
             past: Some(at),

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use super::rhythm::{Presence, Rhythm, Silence};
@@ -15,10 +15,10 @@ use crate::model::{Device, DeviceId, DeviceRef, DeviceState, FamilyName, Timesta
 /// A claimed device, with the device it speaks through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// The device. It is stored with its first report.
-    pub device: Device,
+    /// The device, as it was when something of it but `last_seen` changed last. It is stored with its first report.
+    pub device: Arc<Device>,
     /// The device it speaks through, if any.
-    pub parent: Option<Device>,
+    pub parent: Option<Arc<Device>>,
 }
 
 impl Known {
@@ -40,7 +40,9 @@ impl Known {
 
 #[derive(Debug)]
 struct Entry {
-    device: Device,
+    /// Shared with the messages that are on their way. Of its `last_seen` only whether there is one is true.
+    device: Arc<Device>,
+    last_seen: Option<Timestamp>,
     stored: bool,
     rhythm: Rhythm,
     /// The interval that the store was last told.
@@ -85,14 +87,19 @@ impl Registry {
                 after.rhythm = entry.rhythm;
                 after.rhythm_kept = entry.rhythm_kept;
             } else if !gone && tables.id_at(&entry.device.names).is_none() {
-                tables.put(entry.device, entry.stored);
+                tables.put(entry.now(), entry.stored);
             }
         }
     }
 
     /// A stored device.
     pub(super) fn device(&self, id: &DeviceId) -> Option<Device> {
-        self.read().by_id.get(id).filter(|entry| entry.stored).map(|entry| entry.device.clone())
+        self.read().by_id.get(id).filter(|entry| entry.stored).map(Entry::now)
+    }
+
+    /// The same for a message on its way.
+    pub(super) fn shared(&self, id: &DeviceId) -> Option<Arc<Device>> {
+        self.read().by_id.get(id).filter(|entry| entry.stored).map(|entry| Arc::clone(&entry.device))
     }
 
     /// Whether a device is stored.
@@ -103,12 +110,12 @@ impl Registry {
     /// A stored device by its address; letter case does not count.
     pub(super) fn by_address(&self, family: &FamilyName, address: &str) -> Option<Device> {
         let tables = self.read();
-        tables.at(family, address).filter(|entry| entry.stored).map(|entry| entry.device.clone())
+        tables.at(family, address).filter(|entry| entry.stored).map(Entry::now)
     }
 
     /// Every stored device, in no order.
     pub(super) fn all(&self) -> Vec<Device> {
-        self.read().by_id.values().filter(|entry| entry.stored).map(|entry| entry.device.clone()).collect()
+        self.read().by_id.values().filter(|entry| entry.stored).map(Entry::now).collect()
     }
 
     /// The device at an address, stored or tentative; else what `make` gives, kept as tentative. `make`
@@ -118,18 +125,16 @@ impl Registry {
         family: &FamilyName,
         address: &str,
         make: impl FnOnce() -> Option<Device>,
-    ) -> Option<Device> {
+    ) -> Option<Arc<Device>> {
         if let Some(entry) = self.read().at(family, address) {
-            return Some(entry.device.clone());
+            return Some(Arc::clone(&entry.device));
         }
         let mut tables = self.write();
         // Somebody may have been faster between the two locks.
         if let Some(entry) = tables.at(family, address) {
-            return Some(entry.device.clone());
+            return Some(Arc::clone(&entry.device));
         }
-        let device = make()?;
-        tables.put(device.clone(), false);
-        Some(device)
+        Some(tables.put(make()?, false))
     }
 
     /// Notes that a device was stored as given.
@@ -139,7 +144,7 @@ impl Registry {
 
     /// Notes that a report of these devices was stored. Gives those that are new to the store, or changed their
     /// parent by it.
-    pub(super) fn heard(&self, devices: &[Device], at: Timestamp) -> Vec<Device> {
+    pub(super) fn heard(&self, devices: &[Arc<Device>], at: Timestamp) -> Vec<Device> {
         let mut tables = self.write();
         devices.iter().filter_map(|device| tables.heard(device, at)).collect()
     }
@@ -161,7 +166,7 @@ impl Registry {
     /// Notes a sign of life that is not worth a write.
     pub(super) fn touch(&self, id: &DeviceId, at: Timestamp) {
         if let Some(entry) = self.write().by_id.get_mut(id) {
-            entry.device.last_seen = entry.device.last_seen.max(Some(at));
+            entry.seen(at);
         }
     }
 
@@ -178,7 +183,7 @@ impl Registry {
     pub(super) fn presence(&self, device: &Device, now: Timestamp, window: Duration) -> Presence {
         match self.read().by_id.get(&device.names.id) {
             // The registry may know of a sign of life that was not worth a write.
-            Some(entry) => entry.rhythm.presence(entry.device.last_seen.max(device.last_seen), now, window),
+            Some(entry) => entry.rhythm.presence(entry.last_seen.max(device.last_seen), now, window),
             None => Rhythm::new(&Silence::USUAL).presence(device.last_seen, now, window),
         }
     }
@@ -219,7 +224,7 @@ impl Registry {
             }
         }
         for entry in tables.by_id.values_mut().filter(|entry| entry.device.parent.as_ref() == Some(id)) {
-            entry.device.parent = None;
+            Arc::make_mut(&mut entry.device).parent = None;
         }
     }
 
@@ -243,23 +248,36 @@ impl Registry {
     }
 }
 
+impl Entry {
+    /// The device as it is now.
+    fn now(&self) -> Device {
+        Device { last_seen: self.last_seen, ..Device::clone(&self.device) }
+    }
+
+    fn seen(&mut self, at: Timestamp) {
+        self.last_seen = self.last_seen.max(Some(at));
+        if self.device.last_seen.is_none() {
+            Arc::make_mut(&mut self.device).last_seen = Some(at);
+        }
+    }
+}
+
 impl Tables {
     fn heard(&mut self, device: &Device, at: Timestamp) -> Option<Device> {
         let Some(entry) = self.by_id.get_mut(&device.names.id) else {
-            let mut device = device.clone();
-            device.last_seen = device.last_seen.max(Some(at));
+            let device = Device { last_seen: device.last_seen.max(Some(at)), ..device.clone() };
             self.put(device.clone(), true);
             return Some(device);
         };
         entry.rhythm.heard(at);
         let mut changed = !entry.stored;
         entry.stored = true;
-        entry.device.last_seen = entry.device.last_seen.max(Some(at));
+        entry.seen(at);
         if entry.device.parent.is_none() && device.parent.is_some() {
-            entry.device.parent.clone_from(&device.parent);
+            Arc::make_mut(&mut entry.device).parent.clone_from(&device.parent);
             changed = true;
         }
-        changed.then(|| entry.device.clone())
+        changed.then(|| entry.now())
     }
 
     fn at(&self, family: &FamilyName, address: &str) -> Option<&Entry> {
@@ -271,7 +289,8 @@ impl Tables {
         self.by_address.get(&names.family)?.get(&*small(&names.address))
     }
 
-    fn put(&mut self, device: Device, stored: bool) {
+    fn put(&mut self, device: Device, stored: bool) -> Arc<Device> {
+        let device = Arc::new(device);
         let id = device.names.id.clone();
         let addresses = self.by_address.entry(device.names.family.clone()).or_default();
         if let Some(before) = addresses.insert(small(&device.names.address).into_owned(), id.clone())
@@ -285,7 +304,16 @@ impl Tables {
             let rule = self.silences.get(&device.names.family).copied();
             (Rhythm::new(rule.unwrap_or(&Silence::USUAL)), None, 0)
         };
-        self.by_id.insert(id, Entry { device, stored, rhythm, rhythm_kept, paid_us });
+        let entry = Entry {
+            last_seen: device.last_seen,
+            device: Arc::clone(&device),
+            stored,
+            rhythm,
+            rhythm_kept,
+            paid_us,
+        };
+        self.by_id.insert(id, entry);
+        device
     }
 }
 

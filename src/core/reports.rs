@@ -121,24 +121,31 @@ impl Hub {
         let mut device = self.claim_one(claim.family, claim.address, parent_id.clone())?;
         // Who carried this message is its parent for this message; who carried the first one stays in the store.
         let parent = match (parent, &device.parent) {
-            (None, Some(id)) => self.0.registry.device(id),
+            (None, Some(id)) => self.0.registry.shared(id),
             (parent, _) => parent,
         };
-        if device.parent.is_none() {
-            device.parent = parent_id;
+        if device.parent.is_none() && parent_id.is_some() {
+            Arc::make_mut(&mut device).parent = parent_id;
         }
         let known = Known { device, parent };
         self.spend(&known)?;
         Ok(known)
     }
 
-    /// The same of a device that was found already.
-    pub fn claim_found(&self, device: Device) -> Result<Known, HubError> {
+    /// The same of a device whose id is known.
+    pub fn claim_id(&self, id: &DeviceId) -> Result<Known, HubError> {
+        let device = self.0.registry.shared(id).ok_or(HubError::NotFound("device"))?;
         let device = let_in(device)?;
-        let parent = device.parent.as_ref().and_then(|id| self.0.registry.device(id));
+        let parent = device.parent.as_ref().and_then(|id| self.0.registry.shared(id));
         let known = Known { device, parent };
         self.spend(&known)?;
         Ok(known)
+    }
+
+    /// The same of a device that was claimed a moment ago, for the message that came with that one.
+    pub fn claim_again(&self, known: &Known) -> Result<Known, HubError> {
+        self.spend(known)?;
+        Ok(known.clone())
     }
 
     /// Who sends more than its share is told to come back, and keeps its messages meanwhile.
@@ -182,7 +189,7 @@ impl Hub {
 
     fn accepted(&self, report: &ReportWrite, outcome: Outcome) -> Result<Accepted, HubError> {
         let Outcome::Reported(reported) = outcome else { return Err(astray(&outcome)) };
-        match &report.device {
+        match report.names() {
             Some(names) => self.0.tally.received(&names.family, reported.verdict),
             None => self.0.tally.received(&FamilyName::new("unknown"), reported.verdict),
         }
@@ -302,7 +309,7 @@ impl Hub {
         family: &FamilyName,
         address: &str,
         parent: Option<DeviceId>,
-    ) -> Result<Device, HubError> {
+    ) -> Result<Arc<Device>, HubError> {
         let state = match self.0.settings.load().unknown {
             UnknownPolicy::Accept => Some(DeviceState::Active),
             UnknownPolicy::Hold => Some(DeviceState::Held),
@@ -321,7 +328,7 @@ impl Hub {
     /// The same report, of the devices as they are known by now.
     fn claimed_again(&self, report: &ReportWrite) -> Result<ReportWrite, HubError> {
         let mut report = report.clone();
-        let Some(names) = &report.device else { return Ok(report) };
+        let Some(names) = report.names().cloned() else { return Ok(report) };
         let parent = report.devices.iter().find(|device| device.names.id != names.id);
         let parent = parent.map(|parent| parent.names.address.as_str());
         let known = self.claim(Claim { family: &names.family, address: &names.address, parent })?;
@@ -387,7 +394,7 @@ impl Hub {
                 Verdict::Ok | Verdict::NoCrc | Verdict::None => true,
                 Verdict::BadCrc | Verdict::Malformed | Verdict::Duplicate => false,
             };
-            if let Some(device) = report.device.as_ref().filter(|_| stored) {
+            if let Some(device) = report.names().filter(|_| stored) {
                 self.tell_readings(device, report, reported.seq);
             }
         }
@@ -414,16 +421,13 @@ impl ReportWrite {
     /// Says whose message it is. The devices are heard by it.
     fn is_of(&mut self, known: Known) {
         self.via = Some(known.via().names.id.clone());
-        self.device = Some(known.device.names.clone());
+        self.device = Some(Arc::clone(&known.device));
         self.devices = known.parent.into_iter().chain([known.device]).collect();
-        for device in &mut self.devices {
-            device.last_seen = Some(self.at);
-        }
     }
 }
 
 /// The device, unless it is blocked.
-fn let_in(device: Device) -> Result<Device, HubError> {
+fn let_in(device: Arc<Device>) -> Result<Arc<Device>, HubError> {
     match device.state {
         DeviceState::Blocked => Err(HubError::Refused(format!("device {} is blocked", device.names.address))),
         DeviceState::Active | DeviceState::Held => Ok(device),

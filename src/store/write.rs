@@ -126,11 +126,11 @@ pub struct RecordWrite {
 /// A message with all that follows from it.
 #[derive(Clone, Debug)]
 pub struct ReportWrite {
-    /// Devices to make or touch first, in this order (a parent before its child). For a known id only
-    /// `last_seen` (never backwards) and a missing `parent` are set.
-    pub devices: Vec<Device>,
-    /// Whose message it is; `None` when it did not say.
-    pub device: Option<DeviceRef>,
+    /// Devices to make or touch first, in this order (a parent before its child). They were heard `at` its arrival: their
+    /// own `last_seen` says nothing. For a known id only that (never backwards) and a missing `parent` are set.
+    pub devices: Vec<Arc<Device>>,
+    /// Whose message it is, one of them; `None` when it did not say.
+    pub device: Option<Arc<Device>>,
     /// When it arrived.
     pub at: Timestamp,
     /// When its values arrived elsewhere, if they are brought over from there. Such a message is no sign of life, and
@@ -152,6 +152,19 @@ pub struct ReportWrite {
     pub reply: Option<Reply>,
     /// The device whose queue the sender would fetch from: sets `Reported::pending`.
     pub via: Option<DeviceId>,
+}
+
+impl ReportWrite {
+    /// The names of the device whose message it is.
+    pub fn names(&self) -> Option<&DeviceRef> {
+        self.device.as_ref().map(|device| &device.names)
+    }
+
+    /// When its devices were heard by it.
+    pub fn heard(&self) -> Option<Timestamp> {
+        // Nobody is heard by what is brought over.
+        Some(self.at).filter(|_| self.past.is_none())
+    }
 }
 
 /// A message's claim to be the reply to a command.

@@ -164,8 +164,8 @@ fn report(device: &Device, names: &[SensorName], message: i64) -> ReportWrite {
     let late = message * 7_919 % 90_000;
     let at = Timestamp::from_micros((START + message * ROWS + ROWS) * 1_000_000 + 300_000 + late);
     ReportWrite {
-        devices: vec![Device { last_seen: Some(at), ..device.clone() }],
-        device: Some(device.names.clone()),
+        devices: vec![Arc::new(device.clone())],
+        device: Some(Arc::new(device.clone())),
         at,
         past: None,
         verdict: Verdict::Ok,

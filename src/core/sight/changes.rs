@@ -118,7 +118,7 @@ impl Hub {
         // One that called meanwhile keeps its id.
         let claimed =
             self.0.registry.at_or(&device.names.family, &device.names.address, || Some(device.clone()));
-        let id = claimed.map_or_else(|| device.names.id.clone(), |claimed| claimed.names.id);
+        let id = claimed.map_or_else(|| device.names.id.clone(), |claimed| claimed.names.id.clone());
         if self.device(&id).is_some() {
             return Err(conflict_at(&device));
         }

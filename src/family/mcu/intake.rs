@@ -51,7 +51,8 @@ pub(super) async fn take(
     of: Option<u32>,
 ) -> Result<Vec<Taken>, HubError> {
     let taken = Vec::with_capacity(raws.len());
-    let mut intake = Intake { mcu, hub, link, of, ahead: Vec::new(), under_way: Vec::new(), taken };
+    let (ahead, under_way) = (Vec::new(), Vec::with_capacity(raws.len()));
+    let mut intake = Intake { mcu, hub, link, of, speaker: None, ahead, under_way, taken };
     for raw in raws {
         let mut tries = 0;
         while let Err(error) = intake.add(raw).await {
@@ -75,6 +76,8 @@ struct Intake<'a> {
     link: &'a Arc<Link>,
     /// The board that spoke last.
     of: Option<u32>,
+    /// The same as it was found, if it was one of these messages: mostly the next is of that board too.
+    speaker: Option<Speaker>,
     /// The counters of boards as they will be when what is under way is stored, the newest last.
     ahead: Vec<(u32, DeviceId, Series)>,
     under_way: Vec<UnderWay>,
@@ -82,6 +85,13 @@ struct Intake<'a> {
 }
 
 type Stored = Result<Accepted, HubError>;
+
+/// A board as a message found it.
+struct Speaker {
+    board: u32,
+    known: Known,
+    ready: Arc<Ready>,
+}
 
 /// A message that the store has been given.
 struct UnderWay {
@@ -106,17 +116,8 @@ impl Intake<'_> {
 
     async fn place(&mut self, raw: &Bytes, sample: &Sample) -> Result<(), HubError> {
         let (mcu, hub, link) = (self.mcu, self.hub, self.link);
-        let address = sample.id.to_string();
-        let known_here = || {
-            let mut pairs = mcu.settings.known.iter();
-            pairs.any(|pair| pair.from == link.peer && pair.board == address)
-        };
-        if !link.proven && !known_here() {
-            self.taken.push(Taken::Refused);
-            return Ok(());
-        }
-        let known = match hub.claim(Claim { family: &mcu.name, address: &address, parent: None }) {
-            Ok(known) => known,
+        let (known, ready) = match self.speaker(sample.id) {
+            Ok(found) => found,
             Err(HubError::Refused(_)) => {
                 self.taken.push(Taken::Refused);
                 return Ok(());
@@ -129,7 +130,6 @@ impl Intake<'_> {
             Err(error) => return Err(error),
         };
         let resumed = resumed(mcu, hub, sample.id, &known).await?;
-        let ready = mcu.profiles.of(&address);
         let now = hub.now();
         let device = known.names().id.clone();
         let recording = hub.is_recording(&mcu.name);
@@ -159,6 +159,29 @@ impl Intake<'_> {
         self.ahead.push((board, device, series));
         self.of = Some(board);
         Ok(())
+    }
+
+    /// The board with a number and its columns.
+    ///
+    /// # Errors
+    /// It is not let in, on this connection or at all, or sends too much.
+    fn speaker(&mut self, board: u32) -> Result<(Known, Arc<Ready>), HubError> {
+        let (mcu, hub, link) = (self.mcu, self.hub, self.link);
+        if let Some(speaker) = self.speaker.as_ref().filter(|speaker| speaker.board == board) {
+            return Ok((hub.claim_again(&speaker.known)?, Arc::clone(&speaker.ready)));
+        }
+        let address = board.to_string();
+        let known_here = || {
+            let mut pairs = mcu.settings.known.iter();
+            pairs.any(|pair| pair.from == link.peer && pair.board == address)
+        };
+        if !link.proven && !known_here() {
+            return Err(HubError::Refused("the board is not known to call from here".to_owned()));
+        }
+        let known = hub.claim(Claim { family: &mcu.name, address: &address, parent: None })?;
+        let ready = mcu.profiles.of(&address);
+        self.speaker = Some(Speaker { board, known: known.clone(), ready: Arc::clone(&ready) });
+        Ok((known, ready))
     }
 
     /// Keeps a message that could not be read, for the board that spoke before it on this connection, if one did.

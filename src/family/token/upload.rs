@@ -86,7 +86,7 @@ async fn take(dialect: &TokenDevices, hub: &Hub, exchange: &Exchange) -> Result<
     one.spend(cost, allowed, at)
         .map_err(|retry_after_s| Refusal::TooFast { per_second: allowed.per_second, retry_after_s })?;
     let id = device.names.id.clone();
-    let known = hub.claim_found(device).map_err(Refusal::from);
+    let known = hub.claim_id(&id).map_err(Refusal::from);
     let known = known.inspect_err(|refusal| turned_away(dialect, hub, exchange, &id, refusal))?;
     let upload = Upload { dialect, hub, exchange, at, raw: raw(exchange, &secret), one, known };
     let outcome = match read {

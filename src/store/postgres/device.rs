@@ -46,19 +46,22 @@ pub(super) async fn set(work: &Work<'_>, device: &Device) -> Result<(), Fault> {
 }
 
 /// Makes a device, or notes that a known one was heard.
-pub(super) async fn touch(work: &Work<'_>, device: &Device) -> Result<(), Fault> {
+pub(super) async fn touch(work: &Work<'_>, device: &Device, heard: Option<Timestamp>) -> Result<(), Fault> {
     let known = work
         .execute(
             "UPDATE device SET last_seen = greatest(last_seen, $2), \
              parent = coalesce(parent, (SELECT p.id FROM device p WHERE p.id = $3)) WHERE id = $1",
             &[
                 &device.names.id.as_str(),
-                &device.last_seen.map(Timestamp::micros),
+                &heard.map(Timestamp::micros),
                 &device.parent.as_ref().map(DeviceId::as_str),
             ],
         )
         .await?;
-    if known > 0 { Ok(()) } else { set(work, device).await }
+    if known > 0 {
+        return Ok(());
+    }
+    set(work, &Device { last_seen: heard, ..device.clone() }).await
 }
 
 /// Forgets a device. The ledger and the commands that came to an end stay, with its names.

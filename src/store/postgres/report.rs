@@ -4,26 +4,22 @@ use super::batch::{Append, Work};
 use super::error::Fault;
 use super::pages::Said;
 use super::{device, queue};
-use crate::model::{Device, Direction, Verdict};
+use crate::model::{Direction, Verdict};
 use crate::store::{ReportWrite, Reported};
 
 /// Stores one report.
 pub(super) async fn store<'a>(work: &mut Work<'a>, report: &'a ReportWrite) -> Result<Reported, Fault> {
     for heard in &report.devices {
-        match report.past {
-            None => device::touch(work, heard).await?,
-            // Nobody is heard by what is brought over.
-            Some(_) => device::touch(work, &Device { last_seen: None, ..heard.clone() }).await?,
-        }
+        device::touch(work, heard, report.heard()).await?;
     }
-    if let Some(names) = &report.device {
+    if let Some(names) = report.names() {
         device::need(work, &names.id).await?;
     }
     let verdict = judge(work, report).await?;
     let seq = work
         .append(&Append {
             at: report.at,
-            device: report.device.as_ref(),
+            device: report.names(),
             direction: Direction::In,
             verdict,
             hmac: report.hmac,
@@ -33,12 +29,12 @@ pub(super) async fn store<'a>(work: &mut Work<'a>, report: &'a ReportWrite) -> R
         .await?;
     let mut settled = None;
     if verdict != Verdict::Duplicate {
-        if let Some(device) = report.device.as_ref().filter(|_| !report.readings.is_empty()) {
+        if let Some(device) = report.names().filter(|_| !report.readings.is_empty()) {
             let (at, past) = (report.past.unwrap_or(report.at), report.past.is_some());
             work.say(Said { device: device.id.as_str(), seq, at, past, readings: &report.readings });
         }
         if let Some(reply) = &report.reply {
-            settled = queue::settle(work, reply, report.device.as_ref(), report.at, &report.raw).await?;
+            settled = queue::settle(work, reply, report.names(), report.at, &report.raw).await?;
         }
     }
     let pending = match &report.via {
@@ -55,7 +51,7 @@ async fn judge(work: &Work<'_>, report: &ReportWrite) -> Result<Verdict, Fault> 
         Verdict::Ok | Verdict::BadCrc | Verdict::NoCrc => {}
         Verdict::Malformed | Verdict::Duplicate | Verdict::None => return Ok(report.verdict),
     }
-    let device = report.device.as_ref().map_or("", |names| names.id.as_str());
+    let device = report.names().map_or("", |names| names.id.as_str());
     let new = work
         .execute(
             "INSERT INTO fingerprint (device, fingerprint, seq) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::row;
-use crate::model::{Device, DeviceId, DeviceRef, DeviceState};
+use crate::model::{Device, DeviceId, DeviceRef, DeviceState, Timestamp};
 use crate::store::StoreError;
 
 /// A device as the other writes need it.
@@ -40,7 +40,7 @@ pub(super) fn need(db: &Connection, id: &DeviceId) -> Result<Standing, StoreErro
 pub(super) fn set(db: &Connection, device: &Device) -> Result<(), StoreError> {
     refuse_taken_address(db, device)?;
     if find(db, &device.names.id)?.is_none() {
-        return insert(db, device);
+        return insert(db, device, device.last_seen);
     }
     if let Some(parent) = &device.parent {
         need(db, parent)?;
@@ -57,13 +57,13 @@ pub(super) fn set(db: &Connection, device: &Device) -> Result<(), StoreError> {
         &device.names.name,
         device.state.as_str(),
         device.parent.as_ref().map(DeviceId::as_str),
-        device.last_seen.map(crate::model::Timestamp::micros),
+        device.last_seen.map(Timestamp::micros),
     ))?;
     Ok(())
 }
 
 /// Makes a device, or of a known one sets when it was last heard and a missing parent.
-pub(super) fn touch(db: &Connection, device: &Device) -> Result<(), StoreError> {
+pub(super) fn touch(db: &Connection, device: &Device, heard: Option<Timestamp>) -> Result<(), StoreError> {
     let known = db
         .prepare_cached(
             "UPDATE device SET last_seen_us = max(coalesce(last_seen_us, ?2), coalesce(?2, last_seen_us)),
@@ -72,14 +72,14 @@ pub(super) fn touch(db: &Connection, device: &Device) -> Result<(), StoreError> 
         )?
         .execute((
             device.names.id.as_str(),
-            device.last_seen.map(crate::model::Timestamp::micros),
+            heard.map(Timestamp::micros),
             device.parent.as_ref().map(DeviceId::as_str),
         ))?;
     if known > 0 {
         return Ok(());
     }
     refuse_taken_address(db, device)?;
-    insert(db, device)
+    insert(db, device, heard)
 }
 
 /// Removes a device with its values, records and open commands. The ledger stays.
@@ -116,7 +116,7 @@ pub(super) fn adopt(db: &Connection, device: &Standing) -> Result<bool, StoreErr
     }
 }
 
-fn insert(db: &Connection, device: &Device) -> Result<(), StoreError> {
+fn insert(db: &Connection, device: &Device, heard: Option<Timestamp>) -> Result<(), StoreError> {
     if let Some(parent) = &device.parent {
         need(db, parent)?;
     }
@@ -132,7 +132,7 @@ fn insert(db: &Connection, device: &Device) -> Result<(), StoreError> {
         device.state.as_str(),
         device.parent.as_ref().map(DeviceId::as_str),
         device.created.micros(),
-        device.last_seen.map(crate::model::Timestamp::micros),
+        heard.map(Timestamp::micros),
     ))?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -80,8 +81,8 @@ impl Recall {
     }
 
     /// The keys of devices that were all met before and lack nothing that this report could add.
-    pub(super) fn met(&self, devices: &[Device]) -> Option<Vec<i64>> {
-        let key = |device: &Device| {
+    pub(super) fn met(&self, devices: &[Arc<Device>]) -> Option<Vec<i64>> {
+        let key = |device: &Arc<Device>| {
             let met = self.devices.get(&device.names.id)?;
             (met.has_parent || device.parent.is_none()).then_some(met.key)
         };

@@ -11,7 +11,7 @@ use super::journal::{Journal, Message};
 use super::prints::Print;
 use super::recall::Recall;
 use super::{command, device, queue};
-use crate::model::{CommandState, Device, DeviceRef, Direction, Timestamp, Verdict};
+use crate::model::{CommandState, DeviceRef, Direction, Timestamp, Verdict};
 use crate::store::{Reply, ReportWrite, Reported, Settled, StoreError};
 
 /// Stores a message: its ledger entry now, what it says in the inbox.
@@ -21,18 +21,17 @@ pub(super) fn store(
     recall: &mut Recall,
     report: &Arc<ReportWrite>,
 ) -> Result<Reported, StoreError> {
-    let keys = devices(db, recall, &report.devices)?;
-    let key = match &report.device {
+    let keys = devices(db, recall, report)?;
+    let key = match report.names() {
         Some(names) => own_key(db, report, names, &keys)?,
         None => 0,
     };
-    // Nobody is heard by what is brought over.
-    let seen = |device: &Device| device.last_seen.filter(|_| report.past.is_none()).map(Timestamp::micros);
-    let heard: Vec<_> = keys.into_iter().zip(report.devices.iter().map(seen)).collect();
+    let seen = report.heard().map(Timestamp::micros);
+    let heard: Vec<_> = keys.into_iter().map(|key| (key, seen)).collect();
     let (verdict, print) = verdict(journal, recall, key, report)?;
     let seq = journal.append(&Message {
         at: report.at,
-        device: report.device.as_ref(),
+        device: report.names(),
         direction: Direction::In,
         verdict,
         hmac: report.hmac,
@@ -45,7 +44,7 @@ pub(super) fn store(
         at: report.past.unwrap_or(report.at).micros(),
         past: report.past.is_some(),
         device: key,
-        device_id: report.device.as_ref().map(|names| names.id.clone()),
+        device_id: report.names().map(|names| names.id.clone()),
         heard,
         print,
         readings: if fresh && report.device.is_some() { report.readings.clone() } else { Vec::new() },
@@ -62,13 +61,13 @@ pub(super) fn store(
 }
 
 /// The keys of the devices that a report names; new ones are made at once.
-fn devices(db: &Connection, recall: &mut Recall, devices: &[Device]) -> Result<Vec<i64>, StoreError> {
-    if let Some(keys) = recall.met(devices) {
+fn devices(db: &Connection, recall: &mut Recall, report: &ReportWrite) -> Result<Vec<i64>, StoreError> {
+    if let Some(keys) = recall.met(&report.devices) {
         return Ok(keys);
     }
-    let mut keys = Vec::with_capacity(devices.len());
-    for device in devices {
-        device::touch(db, device)?;
+    let mut keys = Vec::with_capacity(report.devices.len());
+    for device in &report.devices {
+        device::touch(db, device, report.heard())?;
         let key = device::need(db, &device.names.id)?.key;
         recall.meet(device, key);
         keys.push(key);
@@ -138,7 +137,7 @@ fn settle(
     }
     let Some((_, key)) = best else { return Ok(None) };
     let target = command::need(db, key)?;
-    let address = report.device.as_ref().map_or(target.device.address.as_str(), |names| &names.address);
+    let address = report.names().map_or(target.device.address.as_str(), |names| &names.address);
     let change = command::Change {
         at: report.at,
         to: CommandState::Answered,

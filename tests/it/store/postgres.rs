@@ -147,8 +147,8 @@ fn device(name: &str) -> Device {
 
 fn report(device: &Device, second: i64, raw: &str) -> Write {
     Write::Report(Arc::new(ReportWrite {
-        devices: vec![Device { last_seen: Some(at(second)), ..device.clone() }],
-        device: Some(device.names.clone()),
+        devices: vec![Arc::new(device.clone())],
+        device: Some(Arc::new(device.clone())),
         at: at(second),
         past: None,
         verdict: Verdict::Ok,

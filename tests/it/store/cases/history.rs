@@ -289,7 +289,6 @@ pub(crate) async fn what_is_brought_over_is_of_its_own_time(base: Base) {
             counts: true,
         };
         let mut message = report(&device, at(arrived), "message");
-        message.devices[0].last_seen = Some(at(arrived));
         message.past = past.map(at);
         message.readings = vec![reading("n"), reading(if past.is_some() { "old" } else { "new" })];
         store_report(&store, message).await;

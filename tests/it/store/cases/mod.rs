@@ -45,8 +45,8 @@ pub(crate) fn device(id: &str, address: &str) -> Device {
 /// A sound message of a device, which may fetch for itself.
 pub(crate) fn report(device: &Device, at: Timestamp, text: &str) -> ReportWrite {
     ReportWrite {
-        devices: vec![device.clone()],
-        device: Some(device.names.clone()),
+        devices: vec![Arc::new(device.clone())],
+        device: Some(Arc::new(device.clone())),
         at,
         past: None,
         verdict: Verdict::Ok,

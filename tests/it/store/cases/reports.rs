@@ -1,7 +1,9 @@
 //! Messages and what they measured.
 
 use homeport::model::{Gap, HmacCheck, Reading, Seq, Value, Verdict};
-use homeport::store::{After, BucketFilter, DataFilter, MessageFilter, Outcome, StoreError, Write, audit};
+use homeport::store::{
+    After, BucketFilter, DataFilter, MessageFilter, Outcome, ReportWrite, StoreError, Write, audit,
+};
 use std::sync::Arc;
 
 use super::{at, device, flood, make, report, store_report, text_reading};
@@ -265,11 +267,12 @@ pub(crate) async fn a_refused_write_rejects_no_neighbour(base: Base) {
 
 pub(crate) async fn last_seen_never_goes_back(base: Base) {
     let store = base.open().await;
-    let mut a = device("a", "A");
-    for (seen, expected) in [(Some(at(5)), at(5)), (Some(at(3)), at(5)), (None, at(5)), (Some(at(8)), at(8))]
+    let a = device("a", "A");
+    // The third is brought over from elsewhere, which is no sign of life.
+    for (arrived, past, expected) in
+        [(5, None, at(5)), (3, None, at(5)), (9, Some(at(7)), at(5)), (8, None, at(8))]
     {
-        a.last_seen = seen;
-        store_report(&store, report(&a, at(9), "x")).await;
+        store_report(&store, ReportWrite { past, ..report(&a, at(arrived), "x") }).await;
         assert_eq!(store.read().all_devices().await.unwrap()[0].last_seen, Some(expected));
     }
     store.close().await;
