@@ -279,7 +279,8 @@ const VALUES: i64 = 512;
 
 #[test]
 fn a_million_values_go_out_in_little_memory_and_are_of_one_moment() {
-    let mut program = Program::new();
+    // What is let go of goes back to the system at once, so that the peak is what was held.
+    let mut program = Program::new().set("MIMALLOC_PURGE_DELAY", "0");
     let values = filled(&program);
     program.start();
     let admin = program.token();
@@ -312,7 +313,7 @@ fn a_million_values_go_out_in_little_memory_and_are_of_one_moment() {
     assert_eq!(rows.lines, 1 + values + 1, "what was stored when it began: all of it, and nothing else");
     assert!(rows.bytes > 50_000_000, "{} bytes", rows.bytes);
     assert!(end - half < 16 << 10, "{} KiB more for {} KiB", end - half, (rows.bytes - part) >> 10);
-    assert!(end - before < 160 << 10, "{} KiB in all", end - before);
+    assert!(end - before < 64 << 10, "{} KiB in all", end - before);
 }
 
 /// Asks for an export, and reads the head of the answer.
