@@ -350,6 +350,7 @@ fn filter(method: &str) -> MethodFilter {
 }
 
 /// What carries a call out, and what describes it.
+#[derive(Clone, Copy)]
 struct Handler {
     route: fn(MethodFilter) -> MethodRouter<App>,
     describe: fn() -> Described,
