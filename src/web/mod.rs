@@ -11,7 +11,6 @@ mod describe;
 mod error;
 mod leftover;
 mod listeners;
-mod multipart;
 mod page;
 mod params;
 mod routes;

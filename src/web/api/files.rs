@@ -137,7 +137,7 @@ async fn fill(mut upload: Upload, body: &mut Body) -> Result<(Published, bool), 
 }
 
 /// The next bytes of a body; `None` at its end.
-pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>, WebError> {
+pub(super) async fn next(body: &mut Body) -> Result<Option<Bytes>, WebError> {
     loop {
         let frame = match body.frame().await {
             None => return Ok(None),

@@ -8,6 +8,7 @@ use homeport::store::{Store, Target, Write, WriterSettings};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::files::peak_kib;
 use crate::harness::{Answer, Client, Program};
 use crate::store::cases::{at, device, report};
 
@@ -279,8 +280,7 @@ const VALUES: i64 = 512;
 
 #[test]
 fn a_million_values_go_out_in_little_memory_and_are_of_one_moment() {
-    // What is let go of goes back to the system at once, so that the peak is what was held.
-    let mut program = Program::new().set("MIMALLOC_PURGE_DELAY", "0");
+    let mut program = Program::new().thrifty();
     let values = filled(&program);
     program.start();
     let admin = program.token();
@@ -353,11 +353,4 @@ impl Rows {
             self.lines += chunk[..size].iter().map(|byte| usize::from(*byte == b'\n')).sum::<usize>();
         }
     }
-}
-
-/// The most memory a process ever had, in KiB.
-fn peak_kib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

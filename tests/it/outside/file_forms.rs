@@ -67,7 +67,8 @@ fn a_file_comes_by_a_plain_form_and_is_the_same_to_the_byte() {
     let shown = program.api(&token, "/api/v1/files/fw.bin");
     assert_eq!((shown["label"].as_str(), shown["target"].as_str()), (Some("1.2"), Some("Oven <x>")));
     let again = form(&[("name", "fw.bin")], "other", b"");
-    assert_eq!(send(&mut client, &cookie, "", &again).header("location"), Some("/published?done=replaced"));
+    let again = send(&mut client, &cookie, "", &again);
+    assert_eq!(again.header("location"), Some("/published?done=replaced"), "{}", again.text());
     let shown = program.api(&token, "/api/v1/files/fw.bin");
     assert_eq!(
         (shown["size"].as_u64(), &shown["label"]),
@@ -124,7 +125,8 @@ fn what_a_form_may_not_upload_is_told_at_its_field() {
 #[test]
 fn a_large_file_comes_by_a_form_in_little_memory() {
     const SIZE: u64 = 96 << 20;
-    let program = Program::started();
+    let mut program = Program::new().thrifty();
+    program.start();
     let cookie = signed_in(&program);
     let warm = form(&[], "warm.bin", &sample(3_000_000));
     assert_eq!(send(&mut program.client(), &cookie, "", &warm).status, 303);

@@ -327,7 +327,8 @@ fn where_certificates_are_required_downloads_need_one_too() {
 #[test]
 fn a_large_file_goes_in_and_out_in_little_memory() {
     const SIZE: u64 = 256 << 20;
-    let program = Program::started();
+    let mut program = Program::new().thrifty();
+    program.start();
     publish(&program, "warm.bin", &sample(3_000_000));
     assert_eq!(program.client().get("/warm.bin").status, 200);
     let sparse = fs::File::create(program.folder().join("large.bin")).unwrap();
